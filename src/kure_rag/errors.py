@@ -1,0 +1,177 @@
+"""Every exception of kure-rag.
+
+::
+
+    KureError                        what all of them are
+    ├── ReadError                    a source could not be turned into a document
+    │   ├── SourceNotFoundError      nothing lies at that path
+    │   ├── UnsupportedFileError     not a PDF, whatever its name says
+    │   ├── DamagedFileError         a PDF that breaks off or cannot be parsed
+    │   ├── EncryptedFileError       a password is needed
+    │   ├── NoTextError              pages without a text layer, such as scans
+    │   ├── ReadLimitError           too long, too large, too slow or too much memory
+    │   ├── ReadCrashError           the reading process died
+    │   └── CorpusFormatError        a JSONL, TSV or BEIR file breaks its format at a line
+    ├── EmbeddingError               a text could not be embedded
+    │   ├── UnknownModelError        no such model name, alias or folder
+    │   ├── ModelNotAvailableError   the name is known, its weights cannot be reached
+    │   └── InvalidTextError         an empty text or a lone surrogate, with its position
+    ├── KureIndexError               something about an index
+    │   ├── IndexNotFoundError       no index in that folder
+    │   ├── IndexPathError           the folder cannot be created or written
+    │   ├── IndexLockedError         another process is writing
+    │   ├── IndexCorruptError        a file of the index is torn
+    │   ├── IndexVersionError        written by a newer version of kure-rag
+    │   └── FingerprintMismatchError made with another model, tokenizer or chunker
+    ├── SearchError                  a query or its settings make no sense
+    │   └── FilterError              a `where` filter breaks its grammar
+    └── MissingExtraError            an optional feature is not installed (also an ImportError)
+
+Each message says what happened, to which file or id, and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class KureError(Exception):
+    """What every error of kure-rag is."""
+
+
+class ReadError(KureError):
+    """A source could not be turned into a document.
+
+    Attributes:
+        source: The file's name.
+        reason: One clause, without the file's name, as a report row shows it.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class SourceNotFoundError(ReadError):
+    """Nothing lies at that path."""
+
+
+class UnsupportedFileError(ReadError):
+    """Not a PDF, whatever its name says."""
+
+
+class DamagedFileError(ReadError):
+    """A PDF that breaks off or cannot be parsed."""
+
+
+class EncryptedFileError(ReadError):
+    """A password is needed."""
+
+
+class NoTextError(ReadError):
+    """Pages without a text layer, such as scans."""
+
+
+class ReadLimitError(ReadError):
+    """Too long, too large, too slow or too much memory."""
+
+
+class ReadCrashError(ReadError):
+    """The reading process died."""
+
+
+class CorpusFormatError(ReadError):
+    """A JSONL, TSV or BEIR file breaks its format at a line."""
+
+
+class EmbeddingError(KureError):
+    """A text could not be embedded."""
+
+
+class UnknownModelError(EmbeddingError):
+    """No such model name, alias or folder."""
+
+
+class ModelNotAvailableError(EmbeddingError):
+    """The name is known, its weights cannot be reached."""
+
+
+class InvalidTextError(EmbeddingError):
+    """An empty text or a lone surrogate.
+
+    Attributes:
+        position: 0-based position of the text in the list it came in.
+    """
+
+    def __init__(self, message: str, *, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class KureIndexError(KureError):
+    """Something about an index."""
+
+
+class IndexNotFoundError(KureIndexError):
+    """No index in that folder."""
+
+
+class IndexPathError(KureIndexError):
+    """The folder cannot be created or written."""
+
+
+class IndexLockedError(KureIndexError):
+    """Another process is writing.
+
+    Attributes:
+        holder: Who holds the lock, as far as it said.
+    """
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(
+            f"{path}: another process is writing to this index ({holder}). "
+            "Wait for it to finish, or stop it; searching works meanwhile."
+        )
+        self.holder = holder
+
+
+class IndexCorruptError(KureIndexError):
+    """A file of the index is torn."""
+
+
+class IndexVersionError(KureIndexError):
+    """Written by a newer version of kure-rag."""
+
+
+class FingerprintMismatchError(KureIndexError):
+    """Made with another model, tokenizer or chunker.
+
+    Attributes:
+        differences: Setting → (what the index was made with, what was asked for).
+    """
+
+    def __init__(self, path: Path, differences: Mapping[str, tuple[object, object]]) -> None:
+        lines = "; ".join(f"{key}: index has {old!r}, asked for {new!r}" for key, (old, new) in differences.items())
+        super().__init__(
+            f"{path}: this index was made with other settings ({lines}). "
+            "Open it with the settings it was made with, or ingest into a new folder."
+        )
+        self.differences = dict(differences)
+
+
+class SearchError(KureError):
+    """A query or its settings make no sense."""
+
+
+class FilterError(SearchError):
+    """A `where` filter breaks its grammar."""
+
+
+class MissingExtraError(KureError, ImportError):
+    """An optional feature is not installed; the message holds the command that installs it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f'{feature} needs an optional package. Install it with: pip install "kure-rag[{extra}]"')
+        self.extra = extra

@@ -1,0 +1,85 @@
+"""PDF files → the catalog, one row each."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kure_rag.errors import ReadError
+from kure_rag.ingest.messages import Prepared
+from kure_rag.ingest.pool import PdfJob, WorkerPool
+from kure_rag.ingest.report import IngestRow
+from kure_rag.ingest.target import Target
+from kure_rag.read import Found
+from kure_rag.types import Domain
+
+
+def ingest_files(
+    target: Target, pool: WorkerPool, found: Sequence[Found], domain: Domain | None = None
+) -> Iterator[IngestRow]:
+    """Reads files and stores them, each whole and for good before its row is given.
+
+    Rows come in the order of the files. A file whose bytes are in the catalog is not read again.
+    """
+    known: dict[int, IngestRow] = {}
+    read: list[int] = []
+
+    def jobs() -> Iterator[PdfJob]:
+        for i, item in enumerate(found):
+            row = _without_reading(target, item)
+            if row is None:
+                read.append(i)
+                yield PdfJob(item.path, file_name(item.path), domain)
+            else:
+                known[i] = row
+
+    at = 0
+    for done, (job, answer) in enumerate(pool.prepare(jobs())):
+        for i in range(at, read[done]):
+            yield known.pop(i)
+        at = read[done] + 1
+        if isinstance(answer, ReadError):
+            yield IngestRow(source=job.name, status="rejected", reason=answer.reason)
+        else:
+            yield _store(target, answer)
+    for i in range(at, len(found)):
+        yield known.pop(i)
+
+
+def file_name(path: Path) -> str:
+    """A file's name as it is shown and stored: no folder, NFC, and no half characters."""
+    name = (path.name or str(path)).encode("utf-8", "replace").decode("utf-8")
+    return unicodedata.normalize("NFC", name)
+
+
+def _without_reading(target: Target, item: Found) -> IngestRow | None:
+    """The row of a path that need not be read."""
+    name = file_name(item.path)
+    if item.error is not None:
+        return IngestRow(source=name, status="rejected", reason=item.error.reason)
+    try:
+        with item.path.open("rb") as file:
+            document_id = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = f"cannot be opened ({error.strerror or error}); check the file and its rights"
+        return IngestRow(source=name, status="rejected", reason=reason)
+    if target.catalog.has_document(document_id):
+        return IngestRow(source=name, status="unchanged", document_id=document_id)
+    return None
+
+
+def _store(target: Target, prepared: Prepared) -> IngestRow:
+    document, items = prepared.document, prepared.chunks
+    if target.catalog.has_document(document.id):  # the same bytes under another name, earlier in this run
+        return IngestRow(source=document.source, status="unchanged", document_id=document.id)
+    target.add([(document, [item.chunk for item in items], [item.terms for item in items])])
+    return IngestRow(
+        source=document.source,
+        status="added",
+        document_id=document.id,
+        pages=len(document.pages),
+        chunks=len(items),
+        warnings=tuple(f"p.{page.number}: {warning}" for page in document.pages for warning in page.warnings),
+    )

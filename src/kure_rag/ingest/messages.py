@@ -1,0 +1,86 @@
+"""What parent and child say to each other: JSON behind a length, never pickle, since the child reads hostile files."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import IO, Any, Final
+
+from kure_rag import errors
+from kure_rag.chunk import AnalysedChunk
+from kure_rag.types import Chunk, Document, Page, Table
+
+_LENGTH: Final = struct.Struct("<Q")
+_LONGEST: Final = 2**31  # bytes; a child that claims more is not to be believed
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready for the index."""
+
+    document: Document
+    chunks: tuple[AnalysedChunk, ...]
+
+
+def send(stream: IO[bytes], message: Mapping[str, Any]) -> None:
+    """Writes one message."""
+    data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    stream.write(_LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> dict[str, Any] | None:
+    """Reads one message; ``None`` at the end of the stream, whole or torn."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > _LONGEST:
+        return None
+    data = stream.read(length)
+    if len(data) < length:
+        return None
+    message: dict[str, Any] = json.loads(data.decode("utf-8", "surrogatepass"))
+    return message
+
+
+def from_prepared(prepared: Prepared) -> dict[str, Any]:
+    """A prepared document as JSON values."""
+    return {
+        "document": asdict(prepared.document),
+        "chunks": [{"chunk": asdict(item.chunk), "terms": item.terms} for item in prepared.chunks],
+    }
+
+
+def to_prepared(message: Mapping[str, Any]) -> Prepared:
+    """The other way."""
+    given = dict(message["document"])
+    given["pages"] = tuple(Page(**{**p, "warnings": tuple(p["warnings"])}) for p in given["pages"])
+    given["tables"] = tuple(
+        Table(**{**t, "header": tuple(t["header"]), "rows": tuple(tuple(r) for r in t["rows"])})
+        for t in given["tables"]
+    )
+    chunks = tuple(
+        AnalysedChunk(
+            Chunk(**{**c["chunk"], "pages": tuple(c["chunk"]["pages"]), "breadcrumb": tuple(c["chunk"]["breadcrumb"])}),
+            tuple(c["terms"]),
+        )
+        for c in message["chunks"]
+    )
+    return Prepared(Document(**given), chunks)
+
+
+def from_error(error: errors.ReadError) -> dict[str, Any]:
+    """A reading error as JSON values."""
+    return {"error": type(error).__name__, "source": error.source, "reason": error.reason}
+
+
+def to_error(message: Mapping[str, Any]) -> errors.ReadError:
+    """The other way; an unknown name becomes the root of the reading errors."""
+    kind = getattr(errors, str(message["error"]), errors.ReadError)
+    if not (isinstance(kind, type) and issubclass(kind, errors.ReadError)):
+        kind = errors.ReadError
+    return kind(str(message["source"]), str(message["reason"]))

@@ -1,0 +1,83 @@
+"""Corpus records → the catalog, in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from kure_rag.chunk import chunk_record
+from kure_rag.errors import ReadError
+from kure_rag.ingest.pool import TermsJob, WorkerPool
+from kure_rag.ingest.report import IngestRow
+from kure_rag.ingest.target import Target
+from kure_rag.read import Record
+from kure_rag.read.corpus import record_id
+from kure_rag.types import Chunk, Document
+
+_BATCH: Final = 256
+Pair = tuple[Document, Chunk]
+
+
+def ingest_records(target: Target, pool: WorkerPool, records: Iterable[Record]) -> Iterator[IngestRow]:
+    """Stores records, each as one document with one chunk.
+
+    Gives a row for each once it is stored for good, in the order of the records. A batch whose analysis fails is tried
+    record by record, so that only the culprit is rejected.
+    """
+    waiting: deque[list[Pair]] = deque()
+
+    def jobs() -> Iterator[TermsJob]:
+        source = iter(records)
+        while batch := list(islice(source, _BATCH)):
+            waiting.append([_pair(record) for record in batch])
+            yield _job(waiting[-1])
+
+    for _, answer in pool.terms(jobs()):
+        pairs = waiting.popleft()
+        if not isinstance(answer, ReadError):
+            yield from _store(target, pairs, answer)
+            continue
+        for (document, chunk), (_, alone) in zip(pairs, pool.terms(_job([pair]) for pair in pairs), strict=True):
+            if isinstance(alone, ReadError):
+                yield IngestRow(source=document.source, status="rejected", reason=alone.reason)
+            else:
+                yield from _store(target, [(document, chunk)], alone)
+
+
+def _pair(record: Record) -> Pair:
+    text = record.text if record.text.strip() else record.title
+    document = Document(
+        id=record_id(record),
+        source=record.id,
+        title=record.title,
+        domain="general",
+        text=text,
+        metadata=record.metadata,
+    )
+    return document, chunk_record(document)
+
+
+def _job(pairs: Sequence[Pair]) -> TermsJob:
+    first = pairs[0][0].source
+    name = first if len(pairs) == 1 else f"{len(pairs)} records from {first}"
+    return TermsJob([chunk.contextualized() for _, chunk in pairs], name)
+
+
+def _store(target: Target, pairs: Sequence[Pair], terms: Sequence[Sequence[str]]) -> Iterator[IngestRow]:
+    fresh = {
+        document.id: (document, [chunk], [words])
+        for (document, chunk), words in zip(pairs, terms, strict=True)
+        if not target.catalog.has_document(document.id)
+    }
+    if fresh:
+        target.add(list(fresh.values()))
+    for document, _ in pairs:
+        added = document.id in fresh
+        yield IngestRow(
+            source=document.source,
+            status="added" if added else "unchanged",
+            document_id=document.id,
+            chunks=int(added),
+        )

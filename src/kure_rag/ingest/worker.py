@@ -1,0 +1,97 @@
+"""The child process: reads, chunks and analyses what the parent names, one job after another.
+
+    python -m kure_rag.ingest.worker
+
+Hostile files and texts are handled here and nowhere else. The parent kills the process when a job takes too long; an
+alarm does it when the parent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any, Final
+
+from kure_rag.chunk import ChunkSettings, chunk_document
+from kure_rag.errors import ReadError, ReadLimitError
+from kure_rag.ingest.messages import Prepared, from_error, from_prepared, receive, send
+from kure_rag.read.pdf import ReadLimits, read_pdf
+from kure_rag.tokenize import KiwiTokenizer
+
+_KIWI: Final = 2**30  # bytes of address space that the morphological analyser may take on top
+_GRACE: Final = 10  # seconds that the parent has for its own clock before the alarm rings here
+
+
+def main() -> int:
+    """Serves until the parent closes the pipe."""
+    # Whatever a library prints must not end up between two messages.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    settings = receive(sys.stdin.buffer)
+    if settings is None:
+        return 0
+    limits = ReadLimits(**settings["limits"])
+    chunks = ChunkSettings(**settings["chunks"])
+    _limit_memory(limits.max_memory + _KIWI)
+    _serve(sys.stdin.buffer, out, limits, chunks, KiwiTokenizer())
+    return 0
+
+
+def _serve(
+    jobs: IO[bytes], out: IO[bytes], limits: ReadLimits, chunks: ChunkSettings, tokenizer: KiwiTokenizer
+) -> None:
+    send(out, {"ready": True})
+    while (job := receive(jobs)) is not None:
+        _alarm(limits.max_seconds + _GRACE)
+        try:
+            answer = _do(job, limits, chunks, tokenizer)
+        except ReadError as error:
+            answer = from_error(error)
+        except MemoryError:
+            mebibytes = limits.max_memory // 2**20
+            answer = from_error(ReadLimitError(str(job["name"]), f"needs more than {mebibytes} MiB; split the file"))
+        except RecursionError:
+            answer = from_error(ReadLimitError(str(job["name"]), "nested too deeply; re-save it in a PDF reader"))
+        _alarm(0)
+        send(out, answer)
+
+
+def _do(job: Mapping[str, Any], limits: ReadLimits, chunks: ChunkSettings, tokenizer: KiwiTokenizer) -> dict[str, Any]:
+    if job["op"] == "terms":
+        return {"terms": tokenizer.terms_batch(job["texts"])}
+    name = str(job["name"])
+    path = Path(job["path"])
+    try:
+        if path.stat().st_size > limits.max_bytes:
+            raise ReadLimitError(
+                name, f"{path.stat().st_size:,} bytes, over the limit of {limits.max_bytes:,}; split the file"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise ReadError(name, f"cannot be opened ({error.strerror or error}); check the file and its rights") from None
+    document = read_pdf(data, name, domain=job["domain"], limits=limits, space_at=tokenizer.space_at)
+    return from_prepared(Prepared(document, tuple(chunk_document(document, tokenizer, chunks))))
+
+
+def _alarm(seconds: float) -> None:
+    if hasattr(signal, "setitimer"):  # not on Windows
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _limit_memory(more: int) -> None:
+    """Caps the address space at what is in use now and ``more`` bytes, where the system can."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        now = pages * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (now + more, now + more))
+    except (ImportError, OSError, ValueError):
+        return  # Windows and macOS have no such limit; time and size limits still hold
+
+
+if __name__ == "__main__":
+    sys.exit(main())

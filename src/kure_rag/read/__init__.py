@@ -1,0 +1,7 @@
+"""Bytes → :class:`~kure_rag.types.Document`: PDF files, and BEIR-style corpora of ready passages."""
+
+from kure_rag.read.corpus import Record, read_corpus
+from kure_rag.read.files import Found, find_pdfs
+from kure_rag.read.pdf import ReadLimits, read_pdf
+
+__all__ = ["Found", "ReadLimits", "Record", "find_pdfs", "read_corpus", "read_pdf"]

@@ -1,0 +1,70 @@
+"""Characters: one canonical spelling, and what to suspect.
+
+NFC and never NFKC, which would turn ① into 1 and ㈜ into (주). Everything else is an explicit map.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+# Spellings that only differ in width or by a vendor's private code points. U+318D (ㆍ) is a real Korean mark and stays.
+_MAP: Final[dict[int, str | None]] = {
+    **{ord(c): v for c, v in {"（": "(", "）": ")", "：": ":", "％": "%", "～": "~"}.items()},
+    0x3000: " ",
+    0x00A0: " ",
+    0x2028: "\n",
+    0x2029: "\n",
+    0x00AD: None,  # soft hyphen
+    0x200B: None,  # zero-width space
+    0xFEFF: None,  # byte-order mark
+    0xFFFE: None,  # pdfium's mark for a hyphen at a line's end
+    # Hancom's private-use glyphs, as its own fonts draw them.
+    0xF06C: "●",
+    0xF06E: "■",
+    0xF06F: "□",
+    0xF09F: "•",
+    0xF0A7: "▪",
+    0xF0FC: "✔",
+    0xF012B: "(인)",
+    0xF0854: "《",
+    0xF0855: "》",
+    **{0xF02B1 + i: chr(0x2460 + i) for i in range(20)},
+}
+_NEWLINE = re.compile(r"\r\n?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def clean_text(raw: str) -> str:
+    """Raw extracted text → NFC text whose only control character is the line feed.
+
+    Applying it twice changes nothing more.
+    """
+    text = _NEWLINE.sub("\n", raw).replace("\t", " ")
+    text = _SURROGATE.sub("\ufffd", text)
+    return unicodedata.normalize("NFC", _CONTROL.sub("", text.translate(_MAP)))
+
+
+def page_warnings(raw: str, text: str) -> tuple[str, ...]:
+    """Why a page's text may not be what the page shows.
+
+    Args:
+        raw: As the parser gave it.
+        text: After :func:`clean_text`.
+
+    Returns:
+        Clauses such as ``"no text layer"``; empty for a page that looks sound.
+    """
+    visible = [char for char in text if not char.isspace()]
+    if len(visible) < 20:
+        return ("no text layer",) if not visible else ("almost no text",)
+    warnings = []
+    private = sum(unicodedata.category(char) == "Co" for char in visible)
+    if private >= 0.2 * len(visible):
+        warnings.append("private-use characters")
+    broken = len(_CONTROL.findall(_NEWLINE.sub("\n", raw))) + text.count("\ufffd")
+    if broken >= 0.05 * len(visible):
+        warnings.append("control or replacement characters")
+    return tuple(warnings)

@@ -1,0 +1,151 @@
+"""The text that the bundled model learns from: statutes, and sentence sets whose licence is CC BY-SA.
+
+What may be read is written down here, in one place, because the model's licence follows from it: no evaluation set,
+nothing that forbids derivatives or commercial use.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from kure_rag.errors import CorpusFormatError, SourceNotFoundError
+
+ARTICLES: Final = "statutes/articles.jsonl.gz"
+KORSTS: Final = "sts/kornlu/KorSTS/sts-train.tsv"
+XNLI: Final = ("sts/kornlu/KorNLI/xnli.dev.ko.tsv", "sts/kornlu/KorNLI/xnli.test.ko.tsv")
+CONSECUTIVE: Final = ("bitext/ntrex128_ko_en.tsv", "bitext/park_news_dev.tsv", "bitext/park_news_test.tsv")
+"""News in the order in which it was printed, so that neighbouring lines are about the same thing."""
+SINGLE: Final = ("bitext/jhe_dev.tsv", "bitext/jhe_eval.tsv")
+
+_SAME_MEANING: Final = 4.0  # KorSTS runs from 0 to 5; from 4 on only unimportant details differ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """One article of a statute.
+
+    Attributes:
+        law: The statute's name.
+        title: The article's heading.
+        text: Its wording, without the heading.
+    """
+
+    law: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingText:
+    """Everything the model is trained on.
+
+    Attributes:
+        articles: Articles of statutes.
+        runs: Lists of consecutive sentences.
+        sentences: Single sentences, each once.
+        paraphrases: Pairs of which the second says the same as the first, or follows from it.
+    """
+
+    articles: tuple[Article, ...]
+    runs: tuple[tuple[str, ...], ...]
+    sentences: tuple[str, ...]
+    paraphrases: tuple[tuple[str, str], ...]
+
+    def general(self) -> list[str]:
+        """All text that is not a statute."""
+        return [*self.sentences, *(sentence for run in self.runs for sentence in run)]
+
+
+def read_training_text(data: Path) -> TrainingText:
+    """Read the training files below ``data``.
+
+    Raises:
+        SourceNotFoundError: The folder or one of the files is missing.
+        CorpusFormatError: A file breaks its format; the message names the file and the line.
+    """
+    if not data.is_dir():
+        raise SourceNotFoundError(
+            data.name or str(data), "no such folder; give the one that holds statutes, sts and bitext"
+        )
+    articles = tuple(_articles(data, ARTICLES))
+    seen: dict[str, None] = {}
+    paraphrases: list[tuple[str, str]] = []
+    for number, row in _rows(data, KORSTS, columns=7):
+        first, second = row[5], row[6]
+        seen.update({first: None, second: None})
+        try:
+            score = float(row[4])
+        except ValueError:
+            _fail(KORSTS, number, f"score {row[4]!r} is not a number")
+        if score >= _SAME_MEANING:
+            paraphrases.append((first, second))
+    for name in XNLI:
+        for _, (premise, hypothesis, label) in _rows(data, name, columns=3):
+            seen.update({premise: None, hypothesis: None})
+            if label == "entailment":
+                paraphrases.append((premise, hypothesis))
+    for name in SINGLE:
+        seen.update({row[0]: None for _, row in _rows(data, name, columns=2)})
+    runs = tuple(tuple(row[0] for _, row in _rows(data, name, columns=2)) for name in CONSECUTIVE)
+    return TrainingText(articles=articles, runs=runs, sentences=tuple(seen), paraphrases=tuple(paraphrases))
+
+
+def _articles(data: Path, name: str) -> Iterator[Article]:
+    found = False
+    for number, line in _lines(data, name):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise CorpusFormatError(name, f"line {number}: not JSON ({error}); download the file again") from error
+        if not isinstance(row, dict):
+            _fail(name, number, "not a JSON object")
+        values = [row.get(key) for key in ("law", "title", "text")]
+        if not all(isinstance(value, str) for value in values):
+            _fail(name, number, "law, title and text must all be there, as strings")
+        law, title, text = (unicodedata.normalize("NFC", str(value)) for value in values)
+        if text.strip():
+            found = True
+            yield Article(law=law, title=title, text=text)
+    if not found:
+        raise CorpusFormatError(name, "no article in it")
+
+
+def _rows(data: Path, name: str, *, columns: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a table with a header line, with their line numbers."""
+    found = False
+    for number, line in _lines(data, name):
+        if number == 1:
+            continue
+        row = line.split("\t")
+        if len(row) != columns:
+            _fail(name, number, f"{len(row)} columns separated by tabs where {columns} should be")
+        found = True
+        yield number, row
+    if not found:
+        raise CorpusFormatError(name, "no row below the header line")
+
+
+def _lines(data: Path, name: str) -> Iterator[tuple[int, str]]:
+    path = data / name
+    if not path.is_file():
+        raise SourceNotFoundError(name, f"not below {data}; the model is trained on all of its files or not at all")
+    number = 0
+    try:
+        opened = gzip.open(path, "rt", encoding="utf-8") if name.endswith(".gz") else path.open(encoding="utf-8")
+        with opened as file:
+            for line in file:
+                number += 1
+                yield number, unicodedata.normalize("NFC", line.rstrip("\r\n"))
+    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CorpusFormatError(name, f"line {number + 1}: unreadable ({error}); download the file again") from error
+
+
+def _fail(name: str, line: int, reason: str) -> NoReturn:
+    raise CorpusFormatError(name, f"line {line}: {reason}")
