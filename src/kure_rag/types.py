@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 Domain = Literal["general", "finance", "legal", "medical"]
 Mode = Literal["hybrid", "lexical", "dense"]
 
-DOMAINS: Final[tuple[str, ...]] = ("general", "finance", "legal", "medical")
-MODES: Final[tuple[str, ...]] = ("hybrid", "lexical", "dense")
+DOMAINS: Final[tuple[Domain, ...]] = ("general", "finance", "legal", "medical")
+MODES: Final[tuple[Mode, ...]] = ("hybrid", "lexical", "dense")
 
 
 @dataclass(frozen=True, slots=True)

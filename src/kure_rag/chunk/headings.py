@@ -9,6 +9,9 @@ from typing import Final
 from kure_rag.chunk.base import Section
 
 _LINE = re.compile(r"[^\n]*\S[^\n]*")
+_ARTICLE_TITLE: Final = (
+    r"\s*\([^()\n]{1,80}(?:\([^()\n]*\)[^()\n]*)*\)(?![에의를을과와])"  # not 제15조(연차휴가)에 따라
+)
 # A heading's rank: a smaller one closes all that are larger.
 _RANKS: Final[tuple[tuple[int, re.Pattern[str]], ...]] = (
     (0, re.compile(r"(?:부\s*칙|\[?별\s*표(?:\s*\d+)?(?:의\s*\d+)?\]?)(?:\s*[<(\[].{0,80})?$")),
@@ -18,7 +21,7 @@ _RANKS: Final[tuple[tuple[int, re.Pattern[str]], ...]] = (
     (1, re.compile(r"【[^】]{1,30}】")),
     (2, re.compile(r"제\s*\d+\s*절(?:의\s*\d+)?(?:\s.{0,60})?$")),
     (3, re.compile(r"제\s*\d+\s*관(?:의\s*\d+)?(?:\s.{0,60})?$")),
-    (4, re.compile(r"제\s*\d+\s*조(?:의\s*\d+)?(?:\s*\([^()\n]{1,80}(?:\([^()\n]*\)[^()\n]*)*\)|(?=\s*삭제))")),
+    (4, re.compile(rf"제\s*\d+\s*조(?:의\s*\d+)?(?:{_ARTICLE_TITLE}|(?=\s*삭제))")),
 )
 # `1. 회사의 개요` is a heading in a report and an item in a statute, so it counts only where no article was seen.
 _NUMBERED: Final = re.compile(r"\d{1,2}(?:\.|(?:\.\d{1,2})+)?\s[^\s\d][^.。:]{0,39}$")
@@ -61,7 +64,8 @@ def _heading(text: str, start: int, end: int, *, numbered: bool) -> tuple[int, i
     start = _skip(text, start, end)
     line = text[start:end].rstrip()
     for rank, pattern in _RANKS:
-        if match := pattern.match(line):
+        # 제2장 및 제3장은 이를 준용한다. begins like a heading and is a sentence.
+        if (match := pattern.match(line)) and not (match.end() == len(line) and line.endswith(("다.", "요."))):
             return rank, start + match.end()
     if numbered and len(line) <= 44 and _NUMBERED.match(line) and not _SENTENCE_END.search(line):
         return _NUMBERED_RANK, start + len(line)

@@ -72,7 +72,12 @@ def stored_prompts(where: Path | str, revision: str | None, settings: EmbedSetti
             raise _not_available(where, error) from error
     if not path.is_file():
         return "", ""
-    prompts: dict[str, str] = json.loads(path.read_text(encoding="utf-8")).get("prompts") or {}
+    try:
+        prompts: dict[str, str] = json.loads(path.read_text(encoding="utf-8")).get("prompts") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise EmbeddingError(
+            f"{path}: the model's settings are broken ({_first_line(error)}); copy it again"
+        ) from error
 
     def first(names: tuple[str, ...]) -> str:
         return next((prompts[name] for name in names if prompts.get(name)), "")
@@ -89,8 +94,11 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
+    if folder is not None:
+        _refuse_pickle(folder)
     where = str(folder) if folder else card.name
     common: dict[str, Any] = {
         "revision": None if folder else card.revision,
@@ -103,13 +111,23 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
             model = SentenceTransformer(where, device=settings.device, model_kwargs={"use_safetensors": True}, **common)
         else:
             model = _pooled(where, card, settings, common)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         if folder is None and _out_of_reach(error):
             raise _not_available(card.name, error) from error
         raise EmbeddingError(f"{where}: the model could not be loaded ({_first_line(error)})") from error
     if card.max_tokens is not None and (model.max_seq_length or 0) > card.max_tokens:
         model.max_seq_length = card.max_tokens
     return model.eval()
+
+
+def _refuse_pickle(folder: Path) -> None:
+    """Modules such as StaticEmbedding and Dense would read pickled weights whatever they are told."""
+    for file in folder.rglob("*.bin"):
+        if file.stem.startswith(("pytorch_model", "model")) and not any(file.parent.glob("*.safetensors")):
+            raise EmbeddingError(
+                f"{folder}: {file.relative_to(folder)} is pickled, and only safetensors are loaded; "
+                "convert it with model.save_pretrained(folder, safe_serialization=True)"
+            )
 
 
 def _pooled(where: str, card: ModelCard, settings: EmbedSettings, common: dict[str, Any]) -> SentenceTransformer:

@@ -45,6 +45,8 @@ class Embedder:
         self.settings = settings or EmbedSettings()
         self._folder = Path(model).expanduser() if Path(model).expanduser().is_dir() else None
         found = self._given_card(card) or find_card(model)
+        if card is not None and found is not None and self._folder is None and find_card(model) is not found:
+            found = replace(found, name=model, revision=None)  # used as the card says, but the weights of its own name
         # A model without a card is used as it says itself: `None` prefixes mean its own stored prompts.
         self.card = _override(
             found or ModelCard(name=model, query_prefix=None, passage_prefix=None, normalize=True), self.settings

@@ -33,7 +33,7 @@ def send(stream: IO[bytes], message: Mapping[str, Any]) -> None:
 
 
 def receive(stream: IO[bytes]) -> dict[str, Any] | None:
-    """Reads one message; ``None`` at the end of the stream, whole or torn."""
+    """Reads one message; ``None`` at the end of the stream, whole or torn, and for what is no message."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -43,8 +43,11 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     data = stream.read(length)
     if len(data) < length:
         return None
-    message: dict[str, Any] = json.loads(data.decode("utf-8", "surrogatepass"))
-    return message
+    try:
+        message = json.loads(data.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
 
 
 def from_prepared(prepared: Prepared) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class _Child:
         process = self._started()
         answer, timed_out = self._ask(process, message, self._limits.max_seconds)
         if answer is not None:
+            if timed_out:  # killed in the moment it answered
+                self.stop()
             if "error" in answer:
                 raise to_error(answer)
             return answer
@@ -94,12 +96,13 @@ class _Child:
             start_new_session=True,  # Ctrl-C is for the parent, which then stops us
         )
         settings = {"limits": asdict(self._limits), "chunks": asdict(self._chunks)}
-        answer, _ = self._ask(self._process, settings, _START_SECONDS)
-        if answer is None:
-            code = self._process.poll()
+        process = self._process  # another thread may stop us and take it away
+        answer, timed_out = self._ask(process, settings, _START_SECONDS)
+        if answer is None or timed_out:
+            code = process.poll()
             self.stop()
             raise ReadCrashError("kure_rag.ingest.worker", f"the reading process did not start ({_how(code)})")
-        return self._process
+        return process
 
     @staticmethod
     def _ask(
@@ -114,15 +117,17 @@ class _Child:
         clock = threading.Timer(seconds, give_up)
         clock.daemon = True
         clock.start()
+        answer = None
         try:
-            if process.stdin is None or process.stdout is None:
-                return None, False
-            send(process.stdin, message)
-            return receive(process.stdout), timed_out.is_set()
-        except OSError:  # the child is gone
-            return None, timed_out.is_set()
+            if process.stdin is not None and process.stdout is not None:
+                send(process.stdin, message)
+                answer = receive(process.stdout)
+        except (OSError, ValueError):  # the child is gone, or its pipes were closed by another thread
+            answer = None
         finally:
             clock.cancel()
+            clock.join()  # from here on it kills nothing
+        return answer, timed_out.is_set()
 
     def stop(self) -> None:
         """Ends the child, at once."""
@@ -201,6 +206,8 @@ class WorkerPool:
         for child in self._children:
             child.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for child in self._children:  # one may have been starting
+            child.stop()
 
     def __enter__(self) -> Self:
         return self

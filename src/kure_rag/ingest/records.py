@@ -74,7 +74,7 @@ def _store(target: Target, pairs: Sequence[Pair], terms: Sequence[Sequence[str]]
     if fresh:
         target.add(list(fresh.values()))
     for document, _ in pairs:
-        added = document.id in fresh
+        added = fresh.pop(document.id, None) is not None  # the same record twice is added once
         yield IngestRow(
             source=document.source,
             status="added" if added else "unchanged",

@@ -29,18 +29,19 @@ def find_pdfs(paths: Iterable[str | Path]) -> Iterator[Found]:
     Hidden files and folders inside a folder are passed over, and so are links to folders (they may turn in circles).
     A file given by name is read whatever its ending is; what it holds decides.
     """
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for given in paths:
         path = Path(given)
         try:
             found = list(_below(path))
         except OSError as error:
-            yield Found(path, ReadError(path.name, f"cannot be listed ({error.strerror or error})"))
+            yield Found(path, ReadError(path.name, f"cannot be listed ({error.strerror or error}); check its rights"))
             continue
         for item in found:
-            resolved = item.path.resolve()
-            if item.error is not None or resolved not in seen:
-                seen.add(resolved)
+            if item.error is not None:
+                yield item
+            elif (real := os.path.realpath(item.path)) not in seen:  # Path.resolve raises for a link to itself
+                seen.add(real)
                 yield item
 
 
@@ -50,12 +51,17 @@ def _below(path: Path) -> Iterator[Found]:
         yield Found(path, SourceNotFoundError(name, f"no file or folder at {path}; check the path"))
     elif path.is_dir():
         empty = True
-        for folder, folders, files in os.walk(path):
+        closed: list[OSError] = []
+        for folder, folders, files in os.walk(path, onerror=closed.append):
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             for file in sorted(files):
                 if file.lower().endswith(".pdf") and not file.startswith("."):
                     empty = False
                     yield Found(Path(folder, file))
+        for error in closed:
+            empty = False
+            at = Path(error.filename)
+            yield Found(at, ReadError(at.name, f"cannot be listed ({error.strerror or error}); check its rights"))
         if empty:
             yield Found(path, SourceNotFoundError(name, "the folder holds no PDF files; give another folder or file"))
     elif path.is_file():

@@ -83,12 +83,12 @@ def read_pdf(
     limits = limits or ReadLimits()
     source = unicodedata.normalize("NFC", name)  # macOS hands out decomposed names
     _check_frame(data, source, limits)
-    raw, info = _extract(data, source, limits, on_page)
+    raw, title = _extract(data, source, limits, on_page)
     texts = [clean_text(page.text) for page in raw]
     warnings = [
         (page.error,) if page.error else page_warnings(page.text, text) for page, text in zip(raw, texts, strict=True)
     ]
-    _check_readable(texts, warnings, source)
+    _check_readable(texts, warnings, [page.error for page in raw if page.error], source)
     # A page whose text is not what it shows is reported, never passed on as noise.
     lines = [[] if _UNREADABLE & set(w) else t.split("\n") for t, w in zip(texts, warnings, strict=True)]
     paragraphs = join_wrapped(drop_furniture(lines), space_at or (lambda pairs: [False] * len(pairs)))
@@ -97,7 +97,7 @@ def read_pdf(
     return Document(
         id=hashlib.sha256(data).hexdigest(),
         source=source,
-        title=_title(info.get("Title", ""), source),
+        title=_title(title, source),
         domain=domain or detected,
         text=text,
         pages=pages,
@@ -117,13 +117,13 @@ def _check_frame(data: bytes, source: str, limits: ReadLimits) -> None:
 
 def _extract(
     data: bytes, source: str, limits: ReadLimits, on_page: Callable[[int], None] | None
-) -> tuple[list[_RawPage], dict[str, str]]:
+) -> tuple[list[_RawPage], str]:
     import pypdfium2
 
     try:
         pdf = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
+        if any(clue in str(error).lower() for clue in ("password", "security scheme")):
             raise EncryptedFileError(
                 source, "encrypted with a password; save a copy without the password and ingest that"
             ) from None
@@ -147,9 +147,17 @@ def _extract(
                 raise ReadLimitError(
                     source, f"over {limits.max_chars:,} characters of text by page {i + 1}; split the file"
                 )
-        return pages, pdf.get_metadata_dict()
+        return pages, _stored_title(pdf)
     finally:
         pdf.close()
+
+
+def _stored_title(pdf: Any) -> str:
+    try:
+        title: str = pdf.get_metadata_value("Title")
+    except UnicodeDecodeError:  # half a character
+        return ""
+    return title
 
 
 def _extract_page(pdf: Any, i: int) -> _RawPage:
@@ -168,9 +176,15 @@ def _extract_page(pdf: Any, i: int) -> _RawPage:
         return _RawPage("", 0.0, 0.0, error=f"page cannot be parsed ({error})")
 
 
-def _check_readable(texts: Sequence[str], warnings: Sequence[tuple[str, ...]], source: str) -> None:
+def _check_readable(
+    texts: Sequence[str], warnings: Sequence[tuple[str, ...]], errors: Sequence[str], source: str
+) -> None:
     count = len(texts)
     if sum(not char.isspace() for text in texts for char in text) < _MIN_VISIBLE:
+        if errors:
+            raise DamagedFileError(
+                source, f"{len(errors)} of its {count} pages: {errors[0]}; open and re-save it in a PDF reader"
+            )
         raise NoTextError(
             source,
             f"no text layer on any of its {count} pages (a scan?); run OCR on it first, for example with ocrmypdf",

@@ -18,13 +18,16 @@ from kure_rag.tokenize.base import Sentence, Term
 if TYPE_CHECKING:
     from kiwipiepy import Kiwi
 
-# Nouns, numerals, verbs, adjectives, adverbs, determiners, roots, and Latin letters, Hanja and digits.
+# Nouns, numerals, verbs, adjectives, adverbs, determiners, roots, Latin letters, Hanja and digits, and what stands for
+# itself: 2025.1.2 and 02-123-4567 (W_SERIAL), addresses and hashtags.
 # https://bab2min.github.io/kiwipiepy/v0.22.0/kr/#_14 lists the tags.
 CONTENT_TAGS: Final[frozenset[str]] = frozenset(
     {"NNG", "NNP", "NNB", "NR", "VV", "VA", "VV-R", "VV-I", "VA-R", "VA-I", "MAG", "MM", "XR", "SL", "SH", "SN"}
+    | {"W_SERIAL", "W_EMAIL", "W_URL", "W_HASHTAG"}
 )
 
 _WINDOW: Final = 10  # characters each side of a line break that decide whether a space belongs there
+_FULL_WIDTH: Final = {0xFF01 + i: 0x21 + i for i in range(94)}  # ！ to ～
 _lock = threading.Lock()
 
 
@@ -52,7 +55,7 @@ class KiwiTokenizer:
         """``kiwi`` with the versions of engine and model, and the set of tags."""
         return (
             f"kiwi/{importlib.metadata.version('kiwipiepy')}"
-            f"/model-{importlib.metadata.version('kiwipiepy_model')}/content-1"
+            f"/model-{importlib.metadata.version('kiwipiepy_model')}/content-2"
         )
 
     def terms(self, text: str) -> list[str]:
@@ -69,7 +72,7 @@ class KiwiTokenizer:
 
         Offsets count the characters of the text given, which must be in NFC.
         """
-        for found in shared_kiwi().split_into_sents(list(texts), return_tokens=True):
+        for found in shared_kiwi().split_into_sents([_fold(text) for text in texts], return_tokens=True):
             yield [Sentence(s.start, s.end, tuple(_content(s.tokens or ()))) for s in found]
 
     def space_at(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
@@ -84,7 +87,12 @@ class KiwiTokenizer:
 
 
 def _nfc(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return text if text.isascii() else _fold(unicodedata.normalize("NFC", text))
+
+
+def _fold(text: str) -> str:
+    """Full-width Latin letters and digits in their usual width, one for one, so that offsets stay."""
+    return text.translate(_FULL_WIDTH)
 
 
 def _content(tokens: Iterable[Any]) -> Iterator[Term]:
@@ -97,7 +105,7 @@ def _form(token: Any) -> str:
     form: str = token.form
     if token.tag == "SN":
         return form.replace(",", "")  # 2,500 and 2500 are one number
-    return form.lower() if token.tag == "SL" else form
+    return form.lower()  # also names with Latin letters: LG전자
 
 
 def _space_after(before: str, respaced: str) -> bool:

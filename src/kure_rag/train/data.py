@@ -6,16 +6,15 @@ nothing that forbids derivatives or commercial use.
 
 from __future__ import annotations
 
-import gzip
 import json
 import unicodedata
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from kure_rag.errors import CorpusFormatError, SourceNotFoundError
+from kure_rag.read.corpus import fail, read_lines
 
 ARTICLES: Final = "statutes/articles.jsonl.gz"
 KORSTS: Final = "sts/kornlu/KorSTS/sts-train.tsv"
@@ -83,7 +82,7 @@ def read_training_text(data: Path) -> TrainingText:
         try:
             score = float(row[4])
         except ValueError:
-            _fail(KORSTS, number, f"score {row[4]!r} is not a number")
+            fail(KORSTS, number, f"score {row[4]!r} is not a number")
         if score >= _SAME_MEANING:
             paraphrases.append((first, second))
     for name in XNLI:
@@ -105,10 +104,10 @@ def _articles(data: Path, name: str) -> Iterator[Article]:
         except ValueError as error:
             raise CorpusFormatError(name, f"line {number}: not JSON ({error}); download the file again") from error
         if not isinstance(row, dict):
-            _fail(name, number, "not a JSON object")
+            fail(name, number, "not a JSON object")
         values = [row.get(key) for key in ("law", "title", "text")]
         if not all(isinstance(value, str) for value in values):
-            _fail(name, number, "law, title and text must all be there, as strings")
+            fail(name, number, "law, title and text must all be there, as strings")
         law, title, text = (unicodedata.normalize("NFC", str(value)) for value in values)
         if text.strip():
             found = True
@@ -120,12 +119,12 @@ def _articles(data: Path, name: str) -> Iterator[Article]:
 def _rows(data: Path, name: str, *, columns: int) -> Iterator[tuple[int, list[str]]]:
     """Rows of a table with a header line, with their line numbers."""
     found = False
-    for number, line in _lines(data, name):
-        if number == 1:
-            continue
+    lines = _lines(data, name)
+    next(lines, None)
+    for number, line in lines:
         row = line.split("\t")
         if len(row) != columns:
-            _fail(name, number, f"{len(row)} columns separated by tabs where {columns} should be")
+            fail(name, number, f"{len(row)} columns separated by tabs where {columns} should be")
         found = True
         yield number, row
     if not found:
@@ -136,16 +135,5 @@ def _lines(data: Path, name: str) -> Iterator[tuple[int, str]]:
     path = data / name
     if not path.is_file():
         raise SourceNotFoundError(name, f"not below {data}; the model is trained on all of its files or not at all")
-    number = 0
-    try:
-        opened = gzip.open(path, "rt", encoding="utf-8") if name.endswith(".gz") else path.open(encoding="utf-8")
-        with opened as file:
-            for line in file:
-                number += 1
-                yield number, unicodedata.normalize("NFC", line.rstrip("\r\n"))
-    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusFormatError(name, f"line {number + 1}: unreadable ({error}); download the file again") from error
-
-
-def _fail(name: str, line: int, reason: str) -> NoReturn:
-    raise CorpusFormatError(name, f"line {line}: {reason}")
+    for number, line in read_lines(path, name=name):
+        yield number, unicodedata.normalize("NFC", line)

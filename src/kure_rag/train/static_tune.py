@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from kure_rag.train.static_vectors import Ids, Matrix
 
-    Ids = NDArray[np.int64]
-    Matrix = NDArray[np.float32]
     Batch = tuple[list[Ids], list[Ids]]
 
 
@@ -101,7 +99,7 @@ def tune(
         loss = (cross_entropy(cosines, own) + cross_entropy(cosines.T, own)) / 2
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimiser.step()  # type: ignore[no-untyped-call]
         if progress and (step + 1) % 100 == 0:
             progress(f"tuning: step {step + 1} of {settings.steps}, loss {loss.item():.3f}")
     return np.ascontiguousarray(rows.detach().numpy(), dtype=np.float32)
@@ -145,7 +143,7 @@ def _reports(text: TuneText, size: int, rng: np.random.Generator) -> Batch:
     queries: list[Ids] = []
     passages: list[Ids] = []
     for _ in range(size):
-        run = text.runs[rng.integers(0, len(text.runs))]
+        run = text.runs[int(rng.integers(0, len(text.runs)))]
         length = min(int(rng.integers(3, 9)), len(run))
         start = int(rng.integers(0, len(run) - length + 1))
         asked = int(rng.integers(start, start + length))

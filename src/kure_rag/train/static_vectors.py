@@ -147,9 +147,7 @@ def _meaning(
     return _unit(meaning)
 
 
-def _ppmi(
-    statutes: Sequence[Ids], general: Sequence[Ids], keep: NDArray[np.bool_], settings: VectorSettings
-) -> Any:
+def _ppmi(statutes: Sequence[Ids], general: Sequence[Ids], keep: NDArray[np.bool_], settings: VectorSettings) -> Any:
     """Positive pointwise mutual information between a piece and the pieces around it."""
     from scipy import sparse
 

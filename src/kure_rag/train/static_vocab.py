@@ -108,7 +108,7 @@ def build_vocabulary(
     for texts, weight in ((statutes, settings.statute_weight), (general, 1.0)):
         for segments in _segments(texts, kiwi):
             _count(segments, weight, counts, kinds, tails)
-    words = {piece: count for piece, count in counts.items() if len(piece) <= settings.longest}
+    words: dict[str, float] = {piece: count for piece, count in counts.items() if len(piece) <= settings.longest}
     kind_of = {piece: _main_kind(kinds[piece]) for piece in words}
     known = [piece for piece in words if kind_of[piece] is Kind.WORD]
     dictionary = _dictionary(kiwi, settings)
@@ -196,8 +196,8 @@ def _count(
 def _dictionary(kiwi: Any, settings: VocabularySettings) -> dict[str, float]:
     """Words of Kiwi's dictionary with the count their rank stands for.
 
-    Kiwi numbers the morphemes of one tag from frequent to rare. Its proper nouns are cut off before the titles that were
-    added to it from encyclopaedias: those come under another licence.
+    Kiwi numbers the morphemes of one tag from frequent to rare. Its proper nouns are cut off before the titles that
+    were added to it from encyclopaedias: those come under another licence.
     """
     limits = {
         "NNG": settings.nouns,
@@ -225,7 +225,7 @@ def _morphemes(kiwi: Any) -> Iterator[Any]:
     while True:
         try:
             yield kiwi.morpheme(identifier)
-        except (IndexError, ValueError):  # behind the last one
+        except ValueError:  # behind the last one
             return
         identifier += 1
 

@@ -1,0 +1,56 @@
+# Everything that a fresh clone needs: `make demo` and `make test` set themselves up.
+#
+#   make demo            three sample PDFs, six questions
+#   make test            the test suite
+#   make lint            ruff and mypy
+#   make TORCH=cuda demo the CUDA build of torch (PyPI's default on Linux) instead of the CPU build
+#   make lock            resolve versions anew into requirements.lock
+#   make clean           remove .venv and caches
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH ?= cpu
+TORCH_VERSION := $(shell sed -n 's/^torch==//p' requirements.lock)
+
+# PyTorch's own index holds builds marked +cpu, which pip prefers over PyPI's plain ones of the same version; where it
+# cannot be reached, pip goes on with what the other indexes have.
+TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
+TORCH_INDEX_cuda :=
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.ready-$(TORCH)
+
+.PHONY: demo test lint format lock clean setup
+
+demo: $(STAMP)
+	@$(BIN)/kure-rag demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("kure-rag needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) (once; a few minutes, mostly torch)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install -q --no-deps torch==$(TORCH_VERSION) $(TORCH_INDEX_$(TORCH))
+	@$(PIP) install -q -c requirements.lock -e '.[all,dev]'
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+lock: $(STAMP)
+	@$(PIP) freeze --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' | grep -vE '^(nvidia-|triton==|cuda-)' > requirements.lock
+	@echo "requirements.lock: $$(wc -l < requirements.lock) versions"
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

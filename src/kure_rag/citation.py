@@ -1,0 +1,43 @@
+"""What the adapters say of a hit, in one place, so that LangChain and LlamaIndex say the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kure_rag.types import Hit
+
+
+def hit_metadata(hit: Hit) -> dict[str, Any]:
+    """Everything about a hit but its text, as JSON values.
+
+    Args:
+        hit: A search result.
+
+    Returns:
+        A new dictionary. The place: ``source``, ``title``, ``domain``, ``pages`` (all, ascending), ``page`` (the first,
+        or ``None``), ``breadcrumb``, ``start``, ``end``, ``citation``. The passage: ``chunk_id``, ``document_id``,
+        ``kind``, ``prev_id``, ``next_id``. The search: ``score``, ``rank``, and ``legs``, for example
+        ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; a name that is one
+        of ours keeps our value.
+    """
+    chunk = hit.chunk
+    ours: dict[str, Any] = {
+        "source": hit.source,
+        "title": hit.title,
+        "domain": hit.domain,
+        "pages": list(chunk.pages),
+        "page": chunk.pages[0] if chunk.pages else None,
+        "breadcrumb": list(chunk.breadcrumb),
+        "start": chunk.start,
+        "end": chunk.end,
+        "citation": hit.citation(),
+        "chunk_id": chunk.id,
+        "document_id": chunk.document_id,
+        "kind": chunk.kind,
+        "prev_id": chunk.prev_id,
+        "next_id": chunk.next_id,
+        "score": hit.score,
+        "rank": hit.rank,
+        "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
+    }
+    return ours | {name: value for name, value in chunk.metadata.items() if name not in ours}

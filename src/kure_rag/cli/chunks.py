@@ -1,0 +1,116 @@
+"""``kure-rag chunks``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from kure_rag.cli import common
+from kure_rag.errors import IndexPathError, ReadError
+
+if TYPE_CHECKING:
+    from kure_rag.ingest.messages import Prepared
+    from kure_rag.read import Found
+
+
+def add(commands: common.Commands) -> None:
+    """Adds the command."""
+    parser = common.command(
+        commands,
+        "chunks",
+        "cut PDF files into chunks and write them as JSON lines, without an index",
+        """\
+  kure-rag chunks ./documents --out chunks.jsonl
+  kure-rag chunks 규정.pdf --domain legal --out - | head -n 1""",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="PDF files and folders")
+    common.add_domain(parser)
+    parser.add_argument("--out", required=True, metavar="FILE", help="where to write; - for standard output")
+    parser.add_argument("--workers", type=int, metavar="N", help="reading processes (one for each core, four at most)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes one chunk a line; rejected files are named on standard error."""
+    from kure_rag.ingest import WorkerPool
+    from kure_rag.read import find_pdfs
+
+    found = list(find_pdfs(options.paths))
+    files = chunks = rejected = 0
+    with (
+        _output(options.out) as out,
+        common.progress("reading") as advance,
+        WorkerPool(workers=options.workers) as pool,
+    ):
+        for name, answer in _answers(pool, found, options):
+            if isinstance(answer, ReadError):
+                rejected += 1
+                print(f"rejected   {name}: {answer.reason}", file=sys.stderr)
+            else:
+                files += 1
+                chunks += len(answer.chunks)
+                _write(out, answer)
+            advance(files + rejected, len(found), name)
+    print(f"{files} files, {chunks} chunks, {rejected} rejected -> {options.out}", file=sys.stderr)
+    return 0 if files else 1
+
+
+def _answers(
+    pool: object, found: Sequence[Found], options: argparse.Namespace
+) -> Iterator[tuple[str, Prepared | ReadError]]:
+    from kure_rag.ingest import WorkerPool
+    from kure_rag.ingest.files import file_name
+    from kure_rag.ingest.pool import PdfJob
+
+    assert isinstance(pool, WorkerPool)  # noqa: S101 - narrows the lazily imported type
+    for item in found:
+        if item.error is not None:
+            yield file_name(item.path), item.error
+    domain = common.chosen_domain(options)
+    jobs = (PdfJob(item.path, file_name(item.path), domain) for item in found if item.error is None)
+    for job, answer in pool.prepare(jobs):
+        yield job.name, answer
+
+
+def _write(out: IO[str], prepared: Prepared) -> None:
+    for item in prepared.chunks:
+        chunk = item.chunk
+        line = {
+            "id": chunk.id,
+            "document_id": chunk.document_id,
+            "source": prepared.document.source,
+            "text": chunk.text,
+            "start": chunk.start,
+            "end": chunk.end,
+            "pages": chunk.pages,
+            "breadcrumb": chunk.breadcrumb,
+            "kind": chunk.kind,
+            "metadata": dict(chunk.metadata),
+        }
+        out.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _output(where: str) -> Iterator[IO[str]]:
+    """Standard output, or a file that appears under its name only when it is whole."""
+    if where == "-":
+        yield sys.stdout
+        return
+    path = Path(where)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        file = unfinished.open("w", encoding="utf-8")
+    except OSError as error:
+        raise IndexPathError(f"{where}: cannot be written ({error.strerror or error}); choose another --out") from error
+    try:
+        with file:
+            yield file
+        os.replace(unfinished, path)  # noqa: PTH105 - Path.replace does the same; this one says "atomic" to readers
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""What commands share: options, JSON, and progress on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kure_rag.types import DOMAINS, MODES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Commands = Any  # argparse names the type of add_subparsers() privately
+Advance = Callable[[int, int | None, str], None]
+
+
+def command(commands: Commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    """A command's parser, with examples below its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def add_index(parser: argparse.ArgumentParser) -> None:
+    """``--index DIR``."""
+    parser.add_argument("--index", type=Path, required=True, metavar="DIR", help="the index folder")
+
+
+def add_model(parser: argparse.ArgumentParser, default: str) -> None:
+    """``--model NAME``."""
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help=f"an embedding model: a name from `kure-rag models`, owner/name on the model hub, or a folder ({default})",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def add_domain(parser: argparse.ArgumentParser) -> None:
+    """``--domain D``."""
+    parser.add_argument(
+        "--domain",
+        choices=("auto", *DOMAINS),
+        default="auto",
+        help="what the documents are; found out for each by default",
+    )
+
+
+def add_mode(parser: argparse.ArgumentParser, *more: str) -> None:
+    """``--mode M``."""
+    parser.add_argument("--mode", choices=(*MODES, *more), default="hybrid", help="which legs search (default: hybrid)")
+
+
+def chosen_domain(options: argparse.Namespace) -> Any:
+    """The domain given, or ``None`` to find it out."""
+    return None if options.domain == "auto" else options.domain
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on one line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that knows how wide Hangul is. Piped output is as wide as its lines."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Advance]:
+    """A progress bar on standard error, where that is a terminal.
+
+    Gives a function of (done, all or ``None``, name of the last).
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total, name: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(
+        *columns,
+        TextColumn("{task.fields[name]}", markup=False),
+        console=console(stderr=True),
+        transient=True,
+        # Lines printed meanwhile go above the bar on a terminal; in a pipe they must stay on standard output.
+        redirect_stdout=sys.stdout.isatty(),
+        redirect_stderr=True,
+    )
+    with bar:
+        task = bar.add_task(label, total=None, name="")
+        yield lambda done, total, name: bar.update(task, completed=done, total=total, name=name[:40])
+
+
+def log_to_stderr() -> None:
+    """Shows warnings of this package, such as a view that had to be rebuilt."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("kure_rag")
+    if not logger.handlers:
+        logger.addHandler(handler)

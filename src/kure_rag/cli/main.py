@@ -1,0 +1,72 @@
+"""``kure-rag``: finds the command, runs it, and turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from kure_rag._version import __version__
+from kure_rag.cli import chunks, demo, evaluate, ingest, maintain, models, search, train
+from kure_rag.errors import KureError
+
+_COMMANDS = (demo, ingest, search, chunks, evaluate, maintain, models, train)
+_EXAMPLES = """\
+examples:
+  kure-rag demo                                             see it work on three sample PDFs, offline
+  kure-rag ingest ./documents --index my-index --model static-ko
+  kure-rag search "연차휴가는 며칠인가요?" --index my-index -k 3
+  kure-rag search "환불 기한" --index my-index --where '{"domain": "legal"}' --json
+
+exit status: 0 done; 1 an error, or every file was rejected; 2 wrong arguments; 130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    parser = argparse.ArgumentParser(
+        prog="kure-rag",
+        description="Korean documents in, cited passages out.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"kure-rag {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: By default the process's own.
+
+    Returns:
+        The exit status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # Korean also where the locale is C
+    options = build_parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except KureError as error:
+        return _fail(options, type(error).__name__, str(error), 1)
+    except KeyboardInterrupt:
+        return _fail(options, "Interrupted", "interrupted; what was reported as added is in the index", 130)
+    except BrokenPipeError:  # `| head` closed our output: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    return status
+
+
+def _fail(options: argparse.Namespace, kind: str, message: str, status: int) -> int:
+    if getattr(options, "json", False):
+        print(json.dumps({"error": {"type": kind, "message": message}}, ensure_ascii=False))
+    print(f"kure-rag {options.command}: {message}", file=sys.stderr)
+    return status

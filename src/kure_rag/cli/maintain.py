@@ -1,0 +1,92 @@
+"""``kure-rag verify``, ``rebuild`` and ``info``."""
+
+from __future__ import annotations
+
+import argparse
+
+from kure_rag.cli import common
+
+
+def add(commands: common.Commands) -> None:
+    """Adds the three commands."""
+    verify = common.command(
+        commands, "verify", "compare an index's catalog with its two views", "  kure-rag verify --index my-index"
+    )
+    rebuild = common.command(
+        commands,
+        "rebuild",
+        "make an index's views anew from its catalog, without embedding again",
+        "  kure-rag rebuild --index my-index\n  kure-rag rebuild --index my-index --view dense",
+    )
+    rebuild.add_argument("--view", choices=("lexical", "dense"), help="only this one")
+    info = common.command(
+        commands,
+        "info",
+        "show what an index holds and what it was made with",
+        "  kure-rag info --index my-index\n  kure-rag info --index my-index --documents",
+    )
+    info.add_argument("--documents", action="store_true", help="list the documents too")
+    for parser, run in ((verify, run_verify), (rebuild, run_rebuild), (info, run_info)):
+        common.add_index(parser)
+        common.add_json(parser)
+        parser.set_defaults(run=run)
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """Verifies; 1 when something is wrong."""
+    from kure_rag.pipeline import KureIndex
+
+    common.log_to_stderr()
+    with KureIndex.open(options.index, create=False) as index:
+        found = index.verify()
+    if options.json:
+        common.print_json(
+            {"ok": found.ok, "documents": found.documents, "chunks": found.chunks, "problems": found.problems}
+        )
+    else:
+        for problem in found.problems:
+            print(problem)
+        clean = (
+            "clean" if found.ok else f"{len(found.problems)} problems; try `kure-rag rebuild --index {options.index}`"
+        )
+        print(f"{options.index}: {found.documents} documents, {found.chunks} chunks, {clean}")
+    return 0 if found.ok else 1
+
+
+def run_rebuild(options: argparse.Namespace) -> int:
+    """Rebuilds one view or both."""
+    from kure_rag.pipeline import KureIndex
+
+    common.log_to_stderr()
+    with KureIndex.open(options.index, create=False) as index, common.progress("rebuilding") as advance:
+        index.rebuild(options.view, progress=lambda label, done, total: advance(done, total, label))
+    views = [options.view] if options.view else ["lexical", "dense"]
+    if options.json:
+        common.print_json({"index": str(options.index), "rebuilt": views})
+    else:
+        print(f"{options.index}: rebuilt {' and '.join(views)}")
+    return 0
+
+
+def run_info(options: argparse.Namespace) -> int:
+    """Prints numbers and settings."""
+    from dataclasses import asdict
+
+    from kure_rag.pipeline import KureIndex
+
+    with KureIndex.open(options.index, create=False) as index:
+        info = index.info()
+        documents = index.documents() if options.documents or options.json else []
+    if options.json:
+        common.print_json({**info, "documents_list": [asdict(row) for row in documents]})
+        return 0
+    for key, value in info.items():
+        if isinstance(value, dict):
+            print(f"{key}:")
+            for name, detail in value.items():
+                print(f"  {name}: {detail:,}" if key == "bytes" else f"  {name}: {detail}")
+        else:
+            print(f"{key}: {value}")
+    for row in documents:
+        print(f"  {row.source}: {row.pages} pages, {row.chunks} chunks, {row.domain}, {row.id[:12]}")
+    return 0

@@ -1,0 +1,110 @@
+"""Our embedder as a LangChain ``Embeddings``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, fields
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.load.serializable import Serializable
+from pydantic import ConfigDict, PrivateAttr
+
+from kure_rag.embed import Embedder, EmbedSettings, ModelCard
+from kure_rag.embed.cards import DEFAULT_MODEL
+
+
+class KureEmbeddings(Serializable, Embeddings):
+    """Korean embeddings, with the prefixes and pooling that each model was trained with.
+
+    Nothing is loaded or downloaded before the first text. Settings cannot be changed afterwards: an index remembers
+    what its vectors were made with.
+
+    Example:
+        >>> from kure_rag import KureEmbeddings
+        >>> embeddings = KureEmbeddings("nlpai-lab/KoE5", device="cpu")
+        >>> embeddings.embed_query("연차휴가는 며칠인가요?")  # doctest: +SKIP
+        >>> embeddings.embed_documents(["연차휴가는 15일로 한다."])  # doctest: +SKIP
+
+    Attributes:
+        model: A name on the model hub, an alias such as ``static-ko``, or the folder of a local copy.
+        card: The model card to use, or the name of one, for a local copy under another name.
+        revision: See :class:`kure_rag.embed.EmbedSettings`, as all below. ``None`` leaves a matter to the card.
+        query_prefix: Put before each query.
+        passage_prefix: Put before each passage.
+        normalize: Scale vectors to unit length.
+        dense_weight: Weight beside keyword scores, from 0 to 1.
+        device: ``cpu``, ``cuda``, ``mps``.
+        batch_size: Texts in one forward pass.
+        cache_folder: Where downloaded weights lie.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the model brings along.
+
+    Raises:
+        UnknownModelError: ``model`` can be no model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = DEFAULT_MODEL
+    card: ModelCard | str | None = None
+    revision: str | None = None
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
+    normalize: bool | None = None
+    dense_weight: float | None = None
+    device: str | None = None
+    batch_size: int = 32
+    cache_folder: str | None = None
+    local_files_only: bool = False
+    trust_remote_code: bool = False
+
+    _embedder: Embedder = PrivateAttr()
+
+    def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
+        super().__init__(model=model, **settings)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Makes the embedder, which checks the name and loads nothing."""
+        settings = EmbedSettings(**{field.name: getattr(self, field.name) for field in fields(EmbedSettings)})
+        self._embedder = Embedder(self.model, settings, card=self.card)
+
+    @property
+    def kure_embedder(self) -> Embedder:
+        """The embedder behind it; :meth:`kure_rag.KureIndex.open` uses it as it is."""
+        return self._embedder
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a query, with the query prefix.
+
+        Raises:
+            InvalidTextError: An empty text or a lone surrogate.
+            ModelNotAvailableError: The weights cannot be reached.
+        """
+        vector: list[float] = self._embedder.embed_queries([text])[0].tolist()
+        return vector
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of passages, with the passage prefix; otherwise as :meth:`embed_query`."""
+        if not texts:  # no text, no model
+            return []
+        vectors: list[list[float]] = self._embedder.embed_passages(texts).tolist()
+        return vectors
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """:meth:`embed_query` in a thread, so that an event loop goes on."""
+        return await asyncio.to_thread(self.embed_query, text)
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """:meth:`embed_documents` in a thread, so that an event loop goes on."""
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Settings only: ``loads(text, allowed_objects=[KureEmbeddings], valid_namespaces=["kure_rag"])``."""
+        return True
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """LangChain's JSON knows no dataclass: a card is written as a dictionary."""
+        return {"card": asdict(self.card)} if isinstance(self.card, ModelCard) else {}

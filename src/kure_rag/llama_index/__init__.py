@@ -1,0 +1,16 @@
+"""LlamaIndex: an embedding model and a retriever over the same index and with the same results as the core."""
+
+from kure_rag.errors import MissingExtraError
+
+try:
+    import llama_index.core  # noqa: F401  # only asked for here, to say how to install it
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "llama_index":  # it is there, and something it needs is not
+        raise
+    raise MissingExtraError("kure_rag.llama_index", "llama-index") from error
+
+from kure_rag.llama_index.convert import to_node
+from kure_rag.llama_index.embedding import KureEmbedding
+from kure_rag.llama_index.retriever import KureRetriever
+
+__all__ = ["KureEmbedding", "KureRetriever", "to_node"]

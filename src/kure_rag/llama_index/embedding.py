@@ -1,0 +1,107 @@
+"""Our embedder as a LlamaIndex ``BaseEmbedding``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import fields
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from pydantic import Field, PrivateAttr
+
+from kure_rag.embed import Embedder, EmbedSettings, ModelCard
+from kure_rag.embed.cards import DEFAULT_MODEL
+
+
+class KureEmbedding(BaseEmbedding):
+    """Korean embeddings, with the prefixes and pooling that each model was trained with.
+
+    Nothing is loaded or downloaded before the first text. Every setting that changes vectors is a field, because
+    ``to_dict()`` is the key of LlamaIndex's ingestion cache; these fields cannot be changed afterwards.
+
+    Example:
+        >>> from kure_rag.llama_index import KureEmbedding
+        >>> embedding = KureEmbedding("nlpai-lab/KoE5", device="cpu")
+        >>> embedding.get_query_embedding("연차휴가는 며칠인가요?")  # doctest: +SKIP
+
+    Attributes:
+        model_name: A name on the model hub, an alias such as ``static-ko``, or the folder of a local copy.
+        embed_batch_size: Texts in one forward pass.
+        card: The model card to use, or the name of one, for a local copy under another name.
+        revision: See :class:`kure_rag.embed.EmbedSettings`, as all below. ``None`` leaves a matter to the card.
+        query_prefix: Put before each query.
+        passage_prefix: Put before each passage.
+        normalize: Scale vectors to unit length.
+        dense_weight: Weight beside keyword scores, from 0 to 1.
+        device: ``cpu``, ``cuda``, ``mps``.
+        cache_folder: Where downloaded weights lie.
+        local_files_only: Never go to the network.
+        trust_remote_code: Run code that the model brings along.
+
+    Raises:
+        UnknownModelError: ``model_name`` can be no model.
+        ValueError: ``embeddings_cache`` with a model that embeds queries and passages differently.
+    """
+
+    model_name: str = Field(default=DEFAULT_MODEL, frozen=True)
+    embed_batch_size: int = Field(default=32, gt=0, le=2048)
+    card: ModelCard | str | None = Field(default=None, frozen=True)
+    revision: str | None = Field(default=None, frozen=True)
+    query_prefix: str | None = Field(default=None, frozen=True)
+    passage_prefix: str | None = Field(default=None, frozen=True)
+    normalize: bool | None = Field(default=None, frozen=True)
+    dense_weight: float | None = Field(default=None, frozen=True)
+    device: str | None = Field(default=None, frozen=True)
+    cache_folder: str | None = Field(default=None, frozen=True)
+    local_files_only: bool = Field(default=False, frozen=True)
+    trust_remote_code: bool = Field(default=False, frozen=True)
+
+    _embedder: Embedder = PrivateAttr()
+
+    def __init__(self, model_name: str = DEFAULT_MODEL, **settings: Any) -> None:
+        if unknown := settings.keys() - type(self).model_fields.keys():  # pydantic would ignore a misspelt prefix
+            raise TypeError(f"{type(self).__name__} takes no keyword {', '.join(map(repr, sorted(unknown)))}")
+        super().__init__(model_name=model_name, **settings)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Makes the embedder, which checks the name and loads nothing."""
+        given = {field.name: getattr(self, field.name) for field in fields(EmbedSettings) if field.name != "batch_size"}
+        settings = EmbedSettings(batch_size=self.embed_batch_size, **given)
+        self._embedder = Embedder(self.model_name, settings, card=self.card)
+        if self.embeddings_cache is not None and len(set(self._embedder.prefixes)) > 1:
+            raise ValueError(
+                f"LlamaIndex's embeddings_cache keeps one vector for a text, but {self._embedder.name} has another for "
+                "the text as a query than for the text as a passage; leave embeddings_cache out"
+            )
+
+    @classmethod
+    def class_name(cls) -> str:
+        """What LlamaIndex calls it in serialised form."""
+        return "KureEmbedding"
+
+    @property
+    def kure_embedder(self) -> Embedder:
+        """The embedder behind it; :meth:`kure_rag.KureIndex.open` uses it as it is."""
+        return self._embedder
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        vector: list[float] = self._embedder.embed_queries([query])[0].tolist()
+        return vector
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        vectors: list[list[float]] = self._embedder.embed_passages(texts).tolist()
+        return vectors
+
+    # LlamaIndex's own asynchronous versions of the last two run on the event loop and stop it.
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return await asyncio.to_thread(self._get_query_embedding, query)
+
+    async def _aget_text_embedding(self, text: str) -> list[float]:
+        return await asyncio.to_thread(self._get_text_embedding, text)
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return await asyncio.to_thread(self._get_text_embeddings, texts)

@@ -1,0 +1,86 @@
+"""Our index as a LlamaIndex ``BaseRetriever``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from kure_rag.llama_index.convert import to_node
+from kure_rag.pipeline import KureIndex
+from kure_rag.search import Fusion
+from kure_rag.types import Mode
+
+
+class KureRetriever(BaseRetriever):
+    """Passages of an index, as nodes that carry their citation, place and scores.
+
+    Only ``query_str`` of a query bundle is used: the keyword leg needs the words, and the index its own model's vector.
+
+    Example:
+        >>> from kure_rag import KureIndex
+        >>> from kure_rag.llama_index import KureRetriever
+        >>> retriever = KureRetriever(KureIndex.open("my-index"), similarity_top_k=5)  # doctest: +SKIP
+        >>> retriever.retrieve("연차휴가는 며칠인가요?")[0].metadata["citation"]  # doctest: +SKIP
+        '취업규정.pdf p.2 취업규정 > 제3장 휴가 > 제15조(연차휴가)'
+
+    Args:
+        index: Where to search.
+        similarity_top_k: Nodes for each query, at most.
+        mode: ``hybrid``, ``lexical`` or ``dense``.
+        where: Only chunks for which this holds, see :mod:`kure_rag.index.where`.
+        fusion: For ``hybrid``; by default a convex combination with the model card's weight.
+        callback_manager: LlamaIndex's.
+        verbose: LlamaIndex's.
+    """
+
+    def __init__(
+        self,
+        index: KureIndex,
+        *,
+        similarity_top_k: int = 4,
+        mode: Mode = "hybrid",
+        where: Mapping[str, Any] | None = None,
+        fusion: Fusion | None = None,
+        callback_manager: CallbackManager | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.index = index
+        self.similarity_top_k = similarity_top_k
+        self.mode: Mode = mode
+        self.where = where
+        self.fusion = fusion
+        super().__init__(callback_manager=callback_manager, verbose=verbose)
+
+    @classmethod
+    def from_path(cls, path: str | Path, *, embeddings: object = None, **settings: Any) -> Self:
+        """Opens an index that exists and makes a retriever over it.
+
+        Args:
+            path: The index folder.
+            embeddings: As :meth:`kure_rag.KureIndex.open` takes it; by default the model the index was made with.
+            **settings: What the class takes.
+
+        Raises:
+            IndexNotFoundError: There is none.
+            FingerprintMismatchError: The index was made with another model.
+        """
+        index = KureIndex.open(path, embeddings=embeddings, create=False)
+        try:
+            return cls(index, **settings)
+        except BaseException:
+            index.close()
+            raise
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [to_node(hit) for hit in self.index.search(query_bundle.query_str, **self._settings())]
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [to_node(hit) for hit in await self.index.asearch(query_bundle.query_str, **self._settings())]
+
+    def _settings(self) -> dict[str, Any]:
+        return {"k": self.similarity_top_k, "mode": self.mode, "where": self.where, "fusion": self.fusion}

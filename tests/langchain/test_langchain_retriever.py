@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import ConfigurableField
+from langchain_tests.integration_tests import RetrieversIntegrationTests
+from pydantic import ValidationError
+
+from kure_rag import Chunk, Hit, KureIndex, KureRetriever, Leg, RrfFusion
+from kure_rag.errors import FilterError, IndexNotFoundError
+from kure_rag.langchain import to_document
+
+QUERY = "연차휴가는 며칠인가요?"
+
+
+class TestStandard(RetrieversIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def _take_index(self, small_index: KureIndex) -> None:
+        self.index = small_index
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return KureRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"index": self.index}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return QUERY
+
+
+async def _both(retriever: KureRetriever, query: str, **given: Any) -> list[str]:
+    """The ids, and that `invoke` and `ainvoke` agree on them."""
+    ids = [document.id or "" for document in retriever.invoke(query, **given)]
+    assert ids == [document.id for document in await retriever.ainvoke(query, **given)]
+    return ids
+
+
+async def test_a_call_overrides_the_retriever_s_settings(small_index: KureIndex) -> None:
+    retriever = KureRetriever(index=small_index, k=2, where={"title": "취업규정"})
+
+    def ids(**given: Any) -> list[str]:
+        return [hit.chunk.id for hit in small_index.search(QUERY, **given)]
+
+    own = {"title": "취업규정"}
+    assert await _both(retriever, QUERY) == ids(k=2, where=own)
+    assert await _both(retriever, QUERY, k=3) == ids(k=3, where=own)
+    assert await _both(retriever, QUERY, mode="dense") == ids(k=2, where=own, mode="dense")
+    assert await _both(retriever, QUERY, k=5, where={"year": {"$gte": 2025}}) == ids(
+        k=5, where={"year": {"$gte": 2025}}
+    )
+    assert await _both(retriever, QUERY, k=9, where=None) == ids(k=9)
+    fusion = RrfFusion(weight=0.9)
+    assert await _both(retriever, QUERY, k=9, where=None, fusion=fusion) == ids(k=9, fusion=fusion)
+    assert await _both(retriever, QUERY, verbose=True) == await _both(retriever, QUERY)
+
+
+async def test_settings_of_the_retriever_are_used(small_index: KureIndex) -> None:
+    fusion = RrfFusion(weight=0.9)
+    retriever = KureRetriever(index=small_index, k=6, fusion=fusion)
+    assert await _both(retriever, QUERY) == [hit.chunk.id for hit in small_index.search(QUERY, k=6, fusion=fusion)]
+    retriever = KureRetriever(index=small_index, mode="lexical")
+    assert all(set(document.metadata["legs"]) == {"lexical"} for document in retriever.invoke(QUERY))
+
+
+async def test_an_unknown_keyword_is_named(small_index: KureIndex) -> None:
+    retriever = KureRetriever(index=small_index)
+    with pytest.raises(TypeError, match="'top_k'"):
+        retriever.invoke(QUERY, top_k=3)
+    with pytest.raises(TypeError, match="'filter'"):
+        await retriever.ainvoke(QUERY, filter={})
+    with pytest.raises(ValidationError, match="wehre"):
+        KureRetriever(index=small_index, wehre={"domain": "legal"})  # type: ignore[call-arg]
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        KureRetriever(index=small_index, k=0)
+    with pytest.raises(FilterError, match="like"):
+        await retriever.ainvoke(QUERY, where={"title": {"$like": "취업"}})
+
+
+def test_metadata_cites_and_scores(small_index: KureIndex) -> None:
+    document = KureRetriever(index=small_index).invoke(QUERY)[0]
+    hit = small_index.search(QUERY, k=1)[0]
+    assert document.id == hit.chunk.id
+    assert document.page_content == hit.chunk.text
+    assert document.metadata == {
+        "source": "leave",
+        "title": "취업규정",
+        "domain": "general",
+        "pages": [],
+        "page": None,
+        "breadcrumb": ["취업규정"],
+        "start": 0,
+        "end": len(hit.chunk.text),
+        "citation": "leave 취업규정",
+        "chunk_id": hit.chunk.id,
+        "document_id": hit.chunk.document_id,
+        "kind": "record",
+        "prev_id": None,
+        "next_id": None,
+        "score": hit.score,
+        "rank": 1,
+        "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
+        "article": "제15조",
+    }
+    assert set(document.metadata["legs"]) == {"lexical", "dense"}
+
+
+def test_metadata_is_json(small_index: KureIndex) -> None:
+    for document in KureRetriever(index=small_index, k=12).invoke(QUERY):
+        assert json.loads(json.dumps(document.metadata, allow_nan=False)) == document.metadata
+        assert json.loads(document.model_dump_json())["metadata"] == document.metadata
+
+
+def test_pages_and_colliding_names() -> None:
+    chunk = Chunk(
+        id="c",
+        document_id="d",
+        text="제15조(연차휴가) ① 직원은 연차휴가를 쓸 수 있다.",
+        start=40,
+        end=70,
+        pages=(3, 4),
+        breadcrumb=("제2장 휴가", "제15조(연차휴가)"),
+        kind="article",
+        prev_id="b",
+        next_id="e",
+        metadata={"article": "제15조", "source": "남의 값", "score": -1},
+    )
+    metadata = to_document(Hit(chunk, "규정.pdf", "취업규정", "legal", 0.5, 2, {"dense": Leg(None, 0.25)})).metadata
+    assert metadata["citation"] == "규정.pdf p.3-4 제2장 휴가 > 제15조(연차휴가)"
+    assert (metadata["pages"], metadata["page"], metadata["start"], metadata["end"]) == ([3, 4], 3, 40, 70)
+    assert (metadata["prev_id"], metadata["next_id"], metadata["kind"]) == ("b", "e", "article")
+    assert (metadata["source"], metadata["score"], metadata["article"]) == ("규정.pdf", 0.5, "제15조")
+    assert metadata["legs"] == {"dense": {"rank": None, "score": 0.25}}
+
+
+async def test_the_event_loop_goes_on_while_it_searches(
+    small_index: KureIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go = threading.Event()
+
+    def slow(query: str, **_: Any) -> list[Hit]:
+        assert let_go.wait(10), "nothing else ran on the event loop while it searched"
+        return []
+
+    monkeypatch.setattr(small_index, "search", slow)
+    searching = asyncio.create_task(KureRetriever(index=small_index).ainvoke(QUERY))
+    await asyncio.sleep(0.01)
+    let_go.set()
+    assert await searching == []
+
+
+async def test_many_at_once(small_index: KureIndex) -> None:
+    queries = [QUERY, "급여는 언제 지급하나요?", "약은 어떻게 보관하나요?"] * 6
+    retriever = KureRetriever(index=small_index, k=3)
+    alone = [[document.id for document in retriever.invoke(query)] for query in queries]
+    together = await retriever.abatch(queries)
+    assert [[document.id for document in documents] for documents in together] == alone
+    assert [[document.id for document in documents] for documents in retriever.batch(queries)] == alone
+
+
+def test_it_binds_and_configures_as_any_runnable(small_index: KureIndex) -> None:
+    retriever = KureRetriever(index=small_index)
+    assert len(retriever.bind(k=2).invoke(QUERY)) == 2
+    configurable = retriever.configurable_fields(k=ConfigurableField(id="k"))
+    assert len(configurable.invoke(QUERY, config={"configurable": {"k": 1}})) == 1
+
+
+def test_it_says_to_tracing_what_it_searches(small_index: KureIndex, tiny_model: Path) -> None:
+    assert KureRetriever(index=small_index)._get_ls_params() == {
+        "ls_retriever_name": "kure",
+        "ls_vector_store_provider": "kure_rag",
+        "ls_embedding_provider": "kure_rag",
+        "ls_embedding_model": tiny_model.name,
+    }
+
+
+def test_from_path(small_index: KureIndex, tiny_model: Path, tmp_path: Path) -> None:
+    retriever = KureRetriever.from_path(small_index.path, embeddings=str(tiny_model), k=2)
+    assert [d.id for d in retriever.invoke(QUERY)] == [hit.chunk.id for hit in small_index.search(QUERY, k=2)]
+    retriever.index.close()
+    with pytest.raises(IndexNotFoundError):
+        KureRetriever.from_path(tmp_path / "없음")
+    with pytest.raises(ValidationError):
+        KureRetriever.from_path(small_index.path, embeddings=str(tiny_model), k=-1)

@@ -1,0 +1,121 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kure_rag.read.clean import clean_text, page_warnings
+
+SOUND = "연차유급휴가는 1년간 80퍼센트 이상 출근한 직원에게 준다."
+
+
+@pytest.mark.parametrize(
+    "text", ["①항과 ⑳호", "㈜한빛정밀", "ㆍ가운데점", "㎎ ㎡ ℃", "Ⅲ. 재무에 관한 사항", "½", "１２３ ＡＢＣ"]
+)
+def test_compatibility_characters_stay(text: str) -> None:
+    assert clean_text(text) == text
+
+
+def test_decomposed_hangul_is_composed() -> None:
+    assert clean_text(unicodedata.normalize("NFD", SOUND)) == SOUND
+
+
+def test_jamo_around_a_dropped_character_are_composed() -> None:
+    assert clean_text("ᄒ\u200bᅡ\x00ᆫ") == "한"
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("（가）", "(가)"),
+        ("비율：３％", "비율:３%"),
+        ("１～２", "１~２"),
+        ("가\u3000나", "가 나"),
+        ("가\u00a0나", "가 나"),
+        ("\uf06c", "●"),
+        ("\uf06e", "■"),
+        ("\uf06f", "□"),
+        ("\uf09f", "•"),
+        ("\uf0a7", "▪"),
+        ("\uf0fc", "✔"),
+        ("\U000f012b", "(인)"),
+        ("\U000f02b1", "①"),
+        ("\U000f02ba", "⑩"),
+        ("\U000f02c4", "⑳"),
+        ("\U000f0854약관\U000f0855", "《약관》"),
+    ],
+)
+def test_character_map(raw: str, clean: str) -> None:
+    assert clean_text(raw) == clean
+
+
+@pytest.mark.parametrize("glyph", ["\U000f02b0", "\U000f02c5", "\uf06d"])
+def test_unknown_private_use_glyphs_stay_to_be_counted(glyph: str) -> None:
+    assert clean_text(glyph) == glyph
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("첫째 줄\r\n둘째 줄\r셋째 줄\n넷째 줄", "첫째 줄\n둘째 줄\n셋째 줄\n넷째 줄"),
+        ("첫째 줄\u2028둘째 줄\u2029셋째 줄", "첫째 줄\n둘째 줄\n셋째 줄"),
+        ("구분\t금액", "구분 금액"),
+        ("보\x00험\x07료\x1f의\x7f 납\x85입", "보험료의 납입"),
+        ("보\u00ad험\u200b료\ufeff\ufffe", "보험료"),
+        ("보험\ud800료\udfff", "보험\ufffd료\ufffd"),
+    ],
+)
+def test_control_and_invisible_characters(raw: str, clean: str) -> None:
+    assert clean_text(raw) == clean
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=40))
+def test_cleaning_twice_changes_nothing(raw: str) -> None:
+    text = clean_text(raw)
+    assert clean_text(text) == text
+    assert unicodedata.is_normalized("NFC", text)
+    assert {char for char in text if unicodedata.category(char) in {"Cc", "Cs"}} <= {"\n"}
+    text.encode("utf-8")
+
+
+def test_cleaning_every_single_character_twice_changes_nothing() -> None:
+    for start in range(0, 0x110000, 0x1000):
+        text = clean_text("가".join(map(chr, range(start, start + 0x1000))))
+        assert clean_text(text) == text
+
+
+def warnings(raw: str) -> tuple[str, ...]:
+    return page_warnings(raw, clean_text(raw))
+
+
+@pytest.mark.parametrize("raw", ["", " \r\n \u3000", "\x00\x01"])
+def test_page_without_text(raw: str) -> None:
+    assert warnings(raw) == ("no text layer",)
+
+
+def test_page_with_almost_no_text() -> None:
+    assert warnings("가" * 19) == ("almost no text",)
+    assert warnings("가" * 20) == ()
+
+
+def test_white_space_is_no_text() -> None:
+    assert warnings("가 \n" * 19) == ("almost no text",)
+
+
+@pytest.mark.parametrize(("private", "expected"), [(19, ()), (20, ("private-use characters",))])
+def test_share_of_private_use_characters(private: int, expected: tuple[str, ...]) -> None:
+    assert warnings("가" * (100 - private) + "\ue000" * private) == expected
+
+
+def test_known_glyphs_are_not_private_use() -> None:
+    assert warnings("\uf06c" * 50 + "가" * 50) == ()
+
+
+@pytest.mark.parametrize("broken", ["\x07", "\ufffd"])
+def test_share_of_broken_characters(broken: str) -> None:
+    assert warnings("가" * 96 + broken * 4) == ()
+    assert warnings("가" * 94 + broken * 6) == ("control or replacement characters",)
+
+
+def test_line_ends_and_tabs_are_not_broken_characters() -> None:
+    assert warnings("금액\t합계\r\n" * 20) == ()

@@ -1,0 +1,229 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kure_rag.read.lines import drop_furniture, join_wrapped, visual_width
+
+BODY = [
+    ["근로자의 휴가는 다음과 같이 정한다.", "연차휴가는 15일로 한다.", "병가는 60일로 한다."],
+    ["출장은 부서장의 승인을 받는다.", "숙박비는 실비로 지급한다.", "식비는 정액으로 지급한다."],
+    ["징계는 위원회가 의결한다.", "의결은 재적 과반수로 한다.", "결과는 서면으로 알린다."],
+    ["이 규정은 공포한 날부터 시행한다.", "종전의 예에 따른다.", "세부 사항은 원장이 정한다."],
+]
+
+
+def dressed(tops: Sequence[str], bottoms: Sequence[str]) -> list[list[str]]:
+    return [[top, *body, bottom] for top, body, bottom in zip(tops, BODY, bottoms, strict=True)]
+
+
+def no_space(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+    return [False] * len(pairs)
+
+
+def visible(lines: Sequence[Sequence[str]]) -> str:
+    return "".join("".join(line.split()) for page in lines for line in page)
+
+
+# Headers and footers
+
+
+@pytest.mark.parametrize(
+    "bottoms",
+    [
+        ["1", "2", "3", "4"],
+        ["- 1 -", "- 2 -", "- 3 -", "- 4 -"],
+        ["97 / 120", "98 / 120", "99 / 120", "100 / 120"],
+        ["취업규정 - 1", "취업규정 - 2", "취업규정 - 3", "취업규정 - 4"],
+        ["2024.3.4 시행 5쪽", "2024.3.4 시행 6쪽", "2024.3.4 시행 7쪽", "2024.3.4 시행 8쪽"],
+        ["새여울재단 취업규정"] * 4,
+    ],
+)
+def test_titles_and_page_numbers_leave(bottoms: list[str]) -> None:
+    assert drop_furniture(dressed(["새여울재단  규정집"] * 4, bottoms)) == BODY
+
+
+def test_title_on_every_other_page_leaves() -> None:
+    pages = dressed(["규정집", "새여울재단", "규정집", "새여울재단"], ["1", "2", "3", "4"])
+    assert [page[-1] for page in drop_furniture(pages)] == [body[-1] for body in BODY]
+    pages = [*pages, *pages, *pages]
+    assert not {"규정집", "새여울재단"} & {line for page in drop_furniture(pages) for line in page}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_fewer_than_three_pages_are_left_alone(count: int) -> None:
+    pages = dressed(["규정집"] * 4, ["1", "2", "3", "4"])[:count]
+    assert drop_furniture(pages) == pages
+
+
+def test_repeated_lines_inside_a_page_stay() -> None:
+    pages = [["가로", "세로", "이상 없음", "합계", f"끝맺음 {body[0]}"] for body in BODY]
+    for page, body in zip(pages, BODY, strict=True):
+        page[0], page[1], page[3] = body[0], body[1], body[2]
+    assert drop_furniture(pages) == pages
+
+
+@pytest.mark.parametrize("heading", ["제{}장", "제{}장 총칙", "제 {} 조", "[별표 {}]", "별지 제{}호서식", "표 {}"])
+def test_numbered_headings_at_the_top_of_every_page_stay(heading: str) -> None:
+    pages = dressed([heading.format(i) for i in (1, 2, 3, 4)], ["1", "2", "3", "4"])
+    assert [page[0] for page in drop_furniture(pages)] == [page[0] for page in pages]
+
+
+def test_rows_of_figures_above_a_page_number_stay() -> None:
+    figures = ["1200", "350 70 18", "98", "4411"]
+    pages = [[*body, row, str(i)] for i, (body, row) in enumerate(zip(BODY, figures, strict=True), 1)]
+    assert [page[-1] for page in drop_furniture(pages)] == figures
+
+
+def test_a_huge_number_is_no_page_number() -> None:
+    pages = dressed(["9" * 5000] * 4, ["1", "2", "3", "4"])
+    assert drop_furniture(pages) == BODY
+
+
+LINE = st.text("가나다 라1.23-", max_size=8)
+
+
+@given(st.lists(st.lists(LINE, max_size=6), max_size=6))
+def test_only_edge_lines_leave_and_order_stays(pages: list[list[str]]) -> None:
+    for page, kept in zip(pages, drop_furniture(pages), strict=True):
+        rest = iter(page)
+        assert all(line in rest for line in kept)
+        inner = "\n".join([line for line in page if line.strip()][2:-2])
+        assert inner in "\n".join(line for line in kept if line.strip())
+
+
+# Wrapped lines
+
+
+def test_width_counts_hangul_twice() -> None:
+    assert visual_width("가나 ab漢1") == 4 + 1 + 2 + 2 + 1
+
+
+def test_trailing_spaces_tell_word_breaks() -> None:
+    page = [
+        "직원이 계속하여 근로한 기간이 1년 미만인 경우 ",
+        "에는 1개월을 개근할 때마다 1일의 유급휴가를 준",
+        "다고 정하며, 저축한 휴가는 퇴직할 때까지 사용 ",
+        "할 수 있다.",
+    ]
+
+    def never(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        assert not pairs
+        return []
+
+    joined = (
+        "직원이 계속하여 근로한 기간이 1년 미만인 경우 에는 1개월을 개근할 때마다 1일의 유급휴가를 준"
+        "다고 정하며, 저축한 휴가는 퇴직할 때까지 사용 할 수 있다."
+    )
+    assert join_wrapped([page], never) == [[joined]]
+
+
+def test_without_trailing_spaces_the_spacer_is_asked_once_for_all() -> None:
+    page = [
+        "보험금을 지급하여야 할 사유가 발생한 때에는 보험수",
+        "익자에게 알린 날부터 열흘 안에 보험금을 지급하여야",
+        "한다.",
+    ]
+    asked: list[list[tuple[str, str]]] = []
+
+    def spacer(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        asked.append(list(pairs))
+        return [after == "한다." for _, after in pairs]
+
+    assert join_wrapped([page], spacer) == [[f"{page[0]}{page[1]} {page[2]}"]]
+    assert asked == [[(page[0], page[1]), (page[1], page[2])]]
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "제15조(연차휴가) 직원에게 휴가를 준다.",
+        "제15조의2(저축) 휴가를 저축한다.",
+        "제 8 조 【보험금의 지급】",
+        "제15조 이 법은 공포한 날부터 시행한다.",
+        "제2장 근무",
+        "제3편",
+        "부칙 <제38호, 2024.3.4>",
+        "① 직원은 재택근무를 할 수 있다.",
+        "1. 매주 일요일",
+        "1의2. 근로자의 날",
+        "3) 노동절",
+        "가. 환위험",
+        "하) 그 밖의 위험",
+        "(가) 서울특별시",
+        "(12) 제주특별자치도",
+        "Ⅲ. 재무에 관한 사항",
+        "IV. 위험 요인",
+        "■ 유의사항",
+        "- 가입 대상",
+        "※ 세금은 뺀 금액이다.",
+        "【주문】",
+        "[별표 1]",
+        "<개정 2024.3.4>",
+        "「근로기준법」",
+    ],
+)
+def test_list_markers_and_headings_begin_a_paragraph(following: str) -> None:
+    line = "직원의 휴가와 휴직에 관하여 필요한 사항은 이사장이 따로 정하는 바에 따르며"
+    assert join_wrapped([[line, following]], no_space) == [[line, following]]
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "제15조에 따라 정한다.",
+        "제15조의2를 준용한다.",
+        "제17조제1항의 적합성 원칙을 지킨다.",
+        "제2장 및 제3장을 준용한다.",
+        "다. 다만, 수습기간에는 그러하지 아니하다.",
+        "요. 신청은 누리집에서 합니다.",
+        "함. 다만, 예외로 한다.",
+        "(주)한빛정밀이 부담한다.",
+        "(이하)의 금액을 뺀다.",
+        "2024년 3월부터 시행한다.",
+    ],
+)
+def test_a_sentence_going_on_is_joined(following: str) -> None:
+    line = "휴가와 휴직에 관하여 필요한 사항은 취업규정과 금융소비자 보호에 관한 법률에서 정한"
+    assert join_wrapped([[line, following]], no_space) == [[line + following]]
+
+
+def test_third_item_of_a_list_is_not_the_end_of_a_sentence() -> None:
+    page = [
+        "가. 최근 3년간의 재무제표와 그에 대한 외부감사인의 감사보고서",
+        "나. 최근 3년간의 사업계획서와 이사회가 의결한 예산서의 사본",
+        "다. 정관",
+    ]
+    assert join_wrapped([page], no_space) == [page]
+
+
+def test_short_lines_are_the_authors() -> None:
+    page = [
+        "분 기 보 고 서",
+        "회사명 한빛정밀",
+        "매출액은 검사부품 수요가 늘면서 지난해보다 9.9퍼센트 늘어난 196,305백만원입니다.",
+    ]
+    assert join_wrapped([page], no_space) == [page]
+
+
+def test_lines_are_not_joined_over_blank_lines_or_pages() -> None:
+    line = "매출액은 검사부품 수요가 늘면서 지난해보다 늘어난"
+    assert join_wrapped([[line, "", line], [line]], no_space) == [[line, line], [line]]
+
+
+@pytest.mark.parametrize("pages", [[], [[]], [[], ["", "  "]]])
+def test_nothing_to_join(pages: list[list[str]]) -> None:
+    assert join_wrapped(pages, no_space) == [[] for _ in pages]
+
+
+WRAPPED = st.text("가나다한는 12.)(제조①-AB", max_size=20)
+
+
+@given(st.lists(st.lists(WRAPPED, max_size=8), max_size=3), st.booleans())
+def test_no_visible_character_is_lost_or_moved(pages: list[list[str]], spaced: bool) -> None:
+    joined = join_wrapped(pages, lambda pairs: [spaced] * len(pairs))
+    assert len(joined) == len(pages)
+    for page, paragraphs in zip(pages, joined, strict=True):
+        assert visible([paragraphs]) == visible([page])
+        assert all(p == " ".join(p.split()) and p for p in paragraphs)

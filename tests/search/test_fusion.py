@@ -1,0 +1,77 @@
+"""Fusion: what it promises for any two rankings."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kure_rag.search import ConvexFusion, RrfFusion
+from kure_rag.types import Leg
+
+scores = st.dictionaries(st.integers(0, 30), st.floats(0.01, 50), min_size=1, max_size=20)
+
+
+def legs(lexical: dict[int, float], dense: dict[int, float]) -> dict[int, dict[str, Leg]]:
+    said: dict[int, dict[str, Leg]] = {}
+    for name, ranking in (("lexical", lexical), ("dense", dense)):
+        for rank, row in enumerate(sorted(ranking, key=lambda r: (-ranking[r], r)), 1):
+            said.setdefault(row, {})[name] = Leg(rank, ranking[row])
+    return said
+
+
+def order(fused: dict[int, float]) -> list[int]:
+    return sorted(fused, key=lambda row: (-fused[row], row))
+
+
+@given(scores, scores)
+def test_weight_zero_is_the_keyword_ranking_and_weight_one_the_dense_one(lexical, dense) -> None:
+    said = legs(lexical, dense)
+    for weight, ranking in ((0.0, lexical), (1.0, dense)):
+        fused = ConvexFusion(weight=weight).fuse(said)
+        assert [row for row in order(fused) if fused[row] > 0] == order(ranking)
+
+
+@given(scores, scores, st.floats(0.05, 0.95), st.floats(0.1, 100))
+def test_convex_does_not_depend_on_the_scale_of_a_leg(lexical, dense, weight, factor) -> None:
+    fusion = ConvexFusion(weight=weight)
+    once = fusion.fuse(legs(lexical, dense))
+    scaled = fusion.fuse(legs({row: factor * score for row, score in lexical.items()}, dense))
+    assert once == pytest.approx(scaled)
+
+
+@given(scores, scores, st.floats(0, 1))
+def test_a_candidate_that_is_no_worse_in_either_leg_is_no_worse_fused(lexical, dense, weight) -> None:
+    for fusion in (ConvexFusion(weight=weight), RrfFusion(weight=weight)):
+        fused = fusion.fuse(legs(lexical, dense))
+        best_lexical, best_dense = order(lexical)[0], order(dense)[0]
+        if best_lexical == best_dense:
+            assert fused[best_lexical] == pytest.approx(max(fused.values()))
+
+
+@given(scores, scores)
+def test_every_candidate_is_kept(lexical, dense) -> None:
+    said = legs(lexical, dense)
+    for fusion in (ConvexFusion(weight=0.3), RrfFusion()):
+        assert set(fusion.fuse(said)) == set(said)
+
+
+def test_rrf_by_hand() -> None:
+    said = {
+        1: {"lexical": Leg(1, 9.0), "dense": Leg(3, 0.2)},
+        2: {"dense": Leg(1, 0.9)},
+        3: {"lexical": Leg(2, 1.0), "dense": Leg(None, 0.1)},
+    }
+    fused = RrfFusion(weight=0.25, k=60).fuse(said)
+    assert fused == pytest.approx({1: 0.75 / 61 + 0.25 / 63, 2: 0.25 / 61, 3: 0.75 / 62})
+
+
+def test_convex_by_hand_with_a_negative_cosine() -> None:
+    said = {1: {"lexical": Leg(1, 10.0), "dense": Leg(None, -0.3)}, 2: {"lexical": Leg(2, 5.0), "dense": Leg(1, 0.8)}}
+    assert ConvexFusion(weight=0.2).fuse(said) == pytest.approx({1: 0.8, 2: 0.4 + 0.2})
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1])
+def test_a_weight_outside_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        ConvexFusion(weight=weight)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        RrfFusion(weight=weight)
