@@ -17,8 +17,8 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
         A new dictionary. The place: ``source``, ``title``, ``domain``, ``pages`` (all, ascending), ``page`` (the first,
         or ``None``), ``breadcrumb``, ``start``, ``end``, ``citation``. The passage: ``chunk_id``, ``document_id``,
         ``kind``, ``prev_id``, ``next_id``. The search: ``score``, ``rank``, and ``legs``, for example
-        ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; a name that is one
-        of ours keeps our value.
+        ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; a name that is
+        one of ours keeps our value.
     """
     chunk = hit.chunk
     ours: dict[str, Any] = {

@@ -123,8 +123,7 @@ class Chunk:
 
     def contextualized(self) -> str:
         """The text to embed and to tokenise: the breadcrumb on a line of its own, then the text."""
-        crumb = " > ".join(self.breadcrumb)
-        return f"{crumb}\n{self.text}" if crumb else self.text
+        return contextualized(self.breadcrumb, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class Leg:
 
     Attributes:
         rank: 1-based place in that leg's own ranking, or ``None`` if the leg only scored it for the fusion.
-        score: BM25 for ``lexical``, cosine similarity for ``dense``.
+        score: For ``lexical`` a sum of BM25 scores, see :mod:`kure_rag.index.lexical`; for ``dense`` the cosine.
     """
 
     rank: int | None
@@ -170,6 +169,12 @@ class Hit:
         if self.chunk.breadcrumb:
             parts.append(" > ".join(self.chunk.breadcrumb))
         return " ".join(parts)
+
+
+def contextualized(breadcrumb: Sequence[str], text: str) -> str:
+    """A text below its headings, see :meth:`Chunk.contextualized`."""
+    crumb = " > ".join(breadcrumb)
+    return f"{crumb}\n{text}" if crumb else text
 
 
 def page_range(pages: Sequence[int]) -> str:

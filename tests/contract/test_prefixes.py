@@ -37,7 +37,7 @@ def koe5(tmp_path_factory: pytest.TempPathFactory) -> Path:
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     base, folder = tmp_path_factory.mktemp("base"), tmp_path_factory.mktemp("models") / "KoE5"
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         model_max_length=512,
         bos_token="<s>",

@@ -29,7 +29,7 @@ async def test_same_ids_order_scores_and_metadata(
     small_index: KureIndex, query: str, mode: Any, settings: dict[str, Any]
 ) -> None:
     hits = small_index.search(query, k=7, mode=mode, **settings)
-    assert hits
+    assert hits or (mode == "lexical" and "where" in settings)  # a filter may leave no passage with the query's words
     core = [(hit.chunk.id, hit.chunk.text, hit.score, hit_metadata(hit)) for hit in hits]
 
     chain = KureRetriever(index=small_index, k=7, mode=mode, **settings)

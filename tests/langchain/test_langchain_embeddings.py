@@ -42,6 +42,16 @@ class TestStandardIntegration(_TinyModel, EmbeddingsIntegrationTests):
     pass
 
 
+class TestStandardIntegrationBundled(EmbeddingsIntegrationTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return KureEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        return {"model": "static-ko"}
+
+
 def test_every_setting_of_the_embedder_can_be_given() -> None:
     ours = {name: field.default for name, field in KureEmbeddings.model_fields.items() if name not in ("model", "card")}
     assert ours == {field.name: field.default for field in fields(EmbedSettings)}
@@ -65,8 +75,10 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
 def test_vectors_are_the_embedder_s(tiny_model: Path) -> None:
     embeddings, core = KureEmbeddings(str(tiny_model)), Embedder(str(tiny_model))
     texts = ["연차휴가는 며칠인가요?", "급여는 매월 25일에 지급한다."]
-    assert np.array_equal(np.float32(embeddings.embed_query(texts[0])), core.embed_queries(texts[:1])[0])
-    assert np.array_equal(np.float32(embeddings.embed_documents(texts)), core.embed_passages(texts))
+    assert np.array_equal(
+        np.asarray(embeddings.embed_query(texts[0]), dtype=np.float32), core.embed_queries(texts[:1])[0]
+    )
+    assert np.array_equal(np.asarray(embeddings.embed_documents(texts), dtype=np.float32), core.embed_passages(texts))
 
 
 async def test_async_gives_the_same(tiny_model: Path) -> None:
@@ -91,7 +103,7 @@ def test_bad_input_is_named(tiny_model: Path) -> None:
 def test_settings_stay_as_the_index_remembers_them() -> None:
     embeddings = KureEmbeddings("KoE5")
     with pytest.raises(ValidationError, match="frozen"):
-        embeddings.query_prefix = ""  # type: ignore[misc]
+        embeddings.query_prefix = ""
 
 
 def test_the_index_takes_the_embedder_behind_it(tiny_model: Path) -> None:

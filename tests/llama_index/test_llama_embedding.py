@@ -78,9 +78,13 @@ def test_each_setting_is_part_of_the_pipeline_s_cache_key(setting: str) -> None:
 def test_vectors_are_the_embedder_s(tiny_model: Path) -> None:
     embedding, core = KureEmbedding(str(tiny_model)), Embedder(str(tiny_model))
     passages = core.embed_passages(TEXTS)
-    assert np.array_equal(np.float32(embedding.get_query_embedding(TEXTS[0])), core.embed_queries(TEXTS[:1])[0])
-    assert np.array_equal(np.float32(embedding.get_text_embedding(TEXTS[0])), core.embed_passages(TEXTS[:1])[0])
-    assert np.array_equal(np.float32(embedding.get_text_embedding_batch(TEXTS)), passages)
+    assert np.array_equal(
+        np.asarray(embedding.get_query_embedding(TEXTS[0]), dtype=np.float32), core.embed_queries(TEXTS[:1])[0]
+    )
+    assert np.array_equal(
+        np.asarray(embedding.get_text_embedding(TEXTS[0]), dtype=np.float32), core.embed_passages(TEXTS[:1])[0]
+    )
+    assert np.array_equal(np.asarray(embedding.get_text_embedding_batch(TEXTS), dtype=np.float32), passages)
     assert all(type(number) is float for number in embedding.get_query_embedding(TEXTS[0]))
 
 
@@ -129,7 +133,7 @@ def test_bad_settings_are_named() -> None:
     with pytest.raises(TypeError, match="'qurey_prefix'"):
         KureEmbedding("KoE5", qurey_prefix="query: ")
     with pytest.raises(ValidationError, match="frozen"):
-        KureEmbedding("KoE5").query_prefix = ""  # type: ignore[misc]
+        KureEmbedding("KoE5").query_prefix = ""
 
 
 def test_the_index_takes_the_embedder_behind_it(tiny_model: Path) -> None:

@@ -56,8 +56,8 @@ async def test_settings_are_used(small_index: KureIndex) -> None:
         {"where": {"title": "취업규정"}},
         {"fusion": fusion},
     ):
-        retriever = KureRetriever(small_index, similarity_top_k=3, **given)  # type: ignore[arg-type]
-        hits = small_index.search(QUERY, k=3, **given)  # type: ignore[arg-type]
+        retriever = KureRetriever(small_index, similarity_top_k=3, **given)
+        hits = small_index.search(QUERY, k=3, **given)
         wanted = [(hit.chunk.id, hit.score) for hit in hits]
         assert [(node.node_id, node.score) for node in retriever.retrieve(QUERY)] == wanted
         assert [(node.node_id, node.score) for node in await retriever.aretrieve(QUERY)] == wanted
@@ -108,7 +108,6 @@ def test_nodes_round_trip_through_json(small_index: KureIndex) -> None:
     for node in [to_node(HIT), *KureRetriever(small_index, similarity_top_k=12).retrieve(QUERY)]:
         assert json.loads(json.dumps(node.node.metadata, allow_nan=False)) == node.node.metadata
         assert TextNode.from_json(node.node.to_json()) == node.node
-        assert NodeWithScore.from_dict(node.to_dict()).score == node.score
 
 
 async def test_the_event_loop_goes_on_while_it_searches(

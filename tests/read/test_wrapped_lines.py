@@ -57,6 +57,11 @@ def test_fewer_than_three_pages_are_left_alone(count: int) -> None:
     assert drop_furniture(pages) == pages
 
 
+def test_a_line_at_the_top_of_two_pages_stays() -> None:
+    pages = dressed(["알립니다", "휴가", "알립니다", "여비"], ["1", "2", "3", "4"])
+    assert [page[0] for page in drop_furniture(pages)] == ["알립니다", "휴가", "알립니다", "여비"]
+
+
 def test_repeated_lines_inside_a_page_stay() -> None:
     pages = [["가로", "세로", "이상 없음", "합계", f"끝맺음 {body[0]}"] for body in BODY]
     for page, body in zip(pages, BODY, strict=True):

@@ -15,7 +15,7 @@ from kure_rag.chunk.headings import find_sections
 from kure_rag.tokenize.base import Sentence, Term, Tokenizer
 from kure_rag.types import Chunk, Document, Page, chunk_id
 
-_VERSION: Final = "general-1"
+_VERSION: Final = "general-2"
 
 
 def chunker_fingerprint(settings: ChunkSettings) -> str:
@@ -149,7 +149,7 @@ def _pack(sentences: Sequence[Sentence], target: int) -> Iterator[list[Sentence]
 
 
 def _pages(pages: Sequence[Page], start: int, end: int) -> tuple[int, ...]:
-    return tuple(page.number for page in pages if page.start < end and start < page.end)
+    return tuple(page.number for page in pages if max(page.start, start) < min(page.end, end))
 
 
 def _breadcrumb_terms(

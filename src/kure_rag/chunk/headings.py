@@ -24,9 +24,13 @@ _RANKS: Final[tuple[tuple[int, re.Pattern[str]], ...]] = (
     (4, re.compile(rf"제\s*\d+\s*조(?:의\s*\d+)?(?:{_ARTICLE_TITLE}|(?=\s*삭제))")),
 )
 # `1. 회사의 개요` is a heading in a report and an item in a statute, so it counts only where no article was seen.
-_NUMBERED: Final = re.compile(r"\d{1,2}(?:\.|(?:\.\d{1,2})+)?\s[^\s\d][^.。:]{0,39}$")
+# Without its dot a number begins a row of a table, as in 10 mg and 3 개월.
+_NUMBERED: Final = re.compile(r"\d{1,2}(?:\.|(?:\.\d{1,2})+)\s[^\s\d][^.。:]{0,39}$")
 _NUMBERED_RANK: Final = 5
-_SENTENCE_END = re.compile(r"(?:다|요|음|함|것|임)[.)]?$|[,;]$")
+# Not 개요, 소음, 책임, 선임: nouns that end as sentences do.
+_SENTENCE_END = re.compile(
+    r"(?:다|[세어아해예에까나네]요|[있없같많않았었였했됐]음|함|것|(?<![책위선해퇴])임)[.)]?$|요[.)]$|[,;]$"
+)
 _ARTICLE = re.compile(r"(?m)^제\s*\d+\s*조")
 
 

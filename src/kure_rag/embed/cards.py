@@ -187,7 +187,8 @@ def check_name(name: str) -> None:
     Raises:
         UnknownModelError: Names the nearest known models.
     """
-    if name.lower() in _BY_NAME or Path(name).expanduser().is_dir():
+    # An empty path would be the folder we are in.
+    if name.lower() in _BY_NAME or (name.strip() and Path(name).expanduser().is_dir()):
         return
     if name.count("/") == 1 and not _looks_like_path(name) and all(name.split("/")):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -70,11 +70,9 @@ def as_embedder(model: object = None) -> EmbedderLike:
         return Embedder(DEFAULT_MODEL)
     if isinstance(model, str):
         return Embedder(model)
-    own = getattr(model, "kure_embedder", None)
-    if isinstance(own, EmbedderLike):
-        return own
-    if isinstance(model, EmbedderLike):
-        return model
+    for candidate in (getattr(model, "kure_embedder", None), model):
+        if _is_embedder(candidate):
+            return candidate
     for query, passages in (("embed_query", "embed_documents"), ("get_query_embedding", "get_text_embedding_batch")):
         if hasattr(model, query) and hasattr(model, passages):
             return ForeignEmbedder(model, getattr(model, query), getattr(model, passages))
@@ -82,6 +80,12 @@ def as_embedder(model: object = None) -> EmbedderLike:
         f"{type(model).__name__} is no embedding model: give a model name, KureEmbeddings(...), "
         "or an object with embed_query and embed_documents"
     )
+
+
+def _is_embedder(candidate: object) -> TypeGuard[EmbedderLike]:
+    """Looks at the class alone: asking the object would compute its fingerprint, which may need its files."""
+    kind = type(candidate)
+    return hasattr(kind, "embed_queries") and hasattr(kind, "embed_passages")
 
 
 def _matrix(vectors: Any) -> Vectors:

@@ -94,7 +94,6 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
 
     if folder is not None:
@@ -111,11 +110,12 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
             model = SentenceTransformer(where, device=settings.device, model_kwargs={"use_safetensors": True}, **common)
         else:
             model = _pooled(where, card, settings, common)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except Exception as error:  # tokenizers and safetensors raise it bare for broken files
         if folder is None and _out_of_reach(error):
             raise _not_available(card.name, error) from error
         raise EmbeddingError(f"{where}: the model could not be loaded ({_first_line(error)})") from error
-    if card.max_tokens is not None and (model.max_seq_length or 0) > card.max_tokens:
+    longest = model.max_seq_length  # infinite, and not to be set, for static vectors
+    if card.max_tokens is not None and isinstance(longest, int) and longest > card.max_tokens:
         model.max_seq_length = card.max_tokens
     return model.eval()
 

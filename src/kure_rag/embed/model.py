@@ -42,6 +42,7 @@ class Embedder:
         self, model: str = DEFAULT_MODEL, settings: EmbedSettings | None = None, *, card: ModelCard | str | None = None
     ) -> None:
         check_name(model)
+        self._made_from = (model, settings, card)
         self.settings = settings or EmbedSettings()
         self._folder = Path(model).expanduser() if Path(model).expanduser().is_dir() else None
         found = self._given_card(card) or find_card(model)
@@ -57,6 +58,10 @@ class Embedder:
         self._model: SentenceTransformer | None = None
         self._warned_prefix = False
         self._prompts: tuple[str, str] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Frameworks copy their models: a copy is made from the same settings and loads its weights when it is used.
+        return _remade, self._made_from
 
     @staticmethod
     def _given_card(card: ModelCard | str | None) -> ModelCard | None:
@@ -169,6 +174,10 @@ class Embedder:
             self._warned_prefix = True
             _log.warning("%s: a text already begins with %r, which is not put twice", self.name, prefix)
         return text[len(prefix) :]
+
+
+def _remade(model: str, settings: EmbedSettings | None, card: ModelCard | str | None) -> Embedder:
+    return Embedder(model, settings, card=card)
 
 
 def _checked(text: str, position: int) -> str:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from kure_rag.errors import IndexCorruptError, IndexNotFoundError, IndexPathError, IndexVersionError
 from kure_rag.index.schema import DDL, VERSION, VIEWS
-from kure_rag.types import Chunk, Document, Domain, Page, Table
+from kure_rag.types import Chunk, Document, Domain, Page, Table, contextualized
 
 Vectors = npt.NDArray[np.float32]
 _FILE: Final = "catalog.sqlite3"
@@ -58,6 +58,19 @@ class Pending:
     row: int
     chunk_id: str
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """What the keyword view indexes of a chunk.
+
+    Attributes:
+        terms: Morphemes, made when the chunk was, in one string with spaces.
+        text: The contextualized text.
+    """
+
+    terms: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,10 +358,11 @@ class Catalog:
         found = sorted((row, blob) for part in _parts(rows) for row, blob in self._rows(sql.format(_marks(part)), part))
         return [row for row, _ in found], _matrix([blob for _, blob in found])
 
-    def terms(self, rows: Sequence[int]) -> dict[int, str]:
-        """Index terms by row number, in one string with spaces."""
-        sql = "SELECT row, terms FROM chunks WHERE row IN ({})"
-        return {row: terms for part in _parts(rows) for row, terms in self._rows(sql.format(_marks(part)), part)}
+    def keywords(self, rows: Sequence[int]) -> dict[int, Keywords]:
+        """What the keyword view indexes, by row number."""
+        sql = "SELECT row, terms, breadcrumb, text FROM chunks WHERE row IN ({})"
+        found = (row for part in _parts(rows) for row in self._rows(sql.format(_marks(part)), part))
+        return {row: Keywords(terms, contextualized(json.loads(crumb), text)) for row, terms, crumb, text in found}
 
     def matching(self, condition: str, parameters: Sequence[object]) -> list[int]:
         """Row numbers for which a condition made by :mod:`kure_rag.index.where` holds, ascending."""

@@ -144,7 +144,7 @@ class IndexStore:
             done = 0
             while batch := self.catalog.pending("lexical", _STEP):
                 lexical.apply(
-                    self.catalog.terms([p.row for p in batch if p.op == "add"]),
+                    self.catalog.keywords([p.row for p in batch if p.op == "add"]),
                     [p.row for p in batch if p.op == "delete"],
                 )
                 self.catalog.mark_applied("lexical", batch[-1].seq)
@@ -190,7 +190,7 @@ class IndexStore:
         remove(fresh)
         view = LexicalView(fresh)
         for rows, done, total in self._row_batches():
-            view.apply(self.catalog.terms(list(rows)), [])
+            view.apply(self.catalog.keywords(list(rows)), [])
             if progress is not None:
                 progress("rebuilding lexical", done, total)
         view.close()

@@ -29,6 +29,7 @@ from kure_rag.types import Domain
 
 _log = logging.getLogger(__name__)
 _START_SECONDS: Final = 120.0
+_STOPPED: Final = "not read: the run was stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class _Child:
             return answer
         self.stop()
         if timed_out:
-            raise ReadLimitError(job.name, f"not read within {self._limits.max_seconds:.0f} s; split the file")
+            raise ReadLimitError(job.name, f"not read within {self._limits.max_seconds:g} s; split the file")
         raise ReadCrashError(
             job.name, f"the reading process died ({_how(process.returncode)}); re-save the file in a PDF reader"
         )
@@ -183,17 +184,27 @@ class WorkerPool:
         source = iter(jobs)
         while True:
             while len(waiting) < 2 * self.workers and (job := next(source, None)) is not None:
-                waiting.append((job, self._threads.submit(self._do, job)))
+                waiting.append((job, self._submit(job)))
             if not waiting:
                 return
             job, future = waiting.popleft()
             yield job, future.result()
 
+    def _submit(self, job: PdfJob | TermsJob) -> Future[dict[str, Any] | ReadError]:
+        try:
+            return self._threads.submit(self._do, job)
+        except RuntimeError:
+            if not self._closed:
+                raise
+            answered: Future[dict[str, Any] | ReadError] = Future()
+            answered.set_result(ReadError(job.name, _STOPPED))
+            return answered
+
     def _do(self, job: PdfJob | TermsJob) -> dict[str, Any] | ReadError:
         child = self._free.get()
         try:
             if self._closed:
-                return ReadError(job.name, "not read: the run was stopped")
+                return ReadError(job.name, _STOPPED)
             return child.do(job)
         except ReadError as error:
             return error
@@ -205,7 +216,7 @@ class WorkerPool:
         self._closed = True
         for child in self._children:
             child.stop()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=True)  # jobs that wait are answered: the run was stopped
         for child in self._children:  # one may have been starting
             child.stop()
 

@@ -36,7 +36,9 @@ def main() -> int:
     limits = ReadLimits(**settings["limits"])
     chunks = ChunkSettings(**settings["chunks"])
     _limit_memory(limits.max_memory + _KIWI)
-    _serve(sys.stdin.buffer, out, limits, chunks, KiwiTokenizer())
+    tokenizer = KiwiTokenizer()
+    tokenizer.terms("준비")  # the seconds it takes to load are not the first file's
+    _serve(sys.stdin.buffer, out, limits, chunks, tokenizer)
     return 0
 
 

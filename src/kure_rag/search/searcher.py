@@ -12,11 +12,11 @@ from kure_rag.embed.base import EmbedderLike
 from kure_rag.errors import SearchError
 from kure_rag.index.catalog import Catalog
 from kure_rag.index.dense import DenseView
-from kure_rag.index.lexical import LexicalView
+from kure_rag.index.lexical import Question
 from kure_rag.index.store import IndexStore
 from kure_rag.index.where import compile_where
 from kure_rag.search.fusion import ConvexFusion, Fusion
-from kure_rag.tokenize.base import Tokenizer
+from kure_rag.tokenize import Tokenizer, char_bigrams
 from kure_rag.types import MODES, Hit, Leg, Mode
 
 _CANDIDATES: Final = 100  # of each leg, at the least: a chunk that one leg ranks low may win by the other
@@ -52,7 +52,7 @@ class Searcher:
         Args:
             queries: In any language; Korean is what the keyword leg analyses.
             k: Hits for each query, at most.
-            mode: ``hybrid``, ``lexical`` or ``dense``. Only the last two of them that are asked for are computed.
+            mode: ``hybrid``, ``lexical`` or ``dense``; a leg that is not asked for is not computed.
             where: Only chunks for which this holds, see :mod:`kure_rag.index.where`.
             fusion: For ``hybrid``; by default a convex combination with the model card's weight.
 
@@ -75,7 +75,7 @@ class Searcher:
         for i in range(len(queries)):
             legs: dict[str, Ranking] = {}
             if mode != "dense":
-                legs["lexical"] = _lexical_leg(lexical, terms[i], wanted, allowed)
+                legs["lexical"] = lexical.search(Question(terms[i], char_bigrams(queries[i])), wanted, allowed)
             if vectors is not None:
                 legs["dense"] = _dense_leg(catalog, dense, vectors[i], wanted, allowed)
             said = _said(legs)
@@ -98,10 +98,6 @@ def _check(queries: Sequence[str], k: int, mode: str) -> None:
             raise SearchError(f"query {i} is empty; ask something")
         if any("\ud800" <= char <= "\udfff" for char in query):
             raise SearchError(f"query {i} holds half a character (a lone surrogate); decode its source as UTF-8 again")
-
-
-def _lexical_leg(view: LexicalView, terms: Sequence[str], limit: int, allowed: Sequence[int] | None) -> Ranking:
-    return view.search(terms, limit, allowed)
 
 
 def _dense_leg(

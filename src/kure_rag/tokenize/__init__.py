@@ -6,7 +6,7 @@ be compared with it. Importing this package loads no model.
 
 from kure_rag.tokenize.base import Sentence, Term, Tokenizer
 from kure_rag.tokenize.kiwi import CONTENT_TAGS, KiwiTokenizer
-from kure_rag.tokenize.simple import NgramTokenizer, WhitespaceTokenizer
+from kure_rag.tokenize.simple import NgramTokenizer, WhitespaceTokenizer, char_bigrams
 
 __all__ = [
     "CONTENT_TAGS",
@@ -16,4 +16,5 @@ __all__ = [
     "Term",
     "Tokenizer",
     "WhitespaceTokenizer",
+    "char_bigrams",
 ]

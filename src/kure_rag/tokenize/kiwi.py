@@ -98,7 +98,9 @@ def _fold(text: str) -> str:
 def _content(tokens: Iterable[Any]) -> Iterator[Term]:
     for token in tokens:
         if token.tag in CONTENT_TAGS:
-            yield Term(_form(token), token.start, token.end)
+            # Kiwi knows names of several words, such as 하코다테 공항: a question may hold only one of the words.
+            for part in _form(token).split():
+                yield Term(part, token.start, token.end)
 
 
 def _form(token: Any) -> str:

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 _KORSTS_DEV: Final = "sts/kornlu/KorSTS/sts-dev.tsv"
 _FACTS: Final = "sets/ko_strategyqa_facts_dev"
-_RUN_PASSAGE: Final = 6  # sentences of a report that make one passage
+_SENTENCES: Final = 6  # that make a passage
+_PASSAGE: Final = 250  # pieces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ def _train(text: TrainingText, settings: StaticSettings, say: Callable[[str], No
     vectors = start_vectors(
         statutes,
         general,
-        _passages(bodies, runs, seed=settings.seed),
+        _passages(bodies, runs, general, seed=settings.seed),
         vocabulary,
         dim=settings.dim,
         seed=settings.seed,
@@ -190,11 +191,19 @@ def _train(text: TrainingText, settings: StaticSettings, say: Callable[[str], No
     return vocabulary, tuned, tokenizer
 
 
-def _passages(bodies: Sequence[Ids], runs: Sequence[Sequence[Ids]], *, seed: int) -> list[Ids]:
-    """Texts as long as the ones that are searched, about half of them statutes."""
-    reports = [np.concatenate(run[start : start + _RUN_PASSAGE]) for run in runs for start in range(0, len(run), 2)]
-    chosen = np.random.default_rng(seed).permutation(len(bodies))[: max(len(reports), 1)]
-    return [*reports, *(bodies[i][:250] for i in chosen)]
+def _passages(bodies: Sequence[Ids], runs: Sequence[Sequence[Ids]], general: Sequence[Ids], *, seed: int) -> list[Ids]:
+    """Texts as long as the ones that are searched: reports, sentences thrown together, and some statutes.
+
+    Statutes are the fewest, for all that they are most of the text: the directions to be shrunk are those that any two
+    passages share, not those that any two statutes do.
+    """
+    rng = np.random.default_rng(seed)
+    reports = [np.concatenate(run[start : start + _SENTENCES]) for run in runs for start in range(0, len(run), 2)]
+    mixed = [
+        np.concatenate([general[i] for i in rng.integers(0, len(general), _SENTENCES)]) for _ in range(2 * len(reports))
+    ]
+    chosen = rng.permutation(len(bodies))[: len(reports) // 2]
+    return [*reports, *mixed, *(bodies[i][:_PASSAGE] for i in chosen)]
 
 
 def _write(folder: Path, tokenizer: Any, vectors: Matrix, *, levels: int) -> None:

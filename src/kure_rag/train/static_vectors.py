@@ -1,9 +1,10 @@
 """Where the vectors start from, before they are tuned: a fingerprint and a meaning, times a weight.
 
-The fingerprint is a random direction. It keeps the inner product of two bags of words near that of their full count
-vectors (Johnson and Lindenstrauss), so that a question finds the passage with its words in it. The meaning is the
-singular value decomposition of positive pointwise mutual information (Levy and Goldberg 2014); words that the training
-text has no neighbours for go without. The weight lets rare words outvote common ones, since a mean is all that follows.
+The fingerprint is a random direction, at right angles to those of words about as common. It keeps the inner product of
+two bags of words near that of their full count vectors (Johnson and Lindenstrauss), so that a question finds the
+passage with its words in it. The meaning is the singular value decomposition of positive pointwise mutual information
+(Levy and Goldberg 2014); words that the training text has no neighbours for go without. The weight lets rare words
+outvote common ones, since a mean is all that follows.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class VectorSettings:
     statute_weight: float = 0.2
     smoothing: float = 0.75
     meaning: float = 0.7
-    common: float = 4.0
+    common: float = 3.0
     flatten: float = 0.5
 
 
@@ -82,12 +83,11 @@ def start_vectors(
         seed: Of the fingerprints, and of the decomposition's start.
         settings: How the vectors are made.
     """
-    size = len(vocabulary.pieces)
-    fingerprint = np.random.default_rng(seed).standard_normal((size, dim)).astype(np.float32)
+    share = _share(statutes, general, vocabulary)
     keep = np.array([kind not in _MEANINGLESS for kind in vocabulary.kinds])
     meaning = _meaning(statutes, general, keep, dim=dim, seed=seed, settings=settings)
-    vectors = _unit(_unit(fingerprint) + settings.meaning * meaning)
-    vectors *= _weights(statutes, general, vocabulary, common=settings.common)[:, None]
+    vectors = _unit(_fingerprints(share, keep, dim=dim, seed=seed) + settings.meaning * meaning)
+    vectors *= _weights(share, vocabulary, common=settings.common)[:, None]
     vectors = _flatten(vectors, passages, strength=settings.flatten)
     return np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1).max(), dtype=np.float32)
 
@@ -114,12 +114,30 @@ def count_matrix(texts: Sequence[Ids], size: int) -> Any:
     return counts
 
 
-def _weights(statutes: Sequence[Ids], general: Sequence[Ids], vocabulary: Vocabulary, *, common: float) -> Matrix:
-    size = len(vocabulary.pieces)
+def _share(statutes: Sequence[Ids], general: Sequence[Ids], vocabulary: Vocabulary) -> NDArray[np.float64]:
+    """How common each piece is, the sources weighed by how like questions and passages they are."""
     share = _PRIOR * np.array(vocabulary.prior)
     for texts, part in ((statutes, _STATUTES), (general, _GENERAL)):
-        seen = np.bincount(np.concatenate(texts), minlength=size)
+        seen = np.bincount(np.concatenate(texts), minlength=len(share))
         share += part * seen / seen.sum()
+    return np.asarray(share)
+
+
+def _fingerprints(share: NDArray[np.float64], keep: NDArray[np.bool_], *, dim: int, seed: int) -> Matrix:
+    """Random directions of length 1.
+
+    Among the most common pieces, which make most of the chance resemblance between passages, as many as there are
+    dimensions stand at exact right angles; then the next as many, and so on.
+    """
+    drawn = np.random.default_rng(seed).standard_normal((len(share), dim))
+    order = np.argsort(-share * np.where(keep, 1.0, 1e-6), kind="stable")
+    for start in range(0, len(order), dim):
+        block = order[start : start + dim]
+        drawn[block] = np.linalg.qr(drawn[block].T)[0].T
+    return np.asarray(drawn, dtype=np.float32)
+
+
+def _weights(share: NDArray[np.float64], vocabulary: Vocabulary, *, common: float) -> Matrix:
     information = np.maximum(-np.log(share + _RAREST) - common, _LEAST)
     kinds = np.array([_KIND_WEIGHTS[kind] for kind in vocabulary.kinds])
     return np.asarray(information * kinds, dtype=np.float32)
