@@ -173,8 +173,9 @@ class KureIndex:
         rows: list[IngestRow] = []
         since = 0
         with pool, self._store.writing():
-            self._claim()
-            for row in rows_of(Target(self._store, self.embedder), pool):
+            if self._store.catalog.get("fingerprint") is not None:
+                self._claim()  # another process may have made it its own since we opened it
+            for row in rows_of(Target(self._store, self.embedder, self._claim), pool):
                 rows.append(row)
                 if on_row is not None:
                     on_row(row)
@@ -187,12 +188,15 @@ class KureIndex:
         return IngestReport(rows=tuple(rows), seconds=time.monotonic() - began)
 
     def _claim(self) -> None:
-        """A new index takes our settings for its own; an old one was made with the same."""
+        """A new index takes our settings for its own; an old one was made with the same.
+
+        Done with the first vectors, not before: a model that never loaded must not keep another one out.
+        """
         wanted = _fingerprint(self.embedder, self._chunks)
         if self._store.catalog.get("fingerprint") is None:
             settings = {"target": self._chunks.target, "longest": self._chunks.longest}
             self._store.catalog.set(fingerprint=wanted, chunks=settings)
-        else:  # another process may have made it its own since we opened it
+        else:
             self._store.check_fingerprint(wanted)
 
     def delete(self, document: str) -> int:

@@ -311,6 +311,7 @@ class Target:
 def test_the_same_record_twice_is_added_once(shared: WorkerPool) -> None:
     leave = Record("휴가-1", "휴가", "연차휴가는 15일이다.", {})
     target: Any = Target()
+    target.warm_up = lambda: None
     rows = list(ingest_records(target, shared, [leave, leave, Record("휴가-2", "휴가", "병가는 60일이다.", {})]))
     assert [(row.source, row.status, row.chunks) for row in rows] == [
         ("휴가-1", "added", 1),

@@ -103,7 +103,8 @@ def _output(where: str) -> Iterator[IO[str]]:
         yield sys.stdout
         return
     path = Path(where)
-    unfinished = path.with_name(path.name + ".part")
+    plain = path.is_file() or not path.exists()  # a device or a named pipe must be written to, not replaced
+    unfinished = path.with_name(f"{path.name}.part") if plain else path
     try:
         file = unfinished.open("w", encoding="utf-8")
     except OSError as error:
@@ -111,6 +112,8 @@ def _output(where: str) -> Iterator[IO[str]]:
     try:
         with file:
             yield file
-        os.replace(unfinished, path)  # noqa: PTH105 - Path.replace does the same; this one says "atomic" to readers
+        if plain:
+            os.replace(unfinished, path)  # noqa: PTH105 - Path.replace does the same; this one says "atomic" to readers
     finally:
-        unfinished.unlink(missing_ok=True)
+        if plain:
+            unfinished.unlink(missing_ok=True)

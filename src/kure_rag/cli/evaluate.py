@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kure_rag.cli import common
+from kure_rag.errors import IndexPathError
 
 if TYPE_CHECKING:
     from kure_rag.evaluate import Evaluation
@@ -43,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.mode == "all" and options.run_file:
         options.parser.error("--run writes one ranking: give one --mode with it")
+    if options.run_file and (options.run_file.is_dir() or not options.run_file.parent.is_dir()):  # told before the work
+        raise IndexPathError(f"{options.run_file}: cannot be written; give --run a file in a folder that is there")
     common.log_to_stderr()
     retrieval_set = read_set(options.set_dir)
     modes: tuple[Mode, ...] = MODES if options.mode == "all" else (options.mode,)

@@ -41,10 +41,15 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("give files or folders, or --corpus FILE, and not both")
     common.log_to_stderr()
     show = not options.json
+    closed = False
 
     def row_line(row: IngestRow) -> None:
-        if show and (options.paths or row.status == "rejected"):
-            print(_line(row), flush=True)
+        nonlocal closed
+        if show and not closed and (options.paths or row.status == "rejected"):
+            try:
+                print(_line(row), flush=True)
+            except BrokenPipeError:  # `| head` has seen enough; the files after it are still ingested
+                closed = True
 
     with KureIndex.open(options.index, embeddings=options.model) as index, common.progress("reading") as advance:
         if options.corpus:

@@ -51,22 +51,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")  # Korean also where the locale is C
-    options = build_parser().parse_args(arguments)
+    try:
+        return _run(build_parser().parse_args(arguments))
+    except BrokenPipeError:  # `| head` closed our output: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         status: int = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed with >&-
+            sys.stdout.flush()
     except KureError as error:
         return _fail(options, type(error).__name__, str(error), 1)
     except KeyboardInterrupt:
         return _fail(options, "Interrupted", "interrupted; what was reported as added is in the index", 130)
-    except BrokenPipeError:  # `| head` closed our output: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # such as a full disk
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(options, type(error).__name__, f"{what}; check the path, its rights and the space on its disk", 1)
     return status
 
 
 def _fail(options: argparse.Namespace, kind: str, message: str, status: int) -> int:
     if getattr(options, "json", False):
-        print(json.dumps({"error": {"type": kind, "message": message}}, ensure_ascii=False))
+        print(json.dumps({"error": {"type": kind, "message": message}}, ensure_ascii=False), flush=True)
     print(f"kure-rag {options.command}: {message}", file=sys.stderr)
     return status

@@ -64,7 +64,7 @@ def parse_where(text: str | None) -> Mapping[str, Any] | None:
         return None
     try:
         where = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FilterError(f'--where is not JSON ({error}); write for example \'{{"domain": "legal"}}\'') from None
     if not isinstance(where, dict):
         raise FilterError('--where takes a JSON object, for example \'{"domain": "legal"}\'')

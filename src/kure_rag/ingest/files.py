@@ -30,6 +30,8 @@ def ingest_files(
         for i, item in enumerate(found):
             row = _without_reading(target, item)
             if row is None:
+                if not read:
+                    target.warm_up()
                 read.append(i)
                 yield PdfJob(item.path, file_name(item.path), domain)
             else:

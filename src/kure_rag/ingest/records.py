@@ -27,6 +27,7 @@ def ingest_records(target: Target, pool: WorkerPool, records: Iterable[Record]) 
     record by record, so that only the culprit is rejected.
     """
     waiting: deque[list[Pair]] = deque()
+    target.warm_up()
 
     def jobs() -> Iterator[TermsJob]:
         source = iter(records)

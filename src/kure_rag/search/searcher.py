@@ -20,6 +20,7 @@ from kure_rag.tokenize import Tokenizer, char_bigrams
 from kure_rag.types import MODES, Hit, Leg, Mode
 
 _CANDIDATES: Final = 100  # of each leg, at the least: a chunk that one leg ranks low may win by the other
+_MOST: Final = 1_000_000  # of each leg: the keyword view sets memory aside for as many as it is asked for
 _BLOCK: Final = 10_000  # vectors scored at once where a filter asks for exact scores
 Ranking = list[tuple[int, float]]
 
@@ -67,7 +68,7 @@ class Searcher:
         lexical, dense, visible = self._store.views()
         catalog = self._store.catalog
         allowed = catalog.matching(*compile_where(where)) if where else None
-        wanted = max(_CANDIDATES, 2 * k)
+        wanted = min(max(_CANDIDATES, 2 * k), _MOST)
         terms = self._tokenizer.terms_batch(queries) if mode != "dense" else [[] for _ in queries]
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" and catalog.counts()[1] else None
         fusion = fusion or ConvexFusion(weight=self._embedder.dense_weight if mode == "hybrid" else 0.0)

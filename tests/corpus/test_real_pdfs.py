@@ -1,0 +1,101 @@
+"""Real Korean PDFs: each is cut into chunks that are where they say, or rejected with a reason."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from kure_rag.errors import ReadError
+from kure_rag.ingest import WorkerPool
+from kure_rag.ingest.files import file_name
+from kure_rag.ingest.messages import Prepared
+from kure_rag.ingest.pool import PdfJob
+from kure_rag.types import DOMAINS
+
+DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
+LAWS = 5
+SCANNED = {
+    "cid-font-no-tounicode.pdf",
+    "은행법.pdf",
+    "(제2025-79호 관련) 약물방출 PTA BALLOON 급여기준 관련 질의응답.pdf",
+}
+Answers = dict[str, Prepared | ReadError]
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(
+        not (DATA / "pdf").is_dir() or not (DATA / "law_pdf").is_dir(), reason="no PDFs to read; set KURE_RAG_DATA"
+    ),
+]
+
+
+def read(paths: list[Path]) -> Answers:
+    with WorkerPool(workers=2) as pool:
+        return {job.name: answer for job, answer in pool.prepare(PdfJob(path, file_name(path)) for path in paths)}
+
+
+@pytest.fixture(scope="module")
+def collected() -> Answers:
+    return read(sorted((DATA / "pdf").rglob("*.pdf")))
+
+
+@pytest.fixture(scope="module")
+def laws() -> Answers:
+    return read(sorted((DATA / "law_pdf").glob("*.pdf"))[:LAWS])
+
+
+def prepared(answers: Answers) -> list[Prepared]:
+    return [answer for answer in answers.values() if isinstance(answer, Prepared)]
+
+
+def test_every_file_is_read_or_rejected_with_a_reason(collected: Answers, laws: Answers) -> None:
+    assert len(collected) == len(list((DATA / "pdf").rglob("*.pdf")))
+    assert len(laws) == LAWS
+    for name, answer in {**collected, **laws}.items():
+        if isinstance(answer, ReadError):
+            assert answer.source == name
+            assert ";" in answer.reason, f"{name}: {answer.reason} does not say what to do"
+        else:
+            assert answer.chunks, name
+            assert answer.document.domain in DOMAINS
+    assert all(isinstance(answer, Prepared) for answer in laws.values())
+
+
+def test_only_the_files_without_readable_text_are_rejected(collected: Answers) -> None:
+    rejected = {name: answer.reason for name, answer in collected.items() if isinstance(answer, ReadError)}
+    assert set(rejected) == SCANNED
+    for name, reason in rejected.items():
+        assert "text layer" in reason, name
+        assert "OCR" in reason, name
+
+
+def test_every_chunk_is_where_it_says(collected: Answers, laws: Answers) -> None:
+    for item in prepared(collected) + prepared(laws):
+        document = item.document
+        assert unicodedata.is_normalized("NFC", document.text), document.source
+        pages = {page.number: page for page in document.pages}
+        for chunk in (analysed.chunk for analysed in item.chunks):
+            assert document.text[chunk.start : chunk.end] == chunk.text, document.source
+            assert chunk.text.strip(), document.source
+            touched = [n for n, page in pages.items() if page.start < chunk.end and chunk.start < page.end]
+            assert list(chunk.pages) == touched, (document.source, chunk.start)
+
+
+def test_ids_are_unique_and_neighbours_name_each_other(collected: Answers, laws: Answers) -> None:
+    items = {item.document.id: item for item in prepared(collected) + prepared(laws)}.values()
+    ids = [analysed.chunk.id for item in items for analysed in item.chunks]
+    assert len(ids) == len(set(ids))
+    for item in items:
+        chunks = [analysed.chunk for analysed in item.chunks]
+        assert [c.prev_id for c in chunks] == [None, *(c.id for c in chunks[:-1])], item.document.source
+        assert [c.next_id for c in chunks] == [*(c.id for c in chunks[1:]), None], item.document.source
+
+
+def test_the_first_article_of_a_statute_heads_a_chunk_and_its_breadcrumb(laws: Answers) -> None:
+    for name, answer in laws.items():
+        assert isinstance(answer, Prepared), name
+        chunks = [analysed.chunk for analysed in answer.chunks]
+        first = [chunk for chunk in chunks if chunk.text.startswith("제1조(목적)")]
+        assert first, f"{name}: no chunk begins with 제1조(목적)"
+        assert first[0].breadcrumb[-1] == "제1조(목적)", name
