@@ -21,7 +21,9 @@ def add(commands: common.Commands) -> None:
         recipes,
         "static",
         "the small bundled model, kure-rag/static-ko, from statutes and sentence pairs; minutes on two cores",
-        "  kure-rag train static --data data --out my-static-ko\n  kure-rag ingest ./documents --index my-index --model ./my-static-ko",
+        """\
+  kure-rag train static --data data --out my-static-ko
+  kure-rag ingest ./documents --index my-index --model ./my-static-ko""",
     )
     static.add_argument(
         "--data",
