@@ -404,7 +404,7 @@ def test_ingest_goes_on_when_nobody_reads_its_rows(
     monkeypatch.setattr(os, "dup2", lambda *_: None)  # this process needs its standard output
     reading, writing = os.pipe()
     os.close(reading)
-    out = open(writing, "w", encoding="utf-8")  # noqa: SIM115 - closing it raises: its buffer has nowhere to go
+    out = os.fdopen(writing, "w", encoding="utf-8")  # not a context: closing it raises: its buffer has nowhere to go
     with redirect_stdout(out), redirect_stderr(io.StringIO()) as err:
         status = main(["ingest", str(bad_files), "--index", str(tmp_path / "ix"), "--model", str(tiny_model)])
     with suppress(BrokenPipeError):

@@ -119,7 +119,7 @@ _ALL: Final = (
         aliases=("static-ko",),
         dimension=256,
         licence="CC-BY-SA-4.0",
-        dense_weight=0.15,
+        dense_weight=0.12,
         note="Bundled: works offline, weak on paraphrase.",
     ),
     _e5("small", 384),

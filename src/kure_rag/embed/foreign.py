@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -32,7 +33,7 @@ class ForeignEmbedder:
         for attribute in ("model_name", "model", "model_id"):
             value = getattr(self._made_by, attribute, None)
             if isinstance(value, str) and value:
-                return value
+                return Path(value).name if Path(value).is_absolute() else value  # an index stores no folders
         return type(self._made_by).__qualname__
 
     @property

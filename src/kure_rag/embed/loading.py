@@ -51,6 +51,7 @@ def stored_prompts(where: Path | str, revision: str | None, settings: EmbedSetti
     """The prompts a model stores for queries and passages, each empty where it stores none."""
     path = Path(where) / _CONFIG
     if isinstance(where, str):
+        _no_telemetry()
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError
 
@@ -92,7 +93,7 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
         ModelNotAvailableError: The weights cannot be reached.
         EmbeddingError: They are there and cannot be used.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    _no_telemetry()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     from sentence_transformers import SentenceTransformer
 
@@ -147,6 +148,11 @@ def _pooled(where: str, card: ModelCard, settings: EmbedSettings, common: dict[s
     return SentenceTransformer(
         modules=[transformer, Pooling(dimension, pooling_mode=card.pooling)], device=settings.device
     )
+
+
+def _no_telemetry() -> None:
+    """The Hugging Face libraries read this once, when they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 def _out_of_reach(error: BaseException) -> bool:

@@ -38,7 +38,7 @@ class IngestReport:
     """All rows of one run, in the order of the files.
 
     Attributes:
-        rows: One a file. A corpus has one row for the whole and one for each rejected record.
+        rows: One for each file, or for each record of a corpus.
         seconds: Wall-clock time.
     """
 
