@@ -134,7 +134,7 @@ class KureIndex:
         """Adds the records of a BEIR-style ``corpus.jsonl`` (or ``.jsonl.gz``), see :meth:`add_records`.
 
         Raises:
-            CorpusFormatError: A line breaks the format; the batches before it are in the index.
+            CorpusFormatError: A line breaks the format; the records before it are in the index.
         """
         return self.add_records(read_corpus(Path(path)), workers=workers, progress=progress, on_row=on_row)
 

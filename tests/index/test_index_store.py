@@ -273,3 +273,15 @@ def test_no_absolute_path_of_a_source_is_stored(tmp_path: Path) -> None:
         assert [row.source for row in index.documents()] == ["보험_규정_001.pdf"]
     stored = b"".join(file.read_bytes() for file in (tmp_path / "index").rglob("*") if file.is_file())
     assert "비밀 폴더".encode() not in stored
+
+
+def test_a_full_disk_is_a_clear_error_and_the_index_stays_whole(path: Path) -> None:
+    with open_again(path) as index:
+        catalog = index._store.catalog
+        pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
+        catalog._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite reports "database or disk is full" past it
+        with pytest.raises(IndexPathError, match="full"):
+            index.add_records([Record(f"n{i}", "", "새로운 규정의 본문이다. " * 400) for i in range(20)])
+    with open_again(path) as index:
+        assert index.verify().ok
+        assert len(index.documents()) == len(PASSAGES)

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,16 @@ import numpy as np
 import pytest
 from support import HashEmbedder, write_pdf
 
+from kure_rag import KureIndex
 from kure_rag.chunk import ChunkSettings
-from kure_rag.errors import DamagedFileError, ReadCrashError, ReadError, ReadLimitError, UnsupportedFileError
+from kure_rag.errors import (
+    CorpusFormatError,
+    DamagedFileError,
+    ReadCrashError,
+    ReadError,
+    ReadLimitError,
+    UnsupportedFileError,
+)
 from kure_rag.ingest import WorkerPool, ingest_records
 from kure_rag.ingest.messages import Prepared
 from kure_rag.ingest.pool import PdfJob, TermsJob, _Child
@@ -319,3 +328,19 @@ def test_the_same_record_twice_is_added_once(shared: WorkerPool) -> None:
         ("휴가-2", "added", 1),
     ]
     assert target.added == ["휴가-1", "휴가-2"]
+
+
+def test_a_bad_line_costs_no_record_before_it(tmp_path: Path) -> None:
+    """The line that breaks the format comes far behind what was already handed out to be analysed."""
+    good = 600
+    lines = [
+        json.dumps({"_id": f"r{i}", "text": f"제{i}조는 {i}원의 수수료를 정한다."}, ensure_ascii=False)
+        for i in range(good)
+    ]
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("\n".join([*lines, "{broken"]), encoding="utf-8")
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+        with pytest.raises(CorpusFormatError, match=f"line {good + 1}"):
+            index.add_corpus(corpus)
+        assert len(index.documents()) == good
+        assert index.verify().ok

@@ -160,13 +160,19 @@ class Catalog:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
         try:
+            db.execute("BEGIN IMMEDIATE")
             yield db
-        except BaseException:
-            db.execute("ROLLBACK")
+            db.execute("COMMIT")
+        except BaseException as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and self._file.exists():
+                raise IndexPathError(
+                    f"{self._file}: cannot be written ({error}); make room or get the right to write there. "
+                    "What was stored before is whole"
+                ) from error
             raise
-        db.execute("COMMIT")
 
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:

@@ -182,13 +182,24 @@ class WorkerPool:
     def _in_order(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any] | ReadError]]:
         waiting: deque[tuple[Any, Future[dict[str, Any] | ReadError]]] = deque()
         source = iter(jobs)
+        failed: Exception | None = None
+        exhausted = False
         while True:
-            while len(waiting) < 2 * self.workers and (job := next(source, None)) is not None:
-                waiting.append((job, self._submit(job)))
+            while not exhausted and len(waiting) < 2 * self.workers:
+                try:
+                    job = next(source)
+                except StopIteration:
+                    exhausted = True
+                except Exception as error:  # noqa: BLE001 - raised below, after the answers to the jobs before it
+                    failed, exhausted = error, True
+                else:
+                    waiting.append((job, self._submit(job)))
             if not waiting:
-                return
+                break
             job, future = waiting.popleft()
             yield job, future.result()
+        if failed is not None:
+            raise failed
 
     def _submit(self, job: PdfJob | TermsJob) -> Future[dict[str, Any] | ReadError]:
         try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Final
 
 from kure_rag.chunk import chunk_record
-from kure_rag.errors import ReadError
+from kure_rag.errors import KureError, ReadError
 from kure_rag.ingest.pool import TermsJob, WorkerPool
 from kure_rag.ingest.report import IngestRow
 from kure_rag.ingest.target import Target
@@ -30,10 +29,22 @@ def ingest_records(target: Target, pool: WorkerPool, records: Iterable[Record]) 
     target.warm_up()
 
     def jobs() -> Iterator[TermsJob]:
-        source = iter(records)
-        while batch := list(islice(source, _BATCH)):
-            waiting.append([_pair(record) for record in batch])
-            yield _job(waiting[-1])
+        batch: list[Pair] = []
+        failed: KureError | None = None
+        try:
+            for record in records:
+                batch.append(_pair(record))
+                if len(batch) == _BATCH:
+                    waiting.append(batch)
+                    yield _job(batch)
+                    batch = []
+        except KureError as error:  # a bad line: the records before it are stored first
+            failed = error
+        if batch:
+            waiting.append(batch)
+            yield _job(batch)
+        if failed is not None:
+            raise failed
 
     for _, answer in pool.terms(jobs()):
         pairs = waiting.popleft()
