@@ -19,6 +19,8 @@ TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 TORCH_INDEX_cuda :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.ready-$(TORCH)
+# Both builds have the same version, so that pip would keep the one that is there.
+OTHER_BUILD = $(if $(filter-out $(STAMP),$(wildcard $(VENV)/.ready-*)),--force-reinstall)
 
 .PHONY: demo test lint format lock clean setup
 
@@ -42,8 +44,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("kure-rag needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(VENV) (once; a few minutes, mostly torch)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -q --no-deps torch==$(TORCH_VERSION) $(TORCH_INDEX_$(TORCH))
+	@$(PIP) --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); echo "python3 -m venv failed: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@$(PIP) install -q --no-deps $(OTHER_BUILD) torch==$(TORCH_VERSION) $(TORCH_INDEX_$(TORCH))
 	@$(PIP) install -q -c requirements.lock -e '.[all,dev]'
 	@rm -f $(VENV)/.ready-*
 	@touch $@

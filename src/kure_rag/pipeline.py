@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self, get_args
 
 from kure_rag.chunk import ChunkSettings, chunker_fingerprint
-from kure_rag.embed import EmbedderLike, as_embedder, find_card
+from kure_rag.embed import Embedder, EmbedderLike, EmbedSettings, as_embedder, find_card
 from kure_rag.embed.foreign import RecordedEmbedder
 from kure_rag.errors import KureIndexError
 from kure_rag.index import DocumentRow, IndexStore, Verification
@@ -76,7 +76,9 @@ class KureIndex:
         try:
             recorded: Mapping[str, Any] | None = store.catalog.get("fingerprint")
             chunks = chunks or ChunkSettings(**(store.catalog.get("chunks") or {}))
-            embedder = given or (_recorded_embedder(recorded) if recorded else as_embedder(None))
+            embedder = given or (
+                _recorded_embedder(recorded, store.catalog.get("dense_weight")) if recorded else as_embedder(None)
+            )
             if recorded:
                 store.check_fingerprint(_fingerprint(embedder, chunks))
         except BaseException:
@@ -195,7 +197,7 @@ class KureIndex:
         wanted = _fingerprint(self.embedder, self._chunks)
         if self._store.catalog.get("fingerprint") is None:
             settings = {"target": self._chunks.target, "longest": self._chunks.longest}
-            self._store.catalog.set(fingerprint=wanted, chunks=settings)
+            self._store.catalog.set(fingerprint=wanted, chunks=settings, dense_weight=self.embedder.dense_weight)
         else:
             self._store.check_fingerprint(wanted)
 
@@ -268,7 +270,11 @@ class KureIndex:
         state = self._store.catalog.state()
         sizes = {
             part: sum(file.stat().st_size for file in self.path.glob(pattern) if file.is_file())
-            for part, pattern in (("catalog", "catalog.sqlite3*"), ("lexical", "lexical/**/*"), ("dense", "dense/**/*"))
+            for part, pattern in (
+                ("catalog", "catalog.sqlite3*"),
+                ("lexical", "lexical*/**/*"),
+                ("dense", "dense*/**/*"),
+            )
         }
         return {
             "path": str(self.path),
@@ -316,31 +322,20 @@ def _fingerprint(embedder: EmbedderLike, chunks: ChunkSettings) -> dict[str, Any
     }
 
 
-def _recorded_embedder(recorded: Mapping[str, Any]) -> EmbedderLike:
-    """The model an index was made with, if its name is enough to make it again."""
+def _recorded_embedder(recorded: Mapping[str, Any], dense_weight: float | None) -> EmbedderLike:
+    """The model an index was made with and the settings it had, if its name is enough to make it again."""
     own = {key: value for key, value in recorded.items() if key not in ("tokenizer", "chunker")}
     name = str(own.get("model", ""))
     if not name:
         raise KureIndexError("the index does not say which model it was made with; pass embeddings=...")
-    local = str(own.get("revision", "")).startswith("local-") and find_card(name) is None
-    if "class" in own or local:
+    local = str(own.get("revision", "")).startswith("local-")
+    if "class" in own or (local and find_card(name) is None):
         return RecordedEmbedder(own)
-    made = as_embedder(name)
-    return made if dict(made.fingerprint) == own else _with_recorded(name, own)
-
-
-def _with_recorded(name: str, own: Mapping[str, Any]) -> EmbedderLike:
-    """The same model with the settings that were given when the index was made."""
-    from kure_rag.embed import Embedder, EmbedSettings
-
-    if str(own["revision"]).startswith("local-"):
-        return Embedder(name)  # a copy of a known model in some folder: the fingerprint's check says what differs
-    return Embedder(
-        name,
-        EmbedSettings(
-            revision=own["revision"] if own["revision"] != "newest" else None,
-            query_prefix=own["query_prefix"],
-            passage_prefix=own["passage_prefix"],
-            normalize=own["normalize"],
-        ),
+    settings = EmbedSettings(
+        revision=None if local or own["revision"] == "newest" else own["revision"],
+        query_prefix=own["query_prefix"],
+        passage_prefix=own["passage_prefix"],
+        normalize=own["normalize"],
+        dense_weight=dense_weight,
     )
+    return Embedder(name, settings)

@@ -347,8 +347,8 @@ def test_verify_rebuild_info(index: Path) -> None:
 
 def test_verify_says_what_is_wrong_and_rebuild_mends_it(index: Path) -> None:
     with KureIndex.open(index, create=False) as opened:
-        lexical, _, _ = opened._store.views()
-        lexical.apply({}, lexical.rows()[:2])  # a loss that nothing on the disk tells of
+        with opened._store.views() as (lexical, _, _):
+            lexical.apply({}, lexical.rows()[:2])  # a loss that nothing on the disk tells of
     said = call("verify", "--index", index)
     assert said.status == 1
     assert said.out.startswith("lexical: 2 chunks are missing\n")

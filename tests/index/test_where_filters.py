@@ -110,12 +110,28 @@ def test_filters(db: sqlite3.Connection, where: dict[str, Any], rows: list[int])
         {"page": {"$gt": None}},
         {'x"y': 1},
         {"": 1},
+        {"page": 10**30},
+        {"source": "\ud800"},
+        {"source": {"$in": ["\ud800"]}},
+        {"\ud800": 1},
         ["domain"],
     ],
 )
 def test_broken_grammar_is_named(where: Any) -> None:
     with pytest.raises(FilterError):
         compile_where(where)
+
+
+def test_a_filter_nested_too_deeply_is_refused_before_the_database_chokes() -> None:
+    where: dict[str, Any] = {"page": 1}
+    for _ in range(2000):
+        where = {"$not": where}
+    with pytest.raises(FilterError, match="levels deep"):
+        compile_where(where)
+
+
+def test_a_list_of_any_length(db: sqlite3.Connection) -> None:
+    assert select(db, {"source": {"$in": [f"{i}.pdf" for i in range(300_000)] + ["나.pdf"]}}) == [2]
 
 
 @given(st.text(min_size=1, max_size=30), st.one_of(st.text(max_size=30), st.integers(-(2**40), 2**40)))

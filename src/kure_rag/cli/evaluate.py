@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kure_rag.cli import common
-from kure_rag.errors import IndexPathError
+from kure_rag.errors import IndexPathError, ReadError
 
 if TYPE_CHECKING:
     from kure_rag.evaluate import Evaluation
@@ -54,6 +54,11 @@ def run(options: argparse.Namespace) -> int:
         with KureIndex.open(folder, embeddings=options.model) as index:
             with common.progress("indexing") as advance:
                 report = index.add_corpus(retrieval_set.corpus_path, progress=advance)
+            if lost := [row for row in report.rows if row.status == "rejected"]:
+                raise ReadError(
+                    lost[0].source,
+                    f"{lost[0].reason} ({len(lost)} records could not be indexed: no score would be right)",
+                )
             check_qrels(retrieval_set, {row.source for row in report.rows})
             results = []
             for mode in modes:

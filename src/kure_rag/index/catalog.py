@@ -17,7 +17,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kure_rag.errors import IndexCorruptError, IndexNotFoundError, IndexPathError, IndexVersionError
+from kure_rag.errors import (
+    IndexCorruptError,
+    IndexNotFoundError,
+    IndexPathError,
+    IndexVersionError,
+    KureIndexError,
+)
 from kure_rag.index.schema import DDL, VERSION, VIEWS
 from kure_rag.types import Chunk, Document, Domain, Page, Table, contextualized
 
@@ -107,15 +113,20 @@ class Catalog:
         self.folder = folder
         self._file = folder / _FILE
         self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
+        self._open: dict[threading.Thread, sqlite3.Connection] = {}
         self._guard = threading.Lock()
-        if not self._file.is_file():
+        self._closed = False
+        if not self._has_tables():
             if not create:
                 raise IndexNotFoundError(
                     f"{folder}: no index there; make one with `kure-rag ingest PATH --index {folder}`"
                 )
             self._create()
         self._check_version()
+
+    def _has_tables(self) -> bool:
+        """Whether the catalog was ever finished: a crash while it was made leaves a file without tables."""
+        return self._file.is_file() and bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'settings'"))
 
     def _create(self) -> None:
         try:
@@ -124,7 +135,12 @@ class Catalog:
                 if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'settings'").fetchone():
                     for statement in DDL.split(";\n"):
                         db.execute(statement)
-                    first = {"version": VERSION, "generation": 0, "epoch": 0, **{f"applied.{v}": 0 for v in VIEWS}}
+                    first = {
+                        "version": VERSION,
+                        "generation": 0,
+                        "epoch": 0,
+                        **{f"{key}.{v}": 0 for v in VIEWS for key in ("applied", "folder")},
+                    }
                     db.executemany("INSERT INTO settings VALUES (?, ?)", [(k, json.dumps(v)) for k, v in first.items()])
         except (OSError, sqlite3.OperationalError) as error:
             raise IndexPathError(
@@ -147,6 +163,8 @@ class Catalog:
     @property
     def _db(self) -> sqlite3.Connection:
         db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if self._closed:
+            raise KureIndexError(f"{self.folder}: this index object is closed; open the folder again")
         if db is None:
             db = sqlite3.connect(self._file, timeout=30, isolation_level=None, check_same_thread=False)
             db.execute("PRAGMA journal_mode=WAL")
@@ -154,7 +172,9 @@ class Catalog:
             db.execute("PRAGMA foreign_keys=ON")
             self._local.db = db
             with self._guard:
-                self._open.append(db)
+                for thread in [thread for thread in self._open if not thread.is_alive()]:
+                    self._open.pop(thread).close()
+                self._open[threading.current_thread()] = db
         return db
 
     @contextmanager
@@ -185,12 +205,12 @@ class Catalog:
             ) from error
 
     def close(self) -> None:
-        """Closes every thread's connection."""
+        """Closes every thread's connection, for good."""
         with self._guard:
-            for db in self._open:
+            self._closed = True
+            for db in self._open.values():
                 db.close()
             self._open.clear()
-        self._local = threading.local()
 
     # Settings and state
 

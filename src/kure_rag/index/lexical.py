@@ -121,9 +121,10 @@ class LexicalView:
         """
         from tantivy import Occur, Query
 
+        searcher = self._searcher  # another thread may reload meanwhile, and addresses hold for one searcher only
         parts = [
-            *self._parts(_TERMS, question.terms, 1.0),
-            *self._parts(_PAIRS, question.pairs, self.settings.pairs),
+            *self._parts(searcher, _TERMS, question.terms, 1.0),
+            *self._parts(searcher, _PAIRS, question.pairs, self.settings.pairs),
         ]
         if not parts or limit < 1 or (allowed is not None and not allowed):
             return []
@@ -131,16 +132,18 @@ class LexicalView:
         if allowed is not None:
             only = Query.const_score_query(Query.term_set_query(self._index.schema, "row", list(allowed)), 0.0)
             query = Query.boolean_query([(Occur.Must, query), (Occur.Must, only)])
-        found = self._searcher.search(query, limit, count=False).hits
-        rows = self._rows([address for _, address in found])
+        found = searcher.search(query, limit, count=False).hits
+        rows = _rows(searcher, [address for _, address in found])
         return [(row, float(score)) for row, (score, _) in zip(rows, found, strict=True)]
 
-    def _parts(self, field: str, terms: Sequence[str], weight: float) -> Iterable[tantivy.Query]:
+    def _parts(
+        self, searcher: tantivy.Searcher, field: str, terms: Sequence[str], weight: float
+    ) -> Iterable[tantivy.Query]:
         from tantivy import Query
 
-        count = self._searcher.num_docs
+        count = searcher.num_docs
         for term in dict.fromkeys(terms):
-            holding = self._searcher.doc_freq(field, term)
+            holding = searcher.doc_freq(field, term)
             if not holding or not weight:
                 continue
             query = Query.term_query(self._index.schema, field, term)
@@ -154,22 +157,27 @@ class LexicalView:
         """Every row in the view, ascending."""
         from tantivy import Query
 
-        count = self._searcher.num_docs
-        found = self._searcher.search(Query.all_query(), count, count=False).hits if count else []
-        return sorted(self._rows([address for _, address in found]))
+        searcher = self._searcher
+        count = searcher.num_docs
+        found = searcher.search(Query.all_query(), count, count=False).hits if count else []
+        return sorted(_rows(searcher, [address for _, address in found]))
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
 
     def _has(self, row: int) -> bool:
         from tantivy import Query
 
         return bool(self._searcher.search(Query.term_query(self._index.schema, "row", row), 1, count=False).hits)
 
-    def _rows(self, addresses: Sequence[Any]) -> list[int]:
-        values = self._searcher.fast_field_values("row", list(addresses)) if addresses else []
-        return [int(value) for value in values if value is not None]
-
     def close(self) -> None:
         """Lets go of the files."""
         del self._searcher, self._index
+
+
+def _rows(searcher: tantivy.Searcher, addresses: Sequence[Any]) -> list[int]:
+    values = searcher.fast_field_values("row", list(addresses)) if addresses else []
+    return [int(value) for value in values if value is not None]
 
 
 def remove(folder: Path) -> None:

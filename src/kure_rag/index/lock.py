@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -60,7 +61,8 @@ class WriterLock:
             raise IndexPathError(f"{self._folder}: the index cannot be written ({error.strerror or error})") from error
         since = datetime.now(UTC).isoformat(timespec="seconds")
         told = {"pid": os.getpid(), "host": platform.node(), "since": since}
-        self._holder.write_text(json.dumps(told), encoding="utf-8")
+        with contextlib.suppress(OSError):  # only a courtesy to the one who waits
+            self._holder.write_text(json.dumps(told), encoding="utf-8")
 
     def _who(self) -> str:
         try:

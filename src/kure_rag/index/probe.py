@@ -1,6 +1,6 @@
 """Looks into the vector view from a child process, which a torn file may crash without harm.
 
-    python -m kure_rag.index.probe INDEX_FOLDER
+    python -m kure_rag.index.probe INDEX_FOLDER VIEW_FOLDER
 
 prints one JSON object: ids that are missing, ids that are too many, and vectors that do not find themselves.
 """
@@ -27,46 +27,46 @@ class Probe:
     """What a child process found.
 
     Attributes:
-        problems: Empty for a sound view.
-        torn: The view cannot be opened or answers wrongly, so that adding what is missing would not mend it.
+        problems: Empty for a sound view. What it has still to do is none.
     """
 
     problems: tuple[str, ...]
-    torn: bool = False
 
 
-def probe(folder: Path, view: Path | None = None) -> Probe:
-    """Opens the vector view of an index in a child process and compares it with the catalog.
+def probe(folder: Path, view: Path) -> Probe:
+    """Opens a vector view of an index in a child process and compares it with the catalog.
 
     Args:
         folder: The index folder.
-        view: The view's folder; by default ``dense`` in the index folder.
+        view: The view's folder.
     """
-    command = [sys.executable, "-m", "kure_rag.index.probe", str(folder), str(view or folder / "dense")]
+    command = [sys.executable, "-m", "kure_rag.index.probe", str(folder), str(view)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603 - our own module
     except subprocess.TimeoutExpired:
-        return Probe((f"dense: did not answer within {_SECONDS} s",), torn=True)
+        return Probe((f"dense: did not answer within {_SECONDS} s",))
     if done.returncode != 0:
         told = done.stderr.decode("utf-8", "replace").strip().splitlines()
         how = f"signal {-done.returncode}" if done.returncode < 0 else (told[-1] if told else "no message")
-        return Probe((f"dense: opening it failed in a child process ({how})",), torn=True)
+        return Probe((f"dense: opening it failed in a child process ({how})",))
     answer: dict[str, Any] = json.loads(done.stdout)
-    return Probe(tuple(answer["problems"]), torn=answer["torn"])
+    return Probe(tuple(answer["problems"]))
 
 
-def _inspect(folder: Path, view: Path) -> dict[str, Any]:
+def _inspect(folder: Path, view: Path) -> dict[str, list[str]]:
     catalog = Catalog(folder, create=False)
     dense = DenseView(view)
     rows = catalog.all_rows()
+    # What the view has still to do is no fault of it.
+    owed = catalog.pending("dense", 2**31)
     here, there = {id_ for _, id_ in rows}, set(dense.ids())
     problems = []
-    if missing := len(here - there):
+    if missing := len(here - there - {p.chunk_id for p in owed if p.op == "add"}):
         problems.append(f"dense: {missing} chunks are missing")
-    if extra := len(there - here):
+    if extra := len(there - here - {p.chunk_id for p in owed if p.op == "delete"}):
         problems.append(f"dense: {extra} chunks are too many")
-    step = max(1, len(rows) // _SAMPLE)
-    sample = dict(rows[::step])
+    held = [(row, id_) for row, id_ in rows if id_ in there]
+    sample = dict(held[:: max(1, len(held) // _SAMPLE)])
     found, vectors = catalog.vectors(list(sample))
     lost = 0
     for row, vector in zip(found, vectors, strict=True):
@@ -78,7 +78,7 @@ def _inspect(folder: Path, view: Path) -> dict[str, Any]:
             lost += not any((other == vector).all() for other in near)
     if lost:
         problems.append(f"dense: {lost} of {len(sample)} sampled vectors do not find themselves")
-    return {"problems": problems, "torn": bool(lost)}
+    return {"problems": problems}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ comparison holds when it holds for one element.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -33,29 +34,32 @@ _COMPARE: Final[Mapping[str, str]] = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt
 _NEGATED: Final[Mapping[str, str]] = {"$ne": "$eq", "$nin": "$in"}
 _OPERATORS: Final = (*_COMPARE, *_NEGATED, "$in", "$contains", "$exists")
 
+_DEEPEST: Final = 30
 Condition = tuple[str, list[object]]
 
 
-def compile_where(where: Mapping[str, Any]) -> Condition:
+def compile_where(where: Mapping[str, Any], *, depth: int = 0) -> Condition:
     """A filter → an SQL condition and its parameters. Values are only ever bound, never written into the SQL.
 
     Raises:
         FilterError: Names the key that breaks the grammar and what may stand there.
     """
+    if depth > _DEEPEST:
+        raise FilterError(f"a filter may be nested {_DEEPEST} levels deep; write it flatter, with $and and $in")
     if not isinstance(where, Mapping):
         raise FilterError(f'a filter is a mapping such as {{"domain": "legal"}}, not {type(where).__name__}')
-    return _all([_clause(key, value) for key, value in where.items()], "AND")
+    return _all([_clause(key, value, depth + 1) for key, value in where.items()], "AND")
 
 
-def _clause(key: str, value: Any) -> Condition:
+def _clause(key: str, value: Any, depth: int) -> Condition:
     if key in ("$and", "$or"):
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
             raise FilterError(f"{key} takes a list of filters, with one at the least")
-        return _all([compile_where(part) for part in value], key[1:].upper())
+        return _all([compile_where(part, depth=depth) for part in value], key[1:].upper())
     if key == "$not":
-        sql, parameters = compile_where(value)
+        sql, parameters = compile_where(value, depth=depth)
         return f"NOT coalesce({sql}, 0)", parameters
-    if not isinstance(key, str) or key.startswith("$") or '"' in key or not key:
+    if not isinstance(key, str) or not key or key.startswith("$") or '"' in key or _has_surrogate(key):
         raise FilterError(f"{key!r} is neither a field nor one of $and, $or, $not")
     tests = value if isinstance(value, Mapping) else {"$eq": value}
     if not tests:
@@ -68,30 +72,30 @@ def _test(field: str, operator: str, operand: Any) -> Condition:
         sql, parameters = _test(field, _NEGATED[operator], operand)
         return f"NOT coalesce({sql}, 0)", parameters
     if operator == "$exists":
-        sql, parameters = _any_value(field, "value IS NOT NULL", [])
+        sql, parameters = _any_value(field, "@ IS NOT NULL", [])
         return (sql if operand else f"NOT {sql}"), parameters
     if operator == "$in":
         if not isinstance(operand, Sequence) or isinstance(operand, str):
             raise FilterError(f"{field}: $in takes a list")
         values = [_scalar(field, item) for item in operand]
-        if not values:
-            return "0", []
-        return _any_value(field, f"value IN ({','.join('?' * len(values))})", values)
+        # One parameter however long the list is: SQLite limits their number.
+        return _any_value(field, "@ IN (SELECT item.value FROM json_each(?) item)", [json.dumps(values)])
     if operator == "$contains":
-        return _any_value(field, "instr(value, ?) > 0", [_scalar(field, operand)])
+        return _any_value(field, "instr(@, ?) > 0", [_scalar(field, operand)])
     if operator not in _COMPARE:
         raise FilterError(f"{field}: {operator!r} is no comparison; use one of {', '.join(_OPERATORS)}")
     if operand is None:
         if operator != "$eq":
             raise FilterError(f"{field}: {operator} cannot compare with null; use $exists")
         return _test(field, "$exists", operand=False)
-    return _any_value(field, f"value {_COMPARE[operator]} ?", [_scalar(field, operand)])
+    return _any_value(field, f"@ {_COMPARE[operator]} ?", [_scalar(field, operand)])
 
 
 def _any_value(field: str, test: str, parameters: list[object]) -> Condition:
-    """The test holds for a field's value, or for one of them where the field is a list."""
+    """The test, in which ``@`` stands for the value, holds for a field's value, or for one of a list's."""
     if column := _COLUMNS.get(field):
-        return f"({test.replace('value', column)})", parameters
+        return f"({test.replace('@', column)})", parameters
+    test = test.replace("@", "value")
     if column := _LISTS.get(field):
         return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE {test})", parameters
     path = f'$."{field}"'
@@ -103,7 +107,15 @@ def _any_value(field: str, test: str, parameters: list[object]) -> Condition:
 def _scalar(field: str, value: Any) -> object:
     if not isinstance(value, str | int | float):
         raise FilterError(f"{field}: compares with text, numbers and true or false, not with {type(value).__name__}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise FilterError(f"{field}: {value} is beyond 64 bits")
+    if isinstance(value, str) and _has_surrogate(value):
+        raise FilterError(f"{field}: holds half a character (a lone surrogate); decode its source as UTF-8 again")
     return value
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _all(parts: Sequence[Condition], joined_by: str) -> Condition:

@@ -65,25 +65,26 @@ class Searcher:
             FilterError: ``where`` breaks its grammar.
         """
         _check(queries, k, mode)
-        lexical, dense, visible = self._store.views()
         catalog = self._store.catalog
-        allowed = catalog.matching(*compile_where(where)) if where else None
+        condition = compile_where(where) if where else None
         wanted = min(max(_CANDIDATES, 2 * k), _MOST)
         terms = self._tokenizer.terms_batch(queries) if mode != "dense" else [[] for _ in queries]
         vectors = self._embedder.embed_queries(queries) if mode != "lexical" and catalog.counts()[1] else None
         fusion = fusion or ConvexFusion(weight=self._embedder.dense_weight if mode == "hybrid" else 0.0)
         out = []
-        for i in range(len(queries)):
-            legs: dict[str, Ranking] = {}
-            if mode != "dense":
-                legs["lexical"] = lexical.search(Question(terms[i], char_bigrams(queries[i])), wanted, allowed)
-            if vectors is not None:
-                legs["dense"] = _dense_leg(catalog, dense, vectors[i], wanted, allowed)
-            said = _said(legs)
-            if mode == "hybrid" and vectors is not None:
-                _score_missing(catalog, vectors[i], said)
-            scores = fusion.fuse(said) if mode == "hybrid" else {row: s[mode].score for row, s in said.items()}
-            out.append(_hits(catalog, scores, said, k, visible))
+        with self._store.views() as (lexical, dense, visible):
+            allowed = catalog.matching(*condition) if condition else None
+            for i in range(len(queries)):
+                legs: dict[str, Ranking] = {}
+                if mode != "dense":
+                    legs["lexical"] = lexical.search(Question(terms[i], char_bigrams(queries[i])), wanted, allowed)
+                if vectors is not None:
+                    legs["dense"] = _dense_leg(catalog, dense, vectors[i], wanted, allowed)
+                said = _said(legs)
+                if mode == "hybrid" and vectors is not None:
+                    _score_missing(catalog, vectors[i], said)
+                scores = fusion.fuse(said) if mode == "hybrid" else {row: s[mode].score for row, s in said.items()}
+                out.append(_hits(catalog, scores, said, k, visible))
         return out
 
 
@@ -131,7 +132,7 @@ def _said(legs: Mapping[str, Ranking]) -> dict[int, dict[str, Leg]]:
 
 
 def _score_missing(catalog: Catalog, vector: npt.NDArray[np.float32], said: dict[int, dict[str, Leg]]) -> None:
-    """Gives keyword candidates their cosine too, so that fusion compares like with like."""
+    """Gives candidates that only the keyword leg found their cosine too: the vectors are at hand."""
     for row, score in _cosines(catalog, vector, [row for row, legs in said.items() if "dense" not in legs]):
         said[row]["dense"] = Leg(None, score)
 
@@ -139,7 +140,7 @@ def _score_missing(catalog: Catalog, vector: npt.NDArray[np.float32], said: dict
 def _hits(
     catalog: Catalog, scores: Mapping[int, float], said: Mapping[int, Mapping[str, Leg]], k: int, visible: int
 ) -> list[Hit]:
-    ids = catalog.ids(list(scores))
+    ids = catalog.ids([row for row, score in scores.items() if score > 0])  # a score of zero is no hit
     order = sorted(ids, key=lambda row: (-scores[row], ids[row]))
     hits: list[Hit] = []
     for i in range(0, len(order), 2 * k):  # a few more than asked for: some may be newer than what all views hold
