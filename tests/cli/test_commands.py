@@ -346,9 +346,8 @@ def test_verify_rebuild_info(index: Path) -> None:
 
 
 def test_verify_says_what_is_wrong_and_rebuild_mends_it(index: Path) -> None:
-    with KureIndex.open(index, create=False) as opened:
-        with opened._store.views() as (lexical, _, _):
-            lexical.apply({}, lexical.rows()[:2])  # a loss that nothing on the disk tells of
+    with KureIndex.open(index, create=False) as opened, opened._store.views() as (lexical, _, _):
+        lexical.apply({}, lexical.rows()[:2])  # a loss that nothing on the disk tells of
     said = call("verify", "--index", index)
     assert said.status == 1
     assert said.out.startswith("lexical: 2 chunks are missing\n")
