@@ -22,9 +22,8 @@ def main() -> None:
     runs = [
         subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True).stdout.split() for _ in range(11)
     ]
-    print(
-        f"import kure_rag: {1000 * statistics.median(float(run[0]) for run in runs):.1f} ms, pulls in {runs[0][1:] or 'none'}"
-    )
+    median = 1000 * statistics.median(float(run[0]) for run in runs)
+    print(f"import kure_rag: {median:.1f} ms, pulls in {', '.join(runs[0][1:]) or 'none'} of {', '.join(HEAVY)}")
 
 
 if __name__ == "__main__":

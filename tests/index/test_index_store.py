@@ -380,3 +380,21 @@ def test_no_hit_has_a_score_of_zero_or_less(path: Path) -> None:
     with open_again(path) as index:
         for mode in ("lexical", "dense", "hybrid"):
             assert all(hit.score > 0 for hit in index.search("전혀 상관없는 질문 xyz", k=10, mode=mode))
+
+
+def test_equal_passages_are_ordered_by_id_however_they_came_in(tmp_path: Path) -> None:
+    """Two indexes of the same records in another order answer alike, also where vectors and words are equal."""
+    records = [Record(f"r{i}", "", PASSAGES[i % 3] + (" 끝." if i % 2 else "")) for i in range(60)]
+    answers = []
+    for name, order in (("forward", records), ("backward", records[::-1])):
+        with open_again(tmp_path / name) as index:
+            for part in (order[:7], order[7:20], order[20:]):
+                index.add_records(part)
+            answers.append(
+                [
+                    [(hit.chunk.id, hit.score) for hit in index.search(text, k=30, mode=mode)]
+                    for mode in ("lexical", "dense", "hybrid")
+                    for text in PASSAGES[:3]
+                ]
+            )
+    assert answers[0] == answers[1]

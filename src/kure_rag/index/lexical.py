@@ -134,7 +134,8 @@ class LexicalView:
             query = Query.boolean_query([(Occur.Must, query), (Occur.Must, only)])
         found = searcher.search(query, limit, count=False).hits
         rows = _rows(searcher, [address for _, address in found])
-        return [(row, float(score)) for row, (score, _) in zip(rows, found, strict=True)]
+        # The engine adds in 32 bits and in an order of its own: equal passages must stay equal.
+        return [(row, round(float(score), 4)) for row, (score, _) in zip(rows, found, strict=True)]
 
     def _parts(
         self, searcher: tantivy.Searcher, field: str, terms: Sequence[str], weight: float

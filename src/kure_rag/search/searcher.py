@@ -119,8 +119,10 @@ def _cosines(catalog: Catalog, vector: npt.NDArray[np.float32], rows: Sequence[i
     if not found:
         return []
     lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector)
-    scores = (matrix @ vector) / np.where(lengths == 0, 1, lengths)
-    return [(row, float(score)) for row, score in zip(found, scores, strict=True)]
+    # einsum sums each row by itself. A matrix product's last bits hang on where a row stands, and equal passages would
+    # be ordered by that; what is left of such noise is rounded away.
+    scores = np.einsum("ij,j->i", matrix, vector) / np.where(lengths == 0, 1, lengths)
+    return [(row, round(float(score), 6)) for row, score in zip(found, scores, strict=True)]
 
 
 def _said(legs: Mapping[str, Ranking]) -> dict[int, dict[str, Leg]]:
