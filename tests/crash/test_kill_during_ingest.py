@@ -70,8 +70,8 @@ def test_nothing_acknowledged_is_lost_and_the_finished_index_equals_an_undisturb
     path = tmp_path / "shaken"
     acknowledged: set[str] = set()
     kills = 0
-    for _ in range(KILLS):
-        more, finished = ingest_and_kill(path, folder, after=chance.uniform(0.2, 2.2))
+    for number in range(KILLS):  # each later than the one before: start-up, reading, storing, catching up
+        more, finished = ingest_and_kill(path, folder, after=0.2 + 0.4 * number + chance.uniform(0, 0.3))
         acknowledged |= more
         with KureIndex.open(path, embeddings=HashEmbedder()) as index:
             here = {row.id for row in index.documents()}
