@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,11 +17,11 @@ if TYPE_CHECKING:
 
 _NEXT = """
 Your own folder, with the same small model (works offline):
-  kure-rag ingest ./my-documents --index my-index --model static-ko
-  kure-rag search "질문을 적으세요" --index my-index
+  {command} ingest ./my-documents --index my-index --model static-ko
+  {command} search "질문을 적으세요" --index my-index
 
 With the full-size Korean model (downloads 2.3 GB once, then ranks by meaning too):
-  kure-rag ingest ./my-documents --index my-index-kure
+  {command} ingest ./my-documents --index my-index-kure
 """
 
 
@@ -60,8 +62,16 @@ def run(options: argparse.Namespace) -> int:
             for hit in answer["shown"]:
                 print(hit)
         print(f"\n{sum(a['found'] for a in answers)} of {len(answers)} passages found first, {seconds:.1f} s in all")
-        print(_NEXT, end="")
+        print(_NEXT.format(command=_command()), end="")
     return 0 if report.ok else 1
+
+
+def _command() -> str:
+    """How this shell reaches the command: after `make demo` it lies in .venv, which is not on the path."""
+    beside = Path(sys.executable).with_name("kure-rag")
+    if shutil.which("kure-rag") or not beside.is_file():
+        return "kure-rag"
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def _ask(index: KureIndex, question: Any) -> dict[str, Any]:
