@@ -53,6 +53,8 @@ class Table:
         unit: Its unit note without brackets, such as ``단위: 백만원``, or an empty string.
         header: Column names, one for each column.
         rows: Cells as printed, each row as long as the header.
+        pieces: How the text holds it: (start, end, first row, row after the last) of each run of lines that can be read
+            by itself, since it begins with the caption, the unit and the header. A long table has several.
     """
 
     page: int
@@ -62,6 +64,7 @@ class Table:
     unit: str = ""
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    pieces: tuple[tuple[int, int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Chunk:
         ordinal: 0-based position in its document.
         prev_id: The chunk before it in the document, if any.
         next_id: The chunk after it in the document, if any.
+        lead: What it cannot be understood without and what stands elsewhere, such as the 「다음 각 호의 …」 above an item,
+            the product a dose is for, or the rows of a table as sentences. Searched and embedded with the text.
         metadata: JSON-compatible values, such as ``{"part": "본칙", "article": "제7조의13"}``.
     """
 
@@ -119,11 +124,12 @@ class Chunk:
     ordinal: int = 0
     prev_id: str | None = None
     next_id: str | None = None
+    lead: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def contextualized(self) -> str:
-        """The text to embed and to tokenise: the breadcrumb on a line of its own, then the text."""
-        return contextualized(self.breadcrumb, self.text)
+        """The text to embed and to tokenise: breadcrumb and lead, each on lines of their own, then the text."""
+        return contextualized(self.breadcrumb, self.text, self.lead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +177,9 @@ class Hit:
         return " ".join(parts)
 
 
-def contextualized(breadcrumb: Sequence[str], text: str) -> str:
+def contextualized(breadcrumb: Sequence[str], text: str, lead: str = "") -> str:
     """A text below its headings, see :meth:`Chunk.contextualized`."""
-    crumb = " > ".join(breadcrumb)
-    return f"{crumb}\n{text}" if crumb else text
+    return "\n".join(part for part in (" > ".join(breadcrumb), lead, text) if part)
 
 
 def page_range(pages: Sequence[int]) -> str:

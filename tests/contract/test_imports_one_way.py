@@ -14,13 +14,14 @@ import kure_rag
 ROOT = Path(kure_rag.__file__).parent
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
-_GROUND = {"types", "errors", "_version"}
+_GROUND = {"types", "errors", "codec", "_version"}
 _BELOW_PIPELINE = _GROUND | {"read", "tokenize", "chunk", "embed", "index", "search", "ingest"}
 _ADAPTERS = _BELOW_PIPELINE | {"pipeline", "citation"}
 MAY_KNOW: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "_version": set(),
+    "codec": {"types"},
     "embed": _GROUND,
     "read": _GROUND,
     "tokenize": _GROUND,
@@ -43,9 +44,11 @@ MAY_KNOW: dict[str, set[str]] = {
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "chromadb": ("index/dense.py",),
     "tantivy": ("index/lexical.py",),
-    "pypdfium2": ("read/pdf.py",),
-    "pypdfium2_raw": ("read/pdf.py",),
-    "pypdf": ("read/pdf.py",),
+    "pypdfium2": ("read/pdfium.py", "read/pdf.py"),
+    "pypdfium2_raw": ("read/pdfium.py",),
+    "pypdf": ("read/outline.py",),
+    "pdfminer": ("read/fallback.py",),
+    "pytesseract": ("read/ocr.py",),
     "kiwipiepy": ("tokenize/kiwi.py",),
     "sqlite3": ("index/",),
     "langchain_core": ("langchain/",),

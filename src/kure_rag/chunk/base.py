@@ -1,30 +1,92 @@
-"""What chunking is set by, and what it gives."""
+"""What chunking is set by, what a profile is, and what comes out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
-from kure_rag.types import Chunk
+from kure_rag.tokenize.base import Sentence
+from kure_rag.types import Chunk, Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkSettings:
-    """How long a chunk is.
+    """How documents are cut.
 
     Attributes:
         target: Characters a chunk is filled up to; the next sentence begins a new one. Published results on Korean
             documents peak between 300 and 500.
         longest: Characters over which a single sentence is cut, at white space where it has any.
+        profile: ``auto`` for the one named after each document's domain; ``general``, ``finance``, ``legal`` or
+            ``medical`` for all documents; or ``package.module:NAME`` for your own :class:`Profile`.
     """
 
     target: int = 400
     longest: int = 800
+    profile: str = "auto"
 
     def __post_init__(self) -> None:
         if not 0 < self.target <= self.longest:
             raise ValueError(
                 f"a chunk's target ({self.target}) must be positive and at most its longest ({self.longest})"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a profile cuts out of a document; ids, pages and links come later.
+
+    Attributes:
+        start: Offset of its first character in ``Document.text``.
+        end: Offset after its last character.
+        breadcrumb: Headings above it, outermost first, the document's title among them.
+        kind: As in :class:`~kure_rag.types.Chunk`.
+        lead: As in :class:`~kure_rag.types.Chunk`.
+        metadata: JSON-compatible values.
+    """
+
+    start: int
+    end: int
+    breadcrumb: tuple[str, ...] = ()
+    kind: str = "text"
+    lead: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Profile(Protocol):
+    """How documents of one kind are cut.
+
+    Attributes:
+        name: As in ``ChunkSettings.profile``.
+        version: Raised when the same document may be cut in another way; it is part of an index's fingerprint.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short and lower case."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Any string."""
+        ...
+
+    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+        """Cuts a document.
+
+        Args:
+            document: Its text, tables and title.
+            sentences: Of the whole text, in order, at their offsets in it. None crosses a line of the text, and together
+                they cover every visible character.
+            settings: Lengths.
+
+        Returns:
+            Passages in order that do not overlap. White space at their ends is cut off; visible text that none covers
+            becomes passages of its own, so that nothing is lost.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from kure_rag.codec import to_page, to_table
 from kure_rag.errors import (
     IndexCorruptError,
     IndexNotFoundError,
@@ -24,8 +25,8 @@ from kure_rag.errors import (
     IndexVersionError,
     KureIndexError,
 )
-from kure_rag.index.schema import DDL, VERSION, VIEWS
-from kure_rag.types import Chunk, Document, Domain, Page, Table, contextualized
+from kure_rag.index.schema import DDL, MIGRATIONS, VERSION, VIEWS
+from kure_rag.types import Chunk, Document, Domain, contextualized
 
 Vectors = npt.NDArray[np.float32]
 _FILE: Final = "catalog.sqlite3"
@@ -159,6 +160,16 @@ class Catalog:
                 f"{self.folder}: written by a newer kure-rag (format {version}, this one reads up to {VERSION}); "
                 "upgrade with `pip install -U kure-rag`"
             )
+        if version < VERSION:
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Brings a catalog of an older version up to this one, in one transaction; a second opener finds it done."""
+        with self._transaction() as db:
+            version = json.loads(db.execute("SELECT value FROM settings WHERE key = 'version'").fetchone()[0])
+            for statement in (step for old in range(version, VERSION) for step in MIGRATIONS[old]):
+                db.execute(statement)
+            self._set(db, {"version": VERSION})
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -276,8 +287,8 @@ class Catalog:
         )
         for chunk, words, vector in zip(chunks, terms, vectors, strict=True):
             row = db.execute(
-                "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*_chunk_values(chunk), " ".join(words), generation),
+                "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*_chunk_values(chunk), " ".join(words), generation, chunk.lead),
             ).lastrowid
             db.execute("INSERT INTO vectors VALUES (?, ?)", (row, np.asarray(vector, "<f4").tobytes()))
             self._owe(db, "add", [(row, chunk.id)], generation)
@@ -363,10 +374,10 @@ class Catalog:
     def fetch(self, rows: Sequence[int], visible: int) -> dict[int, StoredChunk]:
         """Chunks by row number, without those newer than the generation that all views hold."""
         sql = """SELECT c.row, c.id, c.document_id, c.ordinal, c.start, c."end", c.text, c.pages, c.breadcrumb, c.kind,
-                 c.prev_id, c.next_id, c.metadata, d.source, d.title, d.domain
+                 c.prev_id, c.next_id, c.metadata, c.lead, d.source, d.title, d.domain
                  FROM chunks c JOIN documents d ON d.id = c.document_id WHERE c.generation <= ? AND c.row IN ({})"""
         found = (row for part in _parts(rows) for row in self._rows(sql.format(_marks(part)), (visible, *part)))
-        return {row[0]: StoredChunk(row[0], _chunk(row[1:13]), *row[13:]) for row in found}
+        return {row[0]: StoredChunk(row[0], _chunk(row[1:14]), *row[14:]) for row in found}
 
     def ids(self, rows: Sequence[int]) -> dict[int, str]:
         """Chunk ids by row number."""
@@ -386,9 +397,12 @@ class Catalog:
 
     def keywords(self, rows: Sequence[int]) -> dict[int, Keywords]:
         """What the keyword view indexes, by row number."""
-        sql = "SELECT row, terms, breadcrumb, text FROM chunks WHERE row IN ({})"
+        sql = "SELECT row, terms, breadcrumb, text, lead FROM chunks WHERE row IN ({})"
         found = (row for part in _parts(rows) for row in self._rows(sql.format(_marks(part)), part))
-        return {row: Keywords(terms, contextualized(json.loads(crumb), text)) for row, terms, crumb, text in found}
+        return {
+            row: Keywords(terms, contextualized(json.loads(crumb), text, lead))
+            for row, terms, crumb, text, lead in found
+        }
 
     def matching(self, condition: str, parameters: Sequence[object]) -> list[int]:
         """Row numbers for which a condition made by :mod:`kure_rag.index.where` holds, ascending."""
@@ -440,11 +454,8 @@ def _document_values(d: Document) -> tuple[object, ...]:
 
 
 def _document(row: Sequence[Any]) -> Document:
-    pages = tuple(Page(**{**p, "warnings": tuple(p["warnings"])}) for p in json.loads(row[5]))
-    tables = tuple(
-        Table(**{**t, "header": tuple(t["header"]), "rows": tuple(tuple(r) for r in t["rows"])})
-        for t in json.loads(row[6])
-    )
+    pages = tuple(to_page(page) for page in json.loads(row[5]))
+    tables = tuple(to_table(table) for table in json.loads(row[6]))
     id_, source, title, domain, text = row[:5]
     return Document(id_, source, title, domain, text, pages, tables, json.loads(row[7]))
 
@@ -455,7 +466,7 @@ def _chunk_values(c: Chunk) -> tuple[object, ...]:
 
 
 def _chunk(row: Sequence[Any]) -> Chunk:
-    id_, document_id, ordinal, start, end, text, pages, breadcrumb, kind, prev_id, next_id, metadata = row
+    id_, document_id, ordinal, start, end, text, pages, breadcrumb, kind, prev_id, next_id, metadata, lead = row
     return Chunk(
         id=id_,
         document_id=document_id,
@@ -468,5 +479,6 @@ def _chunk(row: Sequence[Any]) -> Chunk:
         ordinal=ordinal,
         prev_id=prev_id,
         next_id=next_id,
+        lead=lead,
         metadata=json.loads(metadata),
     )

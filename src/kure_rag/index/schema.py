@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 VIEWS: Final = ("lexical", "dense")
 
 DDL: Final = """
@@ -39,7 +40,8 @@ CREATE TABLE chunks (
     next_id TEXT,
     metadata TEXT NOT NULL,
     terms TEXT NOT NULL,
-    generation INTEGER NOT NULL
+    generation INTEGER NOT NULL,
+    lead TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX chunks_document ON chunks (document_id, ordinal);
 
@@ -57,3 +59,8 @@ CREATE TABLE pending (
 );
 CREATE INDEX pending_view ON pending (view, seq);
 """
+
+# From each older version to the next one. New columns stand last in the tables above too.
+MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
+    1: ("ALTER TABLE chunks ADD COLUMN lead TEXT NOT NULL DEFAULT ''",),
+}

@@ -10,7 +10,8 @@ from typing import IO, Any, Final
 
 from kure_rag import errors
 from kure_rag.chunk import AnalysedChunk
-from kure_rag.types import Chunk, Document, Page, Table
+from kure_rag.codec import to_chunk, to_page, to_table
+from kure_rag.types import Document
 
 _LENGTH: Final = struct.Struct("<Q")
 _LONGEST: Final = 2**31  # bytes; a child that claims more is not to be believed
@@ -61,18 +62,9 @@ def from_prepared(prepared: Prepared) -> dict[str, Any]:
 def to_prepared(message: Mapping[str, Any]) -> Prepared:
     """The other way."""
     given = dict(message["document"])
-    given["pages"] = tuple(Page(**{**p, "warnings": tuple(p["warnings"])}) for p in given["pages"])
-    given["tables"] = tuple(
-        Table(**{**t, "header": tuple(t["header"]), "rows": tuple(tuple(r) for r in t["rows"])})
-        for t in given["tables"]
-    )
-    chunks = tuple(
-        AnalysedChunk(
-            Chunk(**{**c["chunk"], "pages": tuple(c["chunk"]["pages"]), "breadcrumb": tuple(c["chunk"]["breadcrumb"])}),
-            tuple(c["terms"]),
-        )
-        for c in message["chunks"]
-    )
+    given["pages"] = tuple(to_page(page) for page in given["pages"])
+    given["tables"] = tuple(to_table(table) for table in given["tables"])
+    chunks = tuple(AnalysedChunk(to_chunk(item["chunk"]), tuple(item["terms"])) for item in message["chunks"])
     return Prepared(Document(**given), chunks)
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from kure_rag.chunk import ChunkSettings, chunk_document
 from kure_rag.errors import ReadError, ReadLimitError
 from kure_rag.ingest.messages import Prepared, from_error, from_prepared, receive, send
-from kure_rag.read.pdf import ReadLimits, read_pdf
+from kure_rag.read import ReadLimits, read_pdf
 from kure_rag.tokenize import KiwiTokenizer
 
 _KIWI: Final = 2**30  # bytes of address space that the morphological analyser may take on top

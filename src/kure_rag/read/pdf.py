@@ -17,6 +17,7 @@ from kure_rag.errors import DamagedFileError, EncryptedFileError, NoTextError, R
 from kure_rag.read.clean import clean_text, page_warnings
 from kure_rag.read.domain import detect_domain
 from kure_rag.read.lines import Spacer, drop_furniture, join_wrapped
+from kure_rag.read.settings import ReadLimits
 from kure_rag.types import Document, Domain, Page
 
 _HANGUL = re.compile(r"[가-힣]")
@@ -25,25 +26,6 @@ _GENERIC_TITLES: Final = frozenset(
     {"무제", "제목 없음", "제목없음", "PowerPoint 프레젠테이션", "슬라이드 1", "문서1"}
 )  # programs' defaults
 _MIN_VISIBLE: Final = 10  # visible characters in a whole file under which there is nothing to search for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadLimits:
-    """What a file may cost before it is rejected.
-
-    Attributes:
-        max_bytes: Size of the file.
-        max_pages: Number of pages.
-        max_chars: Characters of text over all pages.
-        max_seconds: Wall-clock seconds for one file, reading, chunking and analysis together.
-        max_memory: Bytes of memory the reading process may take on top of what it starts with.
-    """
-
-    max_bytes: int = 512 * 2**20
-    max_pages: int = 5_000
-    max_chars: int = 20_000_000
-    max_seconds: float = 300.0
-    max_memory: int = 2 * 2**30
 
 
 @dataclass(frozen=True, slots=True)

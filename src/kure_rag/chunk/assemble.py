@@ -1,0 +1,141 @@
+"""Document → chunks: one analysis for all profiles, and everything about a chunk that no profile has to know.
+
+One analysis gives the sentences and the terms of the keyword index; nothing is analysed twice.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import pairwise
+
+from kure_rag.chunk.base import AnalysedChunk, ChunkSettings, Passage
+from kure_rag.chunk.pack import pack, visible, within
+from kure_rag.chunk.profiles import PROFILES, find_profile
+from kure_rag.tokenize.base import Sentence, Term, Tokenizer
+from kure_rag.types import Chunk, Document, Page, chunk_id
+
+
+def chunker_fingerprint(settings: ChunkSettings) -> str:
+    """Changes when the same document may be cut in another way."""
+    own = settings.profile not in PROFILES and settings.profile != "auto"
+    used = [settings.profile] if own or settings.profile != "auto" else sorted(PROFILES)
+    versions = "+".join(name if own else f"{name}-{PROFILES[name].version}" for name in used)
+    values = {key: value for key, value in asdict(settings).items() if key != "profile"}
+    return versions + "".join(f"/{key}={value}" for key, value in sorted(values.items()))
+
+
+def chunk_document(
+    document: Document, tokenizer: Tokenizer, settings: ChunkSettings | None = None
+) -> list[AnalysedChunk]:
+    """Cuts a document into chunks.
+
+    Every character that is not white space is in exactly one chunk, chunks are in order, none begins or ends with white
+    space, and ``document.text[chunk.start:chunk.end] == chunk.text``.
+
+    Args:
+        document: Its text and domain decide; a document without visible text has no chunks.
+        tokenizer: Finds sentences and terms.
+        settings: Lengths and profile.
+
+    Raises:
+        ValueError: The profile is unknown, or gave passages that overlap.
+    """
+    settings = settings or ChunkSettings()
+    profile = find_profile(settings.profile, document.domain)
+    sentences = _sentences(document.text, tokenizer)
+    cut = profile.passages(document, sentences, settings)
+    passages = list(_covering(document, cut, sentences, settings, profile.name))
+    fingerprint = chunker_fingerprint(settings)
+    headings = _terms({heading for passage in passages for heading in passage.breadcrumb}, tokenizer)
+    leads = _terms({passage.lead for passage in passages if passage.lead}, tokenizer)
+    terms = [term for sentence in sentences for term in sentence.terms]
+    starts = [term.start for term in terms]
+    out: list[AnalysedChunk] = []
+    for passage in passages:
+        text = document.text[passage.start : passage.end]
+        chunk = Chunk(
+            id=chunk_id(document.id, passage.start, passage.end, text, fingerprint),
+            document_id=document.id,
+            text=text,
+            start=passage.start,
+            end=passage.end,
+            pages=_pages(document.pages, passage.start, passage.end),
+            breadcrumb=passage.breadcrumb,
+            kind=passage.kind,
+            ordinal=len(out),
+            lead=passage.lead,
+            metadata=passage.metadata,
+        )
+        above = [term for heading in passage.breadcrumb for term in headings[heading]]
+        own = terms[bisect_left(starts, passage.start) : bisect_left(starts, passage.end)]
+        out.append(AnalysedChunk(chunk, (*above, *leads.get(passage.lead, ()), *(term.form for term in own))))
+    return _linked(out)
+
+
+def _covering(
+    document: Document, passages: Sequence[Passage], sentences: Sequence[Sentence], settings: ChunkSettings, name: str
+) -> Iterator[Passage]:
+    """The passages without white space at their ends, and what they left out between them."""
+    at = 0
+    for passage in passages:
+        if passage.start < at or passage.end < passage.start or passage.end > len(document.text):
+            raise ValueError(f"chunk profile {name}: a passage at {passage.start}-{passage.end} overlaps or is outside")
+        yield from _left_out(document, at, passage.start, sentences, settings)
+        start, end = visible(document.text, passage.start, passage.end)
+        if start < end:
+            yield replace(passage, start=start, end=end)
+        at = passage.end
+    yield from _left_out(document, at, len(document.text), sentences, settings)
+
+
+def _left_out(
+    document: Document, start: int, end: int, sentences: Sequence[Sentence], settings: ChunkSettings
+) -> Iterator[Passage]:
+    for a, b in pack(document.text, within(sentences, start, end), settings):
+        yield Passage(a, b, (document.title,))
+
+
+def _sentences(text: str, tokenizer: Tokenizer) -> list[Sentence]:
+    """Sentences at their places in the document; no sentence crosses a line of the text."""
+    starts: list[int] = []
+    lines: list[str] = []
+    at = 0
+    for line in text.split("\n"):
+        if line.strip():
+            starts.append(at)
+            lines.append(line)
+        at += len(line) + 1
+    found = tokenizer.sentences(lines)
+    return [_shift(s, at) for at, line, own in zip(starts, lines, found, strict=True) for s in _whole(line, own)]
+
+
+def _whole(line: str, found: Sequence[Sentence]) -> list[Sentence]:
+    """The same sentences, widened so that no visible character of the line is left between two of them."""
+    if not found:
+        return [Sentence(*visible(line, 0, len(line)), ())]
+    starts = [0, *(s.start for s in found[1:]), len(line)]
+    spans = [visible(line, a, b) for a, b in pairwise(starts)]
+    return [Sentence(a, b, s.terms) for (a, b), s in zip(spans, found, strict=True) if a < b]
+
+
+def _shift(sentence: Sentence, by: int) -> Sentence:
+    terms = tuple(Term(term.form, term.start + by, term.end + by) for term in sentence.terms)
+    return Sentence(sentence.start + by, sentence.end + by, terms)
+
+
+def _terms(texts: set[str], tokenizer: Tokenizer) -> dict[str, list[str]]:
+    ordered = sorted(texts)
+    return dict(zip(ordered, tokenizer.terms_batch(ordered), strict=True))
+
+
+def _pages(pages: Sequence[Page], start: int, end: int) -> tuple[int, ...]:
+    return tuple(page.number for page in pages if max(page.start, start) < min(page.end, end))
+
+
+def _linked(chunks: Sequence[AnalysedChunk]) -> list[AnalysedChunk]:
+    ids = [None, *(item.chunk.id for item in chunks), None]
+    return [
+        replace(item, chunk=replace(item.chunk, prev_id=ids[i], next_id=ids[i + 2])) for i, item in enumerate(chunks)
+    ]
