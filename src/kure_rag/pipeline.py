@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args
@@ -17,7 +18,7 @@ from kure_rag.index import DocumentRow, IndexStore, Verification
 from kure_rag.index.store import Progress as StoreProgress
 from kure_rag.ingest import IngestReport, IngestRow, WorkerPool, ingest_files, ingest_records
 from kure_rag.ingest.target import Target
-from kure_rag.read import ReadLimits, Record, find_pdfs, read_corpus
+from kure_rag.read import ReadLimits, ReadSettings, Record, find_pdfs, read_corpus
 from kure_rag.search import Fusion, Searcher
 from kure_rag.tokenize import KiwiTokenizer
 from kure_rag.types import DOMAINS, Document, Domain, Hit, Mode
@@ -62,7 +63,7 @@ class KureIndex:
             embeddings: A model name (``"static-ko"``, ``"nlpai-lab/KURE-v1"``), the folder of a local model,
                 ``KureEmbeddings(...)`` or any other LangChain or LlamaIndex embedding object. By default the model the
                 index was made with, and ``nlpai-lab/KURE-v1`` for a new one.
-            chunks: How long chunks are; by default as the index was made.
+            chunks: How documents are cut; by default as the index was made.
             create: Make a new index where there is none.
 
         Raises:
@@ -93,6 +94,7 @@ class KureIndex:
         paths: str | Path | Iterable[str | Path],
         *,
         domain: Domain | None = None,
+        read: ReadSettings | None = None,
         limits: ReadLimits | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
@@ -106,6 +108,7 @@ class KureIndex:
         Args:
             paths: Files and folders.
             domain: What the documents are; found out for each when ``None``.
+            read: How files are read: tables, OCR.
             limits: What a file may cost.
             workers: Processes that read; by default one for each core, four at most.
             progress: Called with files done, files in all, and the name of the last.
@@ -120,7 +123,7 @@ class KureIndex:
         found = list(find_pdfs([paths] if isinstance(paths, str | Path) else paths))
         return self._ingest(
             lambda target, pool: ingest_files(target, pool, found, domain),
-            WorkerPool(workers=workers, limits=limits, chunks=self._chunks),
+            WorkerPool(workers=workers, limits=limits, chunks=self._chunks, read=read),
             progress=None if progress is None else lambda done, name: progress(done, len(found), name),
             on_row=on_row,
         )
@@ -196,7 +199,7 @@ class KureIndex:
         """
         wanted = _fingerprint(self.embedder, self._chunks)
         if self._store.catalog.get("fingerprint") is None:
-            settings = {"target": self._chunks.target, "longest": self._chunks.longest}
+            settings = asdict(self._chunks)
             self._store.catalog.set(fingerprint=wanted, chunks=settings, dense_weight=self.embedder.dense_weight)
         else:
             self._store.check_fingerprint(wanted)

@@ -189,15 +189,41 @@ def test_a_clock_that_runs_out_as_the_answer_comes_does_not_hurt_the_next_job(
 ) -> None:
     ask = _Child._ask
 
-    def late(process: Any, message: Any, seconds: float) -> Any:
-        answer, _ = ask(process, message, seconds)
+    def late(process: Any, message: Any, seconds: float, page_seconds: float | None = None) -> Any:
+        answer, clock = ask(process, message, seconds, page_seconds)
         process.kill()
-        return answer, True
+        clock.late = "job"
+        return answer, clock
 
     with monkeypatch.context() as patch:
         patch.setattr(_Child, "_ask", staticmethod(late))
         assert one(lone, SHORT) == [["연차", "휴가"]]
     assert one(lone, SHORT) == [["연차", "휴가"]]
+
+
+def slow_page(path: Path) -> Path:
+    """A PDF whose second page takes pdfium seconds: millions of characters drawn one by one."""
+    drawn = b"BT /F1 1 Tf 10 10 Td " + b"(a) Tj " * 2_000_000 + b"ET"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count 2/Kids[3 0 R 4 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]/Contents 5 0 R/Resources<</Font<</F1 6 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(drawn), drawn),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    body = b"%PDF-1.4\n" + b"".join(b"%d 0 obj%s endobj\n" % (i, o) for i, o in enumerate(objects, 1))
+    path.write_bytes(body + b"trailer<</Size 7/Root 1 0 R>>\nstartxref\n0\n%%EOF")
+    return path
+
+
+def test_a_page_over_its_time_rejects_its_file_and_is_named(tmp_path: Path) -> None:
+    job = PdfJob(slow_page(tmp_path / "느린쪽.pdf"), "느린쪽.pdf")
+    with WorkerPool(workers=1, limits=ReadLimits(max_page_seconds=0.3)) as pool:
+        (_, answer), (_, after) = pool.prepare([job, PdfJob(SAMPLES[0], "다음.pdf")])
+    assert isinstance(answer, ReadLimitError)
+    assert answer.reason.startswith("page 2 not read within 0.3 s")
+    assert isinstance(after, Prepared)
 
 
 def test_a_child_that_cannot_start_is_an_error_and_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +232,34 @@ def test_a_child_that_cannot_start_is_an_error_and_no_wait(monkeypatch: pytest.M
         answer = one(pool, SHORT)
     assert isinstance(answer, ReadCrashError)
     assert "did not start" in answer.reason
+
+
+def test_a_profile_of_ones_own_is_found_where_the_caller_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_profile_here.py").write_text(
+        """
+from kure_rag.chunk import Passage
+class Whole:
+    name = "whole"
+    version = "1"
+    def passages(self, document, sentences, settings):
+        return [Passage(0, len(document.text), kind="whole")]
+WHOLE = Whole()
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    with WorkerPool(workers=1, chunks=ChunkSettings(profile="own_profile_here:WHOLE")) as pool:
+        ((_, answer),) = pool.prepare([PdfJob(SAMPLES[0], "하나.pdf")])
+    assert isinstance(answer, Prepared)
+    assert [item.chunk.kind for item in answer.chunks] == ["whole"]
+
+
+def test_an_unknown_profile_is_the_callers_error_at_once() -> None:
+    with pytest.raises(ValueError, match="no chunk profile named 'leagl'; choose auto"):
+        WorkerPool(chunks=ChunkSettings(profile="leagl"))
 
 
 # The end

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,10 +22,10 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Final, Self
 
-from kure_rag.chunk import ChunkSettings
+from kure_rag.chunk import ChunkSettings, find_profile
 from kure_rag.errors import ReadCrashError, ReadError, ReadLimitError
 from kure_rag.ingest.messages import Prepared, receive, send, to_error, to_prepared
-from kure_rag.read import ReadLimits
+from kure_rag.read import ReadLimits, ReadSettings
 from kure_rag.types import Domain
 
 _log = logging.getLogger(__name__)
@@ -49,12 +50,47 @@ class TermsJob:
     name: str
 
 
+class _Clock:
+    """Kills a process that is late: with its job, or with one page of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float, page_seconds: float | None = None) -> None:
+        self._process = process
+        self._page_seconds = page_seconds
+        self._end = time.monotonic() + seconds
+        self._page_end = float("inf")
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="kure-rag-clock")
+        self.page = 0
+        self.late = ""
+        self._thread.start()
+
+    def turn(self, page: int) -> None:
+        """The process begins a page; 0 means that it is done with pages."""
+        self.page = page
+        if self._page_seconds is not None:
+            self._page_end = time.monotonic() + self._page_seconds if page else float("inf")
+
+    def stop(self) -> None:
+        """From here on it kills nothing."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(min(0.5, max(0.01, min(self._end, self._page_end) - time.monotonic()))):
+            now = time.monotonic()
+            if now >= min(self._end, self._page_end):
+                self.late = "page" if now >= self._page_end else "job"
+                self._process.kill()
+                return
+
+
 class _Child:
     """One child process."""
 
-    def __init__(self, limits: ReadLimits, chunks: ChunkSettings) -> None:
+    def __init__(self, limits: ReadLimits, chunks: ChunkSettings, settings: ReadSettings) -> None:
         self._limits = limits
         self._chunks = chunks
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def do(self, job: PdfJob | TermsJob) -> dict[str, Any]:
@@ -70,18 +106,24 @@ class _Child:
             # The path as the operating system has it: names need not be valid Unicode.
             message = {"op": "pdf", "path": os.fspath(job.path), "name": job.name, "domain": job.domain}
         process = self._started()
-        answer, timed_out = self._ask(process, message, self._limits.max_seconds)
+        answer, clock = self._ask(process, message, self._limits.max_seconds, self._limits.max_page_seconds)
         if answer is not None:
-            if timed_out:  # killed in the moment it answered
+            if clock.late:  # killed in the moment it answered
                 self.stop()
             if "error" in answer:
                 raise to_error(answer)
             return answer
         self.stop()
-        if timed_out:
-            raise ReadLimitError(job.name, f"not read within {self._limits.max_seconds:g} s; split the file")
+        where = f"page {clock.page}" if clock.page else "the file"
+        if clock.late:
+            page = clock.late == "page"
+            what = f"page {clock.page}" if page else "the whole file"
+            seconds = self._limits.max_page_seconds if page else self._limits.max_seconds
+            advice = "leave that page out" if page else "split the file"
+            raise ReadLimitError(job.name, f"{what} not read within {seconds:g} s; {advice}")
         raise ReadCrashError(
-            job.name, f"the reading process died ({_how(process.returncode)}); re-save the file in a PDF reader"
+            job.name,
+            f"the reading process died at {where} ({_how(process.returncode)}); re-save the file in a PDF reader",
         )
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -93,13 +135,17 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=_environment(self._chunks),
             start_new_session=True,  # Ctrl-C is for the parent, which then stops us
         )
-        settings = {"limits": asdict(self._limits), "chunks": asdict(self._chunks)}
+        settings = {
+            "limits": asdict(self._limits),
+            "chunks": asdict(self._chunks),
+            "read": asdict(self._settings),
+        }
         process = self._process  # another thread may stop us and take it away
-        answer, timed_out = self._ask(process, settings, _START_SECONDS)
-        if answer is None or timed_out:
+        answer, clock = self._ask(process, settings, _START_SECONDS)
+        if answer is None or clock.late:
             code = process.poll()
             self.stop()
             raise ReadCrashError("kure_rag.ingest.worker", f"the reading process did not start ({_how(code)})")
@@ -107,28 +153,20 @@ class _Child:
 
     @staticmethod
     def _ask(
-        process: subprocess.Popen[bytes], message: dict[str, Any], seconds: float
-    ) -> tuple[dict[str, Any] | None, bool]:
-        timed_out = threading.Event()
-
-        def give_up() -> None:
-            timed_out.set()
-            process.kill()
-
-        clock = threading.Timer(seconds, give_up)
-        clock.daemon = True
-        clock.start()
+        process: subprocess.Popen[bytes], message: dict[str, Any], seconds: float, page_seconds: float | None = None
+    ) -> tuple[dict[str, Any] | None, _Clock]:
+        clock = _Clock(process, seconds, page_seconds)
         answer = None
         try:
             if process.stdin is not None and process.stdout is not None:
                 send(process.stdin, message)
-                answer = receive(process.stdout)
+                while (answer := receive(process.stdout)) is not None and "page" in answer:
+                    clock.turn(int(answer["page"]))
         except (OSError, ValueError):  # the child is gone, or its pipes were closed by another thread
             answer = None
         finally:
-            clock.cancel()
-            clock.join()  # from here on it kills nothing
-        return answer, timed_out.is_set()
+            clock.stop()
+        return answer, clock
 
     def stop(self) -> None:
         """Ends the child, at once."""
@@ -151,15 +189,22 @@ class WorkerPool:
     Args:
         workers: Number of children; by default one for each core, four at most.
         limits: What a file may cost.
-        chunks: How long a chunk is.
+        chunks: How documents are cut.
+        read: How files are read.
     """
 
     def __init__(
-        self, *, workers: int | None = None, limits: ReadLimits | None = None, chunks: ChunkSettings | None = None
+        self,
+        *,
+        workers: int | None = None,
+        limits: ReadLimits | None = None,
+        chunks: ChunkSettings | None = None,
+        read: ReadSettings | None = None,
     ) -> None:
         self.workers = max(1, workers if workers is not None else min(4, os.cpu_count() or 1))
-        limits, chunks = limits or ReadLimits(), chunks or ChunkSettings()
-        self._children = [_Child(limits, chunks) for _ in range(self.workers)]
+        limits, chunks, read = limits or ReadLimits(), chunks or ChunkSettings(), read or ReadSettings()
+        find_profile(chunks.profile, "general")  # a wrong name is the caller's error, not every file's
+        self._children = [_Child(limits, chunks, read) for _ in range(self.workers)]
         self._free: SimpleQueue[_Child] = SimpleQueue()
         for child in self._children:
             self._free.put(child)
@@ -240,11 +285,14 @@ class WorkerPool:
         self.close()
 
 
-def _environment() -> dict[str, str]:
-    """Ours, with this package importable from where it was imported here."""
-    here = str(Path(__file__).resolve().parents[2])
-    old = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{old}" if old else here}
+def _environment(chunks: ChunkSettings) -> dict[str, str]:
+    """Ours, with this package importable from where it was imported here, and the module of one's own profile."""
+    paths = [str(Path(__file__).resolve().parents[2])]
+    if ":" in chunks.profile:
+        paths += [str(Path(path).resolve()) for path in sys.path]  # "" is the working folder
+    if old := os.environ.get("PYTHONPATH"):
+        paths.append(old)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
 
 
 def _how(code: int | None) -> str:

@@ -12,13 +12,14 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from kure_rag.chunk import ChunkSettings, chunk_document
 from kure_rag.errors import ReadError, ReadLimitError
 from kure_rag.ingest.messages import Prepared, from_error, from_prepared, receive, send
-from kure_rag.read import ReadLimits, read_pdf
+from kure_rag.read import ReadLimits, ReadSettings, read_pdf
 from kure_rag.tokenize import KiwiTokenizer
 
 _KIWI: Final = 2**30  # bytes of address space that the morphological analyser may take on top
@@ -35,25 +36,34 @@ def main() -> int:
         return 0
     limits = ReadLimits(**settings["limits"])
     chunks = ChunkSettings(**settings["chunks"])
+    read = ReadSettings(**settings["read"])
     _limit_memory(limits.max_memory + _KIWI)
     tokenizer = KiwiTokenizer()
     tokenizer.terms("준비")  # the seconds it takes to load are not the first file's
-    _serve(sys.stdin.buffer, out, limits, chunks, tokenizer)
+    _serve(sys.stdin.buffer, out, _Job(limits, chunks, read, tokenizer))
     return 0
 
 
-def _serve(
-    jobs: IO[bytes], out: IO[bytes], limits: ReadLimits, chunks: ChunkSettings, tokenizer: KiwiTokenizer
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all jobs of a child share."""
+
+    limits: ReadLimits
+    chunks: ChunkSettings
+    read: ReadSettings
+    tokenizer: KiwiTokenizer
+
+
+def _serve(jobs: IO[bytes], out: IO[bytes], shared: _Job) -> None:
     send(out, {"ready": True})
     while (job := receive(jobs)) is not None:
-        _alarm(limits.max_seconds + _GRACE)
+        _alarm(shared.limits.max_seconds + _GRACE)
         try:
-            answer = _do(job, limits, chunks, tokenizer)
+            answer = _do(job, out, shared)
         except ReadError as error:
             answer = from_error(error)
         except MemoryError:
-            mebibytes = limits.max_memory // 2**20
+            mebibytes = shared.limits.max_memory // 2**20
             answer = from_error(ReadLimitError(str(job["name"]), f"needs more than {mebibytes} MiB; split the file"))
         except RecursionError:
             answer = from_error(ReadLimitError(str(job["name"]), "nested too deeply; re-save it in a PDF reader"))
@@ -61,21 +71,34 @@ def _serve(
         send(out, answer)
 
 
-def _do(job: Mapping[str, Any], limits: ReadLimits, chunks: ChunkSettings, tokenizer: KiwiTokenizer) -> dict[str, Any]:
+def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
     if job["op"] == "terms":
-        return {"terms": tokenizer.terms_batch(job["texts"])}
+        return {"terms": shared.tokenizer.terms_batch(job["texts"])}
     name = str(job["name"])
     path = Path(job["path"])
+    most = shared.limits.max_bytes
     try:
-        if path.stat().st_size > limits.max_bytes:
-            raise ReadLimitError(
-                name, f"{path.stat().st_size:,} bytes, over the limit of {limits.max_bytes:,}; split the file"
-            )
+        if path.stat().st_size > most:
+            raise ReadLimitError(name, f"{path.stat().st_size:,} bytes, over the limit of {most:,}; split the file")
         data = path.read_bytes()
     except OSError as error:
         raise ReadError(name, f"cannot be opened ({error.strerror or error}); check the file and its rights") from None
-    document = read_pdf(data, name, domain=job["domain"], limits=limits, space_at=tokenizer.space_at)
-    return from_prepared(Prepared(document, tuple(chunk_document(document, tokenizer, chunks))))
+    document = read_pdf(
+        data,
+        name,
+        domain=job["domain"],
+        settings=shared.read,
+        limits=shared.limits,
+        space_at=shared.tokenizer.space_at,
+        # The parent's clock for the page, and what it says if we die.
+        on_page=lambda number: send(out, {"page": number}),
+    )
+    send(out, {"page": 0})
+    try:
+        chunks = chunk_document(document, shared.tokenizer, shared.chunks)
+    except ValueError as error:  # a profile of the user's own
+        raise ReadError(name, f"cannot be chunked ({error})") from None
+    return from_prepared(Prepared(document, tuple(chunks)))
 
 
 def _alarm(seconds: float) -> None:
