@@ -30,23 +30,42 @@ def add(commands: common.Commands) -> None:
   kure-rag chunks 규정.pdf --domain legal --out - | head -n 1""",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="PDF files and folders")
-    common.add_domain(parser)
+    common.add_reading(parser)
+    parser.add_argument(
+        "--profile",
+        default="auto",
+        metavar="NAME",
+        help="how to cut: auto (by each document's domain), general, finance, legal, medical, or package.module:NAME",
+    )
+    parser.add_argument("--target", type=int, default=400, metavar="N", help="characters of a chunk (default: 400)")
+    parser.add_argument(
+        "--longest", type=int, metavar="N", help="characters over which a sentence is cut (default: twice the target)"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write; - for standard output")
-    parser.add_argument("--workers", type=int, metavar="N", help="reading processes (one for each core, four at most)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Writes one chunk a line; rejected files are named on standard error."""
+    from kure_rag.chunk import ChunkSettings, find_profile
     from kure_rag.ingest import WorkerPool
     from kure_rag.read import find_pdfs
 
+    try:
+        settings = ChunkSettings(
+            target=options.target,
+            longest=options.longest or 2 * options.target,
+            profile=options.profile,
+        )
+        find_profile(settings.profile, "general")
+    except ValueError as error:
+        options.parser.error(str(error))
     found = list(find_pdfs(options.paths))
     files = chunks = rejected = 0
     with (
         _output(options.out) as out,
         common.progress("reading") as advance,
-        WorkerPool(workers=options.workers) as pool,
+        WorkerPool(workers=options.workers, chunks=settings, read=common.chosen_reading(options)) as pool,
     ):
         for name, answer in _answers(pool, found, options):
             if isinstance(answer, ReadError):
@@ -91,6 +110,7 @@ def _write(out: IO[str], prepared: Prepared) -> None:
             "pages": chunk.pages,
             "breadcrumb": chunk.breadcrumb,
             "kind": chunk.kind,
+            "lead": chunk.lead,
             "metadata": dict(chunk.metadata),
         }
         out.write(json.dumps(line, ensure_ascii=False) + "\n")

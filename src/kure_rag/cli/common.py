@@ -16,6 +16,8 @@ from kure_rag.types import DOMAINS, MODES
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kure_rag.read import ReadSettings
+
 Commands = Any  # argparse names the type of add_subparsers() privately
 Advance = Callable[[int, int | None, str], None]
 
@@ -59,6 +61,28 @@ def add_domain(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what the documents are; found out for each by default",
     )
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How files are read: ``--domain``, ``--ocr``, ``--no-tables``, ``--workers``."""
+    add_domain(parser)
+    parser.add_argument(
+        "--ocr",
+        choices=("auto", "never", "always"),
+        default="auto",
+        help="recognise pages without a usable text layer (auto: where Tesseract is installed)",
+    )
+    parser.add_argument(
+        "--no-tables", action="store_true", help="read tables as lines of text, which is faster and loses their cells"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="reading processes (one for each core, four at most)")
+
+
+def chosen_reading(options: argparse.Namespace) -> ReadSettings:
+    """The settings that :func:`add_reading` took."""
+    from kure_rag.read import ReadSettings
+
+    return ReadSettings(tables=not options.no_tables, ocr=options.ocr)
 
 
 def add_mode(parser: argparse.ArgumentParser, *more: str) -> None:

@@ -26,8 +26,7 @@ def add(commands: common.Commands) -> None:
     )
     common.add_index(parser)
     common.add_model(parser, "for a new index nlpai-lab/KURE-v1, then the index's own")
-    common.add_domain(parser)
-    parser.add_argument("--workers", type=int, metavar="N", help="reading processes (one for each core, four at most)")
+    common.add_reading(parser)
     common.add_json(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -60,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
             report = index.add_paths(
                 options.paths,
                 domain=common.chosen_domain(options),
+                read=common.chosen_reading(options),
                 workers=options.workers,
                 progress=advance,
                 on_row=row_line,

@@ -121,10 +121,10 @@ class _Child:
             seconds = self._limits.max_page_seconds if page else self._limits.max_seconds
             advice = "leave that page out" if page else "split the file"
             raise ReadLimitError(job.name, f"{what} not read within {seconds:g} s; {advice}")
-        raise ReadCrashError(
-            job.name,
-            f"the reading process died at {where} ({_how(process.returncode)}); re-save the file in a PDF reader",
-        )
+        how = _how(process.returncode)
+        if process.returncode == -signal.SIGABRT:  # what pdfium does when it gets no more memory
+            how += f", as when more than {self._limits.max_memory // 2**20} MiB are needed"
+        raise ReadCrashError(job.name, f"the reading process died at {where} ({how}); re-save the file in a PDF reader")
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

@@ -1,0 +1,140 @@
+"""Reading and chunking speed on a folder of PDFs, as ratios in one run.
+
+    python benchmarks/read_speed.py ../shared/data/law_pdf [--every 4]
+
+The stock stack is measured where it is installed, best in an environment of its own that --stock-python names:
+
+    pip install langchain-community langchain-text-splitters pdfplumber pypdf
+
+Rates of one process are medians of three passes. `kure-rag chunks` is a process of its own, from its start to its exit,
+with two reading processes; the stock stack reads every --every'th file, since it takes minutes for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pypdf
+import pypdfium2
+
+from kure_rag.read import ReadSettings, read_pdf
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--every", type=int, default=4, help="the stock stack reads every N'th file")
+    parser.add_argument("--stock-python", default=sys.executable, help="the interpreter that has the stock stack")
+    options = parser.parse_args()
+    paths = sorted(options.folder.rglob("*.pdf"))
+    files = [(path.name, path.read_bytes()) for path in paths]
+    count = sum(len(pypdfium2.PdfDocument(data)) for _, data in files)
+    print(f"{len(paths)} files, {count} pages")
+    raw = rate(lambda: [raw_text(data) for _, data in files], count)
+    text_only = rate(lambda: [read_pdf(data, n, settings=ReadSettings(tables=False)) for n, data in files], count)
+    whole = rate(lambda: [read_pdf(data, name) for name, data in files], count)
+    chunked, peak = chunks(paths, count)
+    print(f"raw pypdfium2 text, one process        {raw:7.1f} pages/s")
+    print(f"read_pdf without tables, one process   {text_only:7.1f} pages/s  {text_only / raw:.2f} of raw")
+    print(f"read_pdf with tables, one process      {whole:7.1f} pages/s  {whole / raw:.2f} of raw")
+    print(f"kure-rag chunks, start to exit         {chunked:7.1f} pages/s  {peak / 2**20:.0f} MiB for all processes")
+    some = paths[:: options.every]
+    stock = stock_stack(some, options.stock_python)
+    if stock is None:
+        print("stock stack: not installed (see --help)")
+    else:
+        print(f"PyPDFLoader + Recursive… + pdfplumber  {stock:7.1f} pages/s ({len(some)} files)")
+        print(f"kure-rag chunks / stock stack: {chunked / stock:.1f}")
+    book = merged(files, 300)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "book.pdf")
+        path.write_bytes(book)
+        speed, peak = chunks([path], 300)
+    print(f"one file of 300 pages: {speed:.1f} pages/s, {peak / 2**20:.0f} MiB for all processes")
+    return 0
+
+
+def rate(work: Callable[[], object], pages: int) -> float:
+    """Pages a second, the median of three passes."""
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return pages / statistics.median(seconds)
+
+
+def raw_text(data: bytes) -> None:
+    pdf = pypdfium2.PdfDocument(data)
+    for page in pdf:
+        text = page.get_textpage()
+        text.get_text_range()
+        text.close()
+        page.close()
+    pdf.close()
+
+
+def chunks(paths: Sequence[Path], pages: int) -> tuple[float, int]:
+    """Pages a second of the command, and the largest sum of its processes' resident sets."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "kure_rag", "chunks", *map(str, paths), "--workers", "2", "--out", "/dev/null"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    peak = [0]
+    watcher = threading.Thread(target=watch, args=(process, peak), daemon=True)
+    watcher.start()
+    assert process.wait() == 0
+    seconds = time.perf_counter() - began
+    watcher.join()
+    return pages / seconds, peak[0]
+
+
+def watch(process: subprocess.Popen[bytes], peak: list[int]) -> None:
+    while process.poll() is None:
+        family = [process.pid]
+        for pid in family:
+            try:
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    family += map(int, (task / "children").read_text().split())
+            except OSError:
+                continue
+        peak[0] = max(peak[0], sum(map(resident, family)))
+        time.sleep(0.1)
+
+
+def resident(pid: int) -> int:
+    try:
+        return 4096 * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def stock_stack(paths: Sequence[Path], python: str) -> float | None:
+    """Pages a second of benchmarks/stock_stack.py."""
+    script = Path(__file__).with_name("stock_stack.py")
+    run = subprocess.run([python, str(script), *map(str, paths)], capture_output=True, text=True)
+    return float(run.stdout) if run.returncode == 0 else None
+
+
+def merged(files: Sequence[tuple[str, bytes]], pages: int) -> bytes:
+    """The first pages of some files as one."""
+    writer = pypdf.PdfWriter()
+    for _, data in files:
+        for page in pypdf.PdfReader(io.BytesIO(data)).pages:
+            if len(writer.pages) < pages:
+                writer.add_page(page)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
