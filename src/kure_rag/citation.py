@@ -16,9 +16,9 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
     Returns:
         A new dictionary. The place: ``source``, ``title``, ``domain``, ``pages`` (all, ascending), ``page`` (the first,
         or ``None``), ``breadcrumb``, ``start``, ``end``, ``citation``. The passage: ``chunk_id``, ``document_id``,
-        ``kind``, ``prev_id``, ``next_id``. The search: ``score``, ``rank``, and ``legs``, for example
-        ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; a name that is
-        one of ours keeps our value.
+        ``kind``, ``lead``, ``prev_id``, ``next_id``. The search: ``score``, ``rank``, and ``legs``, for example
+        ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; one that is
+        ours already, such as an article's ``title``, is ``chunk_title``.
     """
     chunk = hit.chunk
     ours: dict[str, Any] = {
@@ -34,10 +34,11 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
         "chunk_id": chunk.id,
         "document_id": chunk.document_id,
         "kind": chunk.kind,
+        "lead": chunk.lead,
         "prev_id": chunk.prev_id,
         "next_id": chunk.next_id,
         "score": hit.score,
         "rank": hit.rank,
         "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
     }
-    return ours | {name: value for name, value in chunk.metadata.items() if name not in ours}
+    return ours | {f"chunk_{name}" if name in ours else name: value for name, value in chunk.metadata.items()}

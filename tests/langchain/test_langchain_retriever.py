@@ -103,6 +103,7 @@ def test_metadata_cites_and_scores(small_index: KureIndex) -> None:
         "chunk_id": hit.chunk.id,
         "document_id": hit.chunk.document_id,
         "kind": "record",
+        "lead": "",
         "prev_id": None,
         "next_id": None,
         "score": hit.score,
@@ -131,7 +132,8 @@ def test_pages_and_colliding_names() -> None:
         kind="article",
         prev_id="b",
         next_id="e",
-        metadata={"article": "제15조", "source": "남의 값", "score": -1},
+        lead="다음 각 호의 휴가",
+        metadata={"article": "제15조", "title": "연차휴가", "source": "남의 값", "score": -1},
     )
     metadata = to_document(Hit(chunk, "규정.pdf", "취업규정", "legal", 0.5, 2, {"dense": Leg(None, 0.25)})).metadata
     assert metadata["citation"] == "규정.pdf p.3-4 제2장 휴가 > 제15조(연차휴가)"
@@ -139,6 +141,9 @@ def test_pages_and_colliding_names() -> None:
     assert (metadata["prev_id"], metadata["next_id"], metadata["kind"]) == ("b", "e", "article")
     assert (metadata["source"], metadata["score"], metadata["article"]) == ("규정.pdf", 0.5, "제15조")
     assert metadata["legs"] == {"dense": {"rank": None, "score": 0.25}}
+    assert (metadata["title"], metadata["chunk_title"]) == ("취업규정", "연차휴가")
+    assert (metadata["chunk_source"], metadata["chunk_score"]) == ("남의 값", -1)
+    assert metadata["lead"] == "다음 각 호의 휴가"
 
 
 async def test_the_event_loop_goes_on_while_it_searches(
