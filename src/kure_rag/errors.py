@@ -11,7 +11,7 @@
     │   ├── NoTextError              pages without a text layer, such as scans
     │   ├── ReadLimitError           too long, too large, too slow or too much memory
     │   ├── ReadCrashError           the reading process died
-    │   └── CorpusFormatError        a JSONL, TSV or BEIR file breaks its format at a line
+    │   └── CorpusFormatError        a JSONL, TSV, BEIR or parquet file breaks its format at a line or row
     ├── EmbeddingError               a text could not be embedded
     │   ├── UnknownModelError        no such model name, alias or folder
     │   ├── ModelNotAvailableError   the name is known, its weights cannot be reached
@@ -25,6 +25,8 @@
     │   └── FingerprintMismatchError made with another model, tokenizer or chunker
     ├── SearchError                  a query or its settings make no sense
     │   └── FilterError              a `where` filter breaks its grammar
+    ├── ConfigError                  a configuration file has a key or a value that makes no sense
+    ├── LlmError                     a language model's server cannot be asked, or gave no usable answer
     └── MissingExtraError            an optional feature is not installed (also an ImportError)
 
 Each message says what happened, to which file or id, and what to do next.
@@ -83,7 +85,7 @@ class ReadCrashError(ReadError):
 
 
 class CorpusFormatError(ReadError):
-    """A JSONL, TSV or BEIR file breaks its format at a line."""
+    """A JSONL, TSV, BEIR or parquet file breaks its format at a line or row."""
 
 
 class EmbeddingError(KureError):
@@ -167,6 +169,14 @@ class SearchError(KureError):
 
 class FilterError(SearchError):
     """A `where` filter breaks its grammar."""
+
+
+class ConfigError(KureError):
+    """A configuration file has a key or a value that makes no sense."""
+
+
+class LlmError(KureError):
+    """A language model's server cannot be asked, or gave no usable answer."""
 
 
 class MissingExtraError(KureError, ImportError):

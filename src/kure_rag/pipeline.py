@@ -21,7 +21,7 @@ from kure_rag.ingest.target import Target
 from kure_rag.read import ReadLimits, ReadSettings, Record, find_pdfs, read_corpus
 from kure_rag.search import Fusion, Searcher
 from kure_rag.tokenize import KiwiTokenizer
-from kure_rag.types import DOMAINS, Document, Domain, Hit, Mode
+from kure_rag.types import DOMAINS, Chunk, Document, Domain, Hit, Mode
 
 _CATCH_UP: Final = 5_000  # chunks after which the views are brought up in the middle of a long ingest
 Progress = Callable[[int, int | None, str], None]
@@ -151,7 +151,9 @@ class KureIndex:
         progress: Progress | None = None,
         on_row: RowListener | None = None,
     ) -> IngestReport:
-        """Adds ready passages. Each becomes one document with one chunk, whose ``source`` is the record's id.
+        """Adds ready passages. Each becomes one document with one chunk.
+
+        Its ``source`` is the record's id, or the file that the record says it was cut from.
 
         Args:
             records: Streamed. One whose id, title and text are in the index is left alone.
@@ -266,6 +268,10 @@ class KureIndex:
     def document(self, document_id: str) -> Document | None:
         """A document with its whole text, by id."""
         return self._store.catalog.document(document_id)
+
+    def chunks(self, document_id: str) -> list[Chunk]:
+        """The chunks of a document in order; none for an unknown id."""
+        return [stored.chunk for stored in self._store.catalog.chunks_of(document_id)]
 
     def info(self) -> dict[str, Any]:
         """Numbers and settings of the index, as JSON values."""

@@ -25,7 +25,7 @@ STATUTE = """제1장 총칙
 
 
 def document(text: str, pages: tuple[Page, ...] = (), title: str = "취업규정") -> Document:
-    return Document(id="d" * 64, source="취업규정.pdf", title=title, domain="legal", text=text, pages=pages)
+    return Document(id="d" * 64, source="취업규정.pdf", title=title, domain="general", text=text, pages=pages)
 
 
 def cut(text: str, *, target: int = 400, longest: int = 800, tokenizer: Tokenizer = WORDS) -> list[AnalysedChunk]:

@@ -36,7 +36,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "pipeline": _BELOW_PIPELINE,
     "langchain": _ADAPTERS,
     "llama_index": _ADAPTERS,
-    "cli": _ADAPTERS | {"evaluate", "train", "samples"},
+    "autorag": _ADAPTERS,
+    "cli": _ADAPTERS | {"evaluate", "train", "samples", "autorag"},
     "__init__": _ADAPTERS | {"langchain"},
     "__main__": {"cli"},
 }
@@ -57,6 +58,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "transformers": ("embed/", "train/"),
     "sentence_transformers": ("embed/", "train/"),
     "argparse": ("cli/",),
+    "pyarrow": ("autorag/",),
+    "yaml": ("autorag/",),
+    "httpx": ("autorag/",),
 }
 NOWHERE = {"langchain", "langchain_community", "langchain_huggingface", "pickle", "fitz", "pymupdf"}
 

@@ -5,15 +5,15 @@ One analysis gives the sentences and the terms of the keyword index; nothing is 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 
 from kure_rag.chunk.base import AnalysedChunk, ChunkSettings, Passage
-from kure_rag.chunk.pack import pack, visible, within
+from kure_rag.chunk.pack import Span, pack, visible, within
 from kure_rag.chunk.profiles import PROFILES, find_profile
-from kure_rag.tokenize.base import Sentence, Term, Tokenizer
+from kure_rag.tokenize.base import Sentence, Tokenizer
 from kure_rag.types import Chunk, Document, Page, chunk_id
 
 
@@ -44,14 +44,13 @@ def chunk_document(
     """
     settings = settings or ChunkSettings()
     profile = find_profile(settings.profile, document.domain)
-    sentences = _sentences(document.text, tokenizer)
+    sentences, places, forms = _analysed(document.text, tokenizer)
     cut = profile.passages(document, sentences, settings)
     passages = list(_covering(document, cut, sentences, settings, profile.name))
     fingerprint = chunker_fingerprint(settings)
     headings = _terms({heading for passage in passages for heading in passage.breadcrumb}, tokenizer)
     leads = _terms({passage.lead for passage in passages if passage.lead}, tokenizer)
-    terms = [term for sentence in sentences for term in sentence.terms]
-    starts = [term.start for term in terms]
+    pages = _PageIndex(document.pages)
     out: list[AnalysedChunk] = []
     for passage in passages:
         text = document.text[passage.start : passage.end]
@@ -61,7 +60,7 @@ def chunk_document(
             text=text,
             start=passage.start,
             end=passage.end,
-            pages=_pages(document.pages, passage.start, passage.end),
+            pages=pages.touched(passage.start, passage.end),
             breadcrumb=passage.breadcrumb,
             kind=passage.kind,
             ordinal=len(out),
@@ -69,8 +68,8 @@ def chunk_document(
             metadata=passage.metadata,
         )
         above = [term for heading in passage.breadcrumb for term in headings[heading]]
-        own = terms[bisect_left(starts, passage.start) : bisect_left(starts, passage.end)]
-        out.append(AnalysedChunk(chunk, (*above, *leads.get(passage.lead, ()), *(term.form for term in own))))
+        own = forms[bisect_left(places, passage.start) : bisect_left(places, passage.end)]
+        out.append(AnalysedChunk(chunk, (*above, *leads.get(passage.lead, ()), *own)))
     return _linked(out)
 
 
@@ -97,8 +96,12 @@ def _left_out(
         yield Passage(a, b, (document.title,))
 
 
-def _sentences(text: str, tokenizer: Tokenizer) -> list[Sentence]:
-    """Sentences at their places in the document; no sentence crosses a line of the text."""
+def _analysed(text: str, tokenizer: Tokenizer) -> tuple[list[Sentence], list[int], list[str]]:
+    """Sentences at their places in the document, and where each term begins with its form.
+
+    No sentence crosses a line of the text. The terms are beside the sentences and not in them: a document has too many
+    to make each anew.
+    """
     starts: list[int] = []
     lines: list[str] = []
     at = 0
@@ -107,22 +110,22 @@ def _sentences(text: str, tokenizer: Tokenizer) -> list[Sentence]:
             starts.append(at)
             lines.append(line)
         at += len(line) + 1
-    found = tokenizer.sentences(lines)
-    return [_shift(s, at) for at, line, own in zip(starts, lines, found, strict=True) for s in _whole(line, own)]
+    sentences: list[Sentence] = []
+    places: list[int] = []
+    forms: list[str] = []
+    for at, line, found in zip(starts, lines, tokenizer.sentences(lines), strict=True):
+        sentences.extend(Sentence(at + start, at + end, ()) for start, end in _whole(line, found))
+        for sentence in found:
+            places.extend([at + term.start for term in sentence.terms])
+            forms.extend([term.form for term in sentence.terms])
+    return sentences, places, forms
 
 
-def _whole(line: str, found: Sequence[Sentence]) -> list[Sentence]:
-    """The same sentences, widened so that no visible character of the line is left between two of them."""
-    if not found:
-        return [Sentence(*visible(line, 0, len(line)), ())]
+def _whole(line: str, found: Sequence[Sentence]) -> list[Span]:
+    """Where the sentences are, widened so that no visible character of the line is left between two of them."""
     starts = [0, *(s.start for s in found[1:]), len(line)]
     spans = [visible(line, a, b) for a, b in pairwise(starts)]
-    return [Sentence(a, b, s.terms) for (a, b), s in zip(spans, found, strict=True) if a < b]
-
-
-def _shift(sentence: Sentence, by: int) -> Sentence:
-    terms = tuple(Term(term.form, term.start + by, term.end + by) for term in sentence.terms)
-    return Sentence(sentence.start + by, sentence.end + by, terms)
+    return [(a, b) for a, b in spans if a < b]
 
 
 def _terms(texts: set[str], tokenizer: Tokenizer) -> dict[str, list[str]]:
@@ -130,8 +133,17 @@ def _terms(texts: set[str], tokenizer: Tokenizer) -> dict[str, list[str]]:
     return dict(zip(ordered, tokenizer.terms_batch(ordered), strict=True))
 
 
-def _pages(pages: Sequence[Page], start: int, end: int) -> tuple[int, ...]:
-    return tuple(page.number for page in pages if max(page.start, start) < min(page.end, end))
+class _PageIndex:
+    """Which pages a span touches."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._pages = [page for page in pages if page.start < page.end]
+        self._starts = [page.start for page in self._pages]
+
+    def touched(self, start: int, end: int) -> tuple[int, ...]:
+        first = max(0, bisect_right(self._starts, start) - 1)
+        last = bisect_left(self._starts, end)
+        return tuple(page.number for page in self._pages[first:last] if page.end > start)
 
 
 def _linked(chunks: Sequence[AnalysedChunk]) -> list[AnalysedChunk]:

@@ -1,82 +1,99 @@
-"""Headings by their printed form: 제1장 …, 제15조의2(…), Ⅲ. …, 【주문】, 2. …, and where each ranks."""
+"""A text cut at its headings, each with the headings above it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from kure_rag.chunk.base import Section
+from kure_rag.chunk.markers import find_marker
+from kure_rag.chunk.names import NameFinder
+from kure_rag.chunk.titles import LOOSE_RANK, MINOR_RANK, Title, find_titles, split_lines
 
-_LINE = re.compile(r"[^\n]*\S[^\n]*")
-_ARTICLE_TITLE: Final = (
-    r"\s*\([^()\n]{1,80}(?:\([^()\n]*\)[^()\n]*)*\)(?![에의를을과와])"  # not 제15조(연차휴가)에 따라
-)
-# A heading's rank: a smaller one closes all that are larger.
-_RANKS: Final[tuple[tuple[int, re.Pattern[str]], ...]] = (
-    (0, re.compile(r"(?:부\s*칙|\[?별\s*표(?:\s*\d+)?(?:의\s*\d+)?\]?)(?:\s*[<(\[].{0,80})?$")),
-    (0, re.compile(r"제\s*\d+\s*편(?:의\s*\d+)?(?:\s.{0,60})?$")),
-    (1, re.compile(r"제\s*\d+\s*장(?:의\s*\d+)?(?:\s.{0,60})?$")),
-    (1, re.compile(r"(?:[IVX]{1,5}|[Ⅰ-Ⅻ])\s?\.\s?\S.{0,60}$")),
-    (1, re.compile(r"【[^】]{1,30}】")),
-    (2, re.compile(r"제\s*\d+\s*절(?:의\s*\d+)?(?:\s.{0,60})?$")),
-    (3, re.compile(r"제\s*\d+\s*관(?:의\s*\d+)?(?:\s.{0,60})?$")),
-    (4, re.compile(rf"제\s*\d+\s*조(?:의\s*\d+)?(?:{_ARTICLE_TITLE}|(?=\s*삭제))")),
-)
-# `1. 회사의 개요` is a heading in a report and an item in a statute, so it counts only where no article was seen.
-# Without its dot a number begins a row of a table, as in 10 mg and 3 개월.
-_NUMBERED: Final = re.compile(r"\d{1,2}(?:\.|(?:\.\d{1,2})+)\s[^\s\d][^.。:]{0,39}$")
-_NUMBERED_RANK: Final = 5
-# Not 개요, 소음, 책임, 선임: nouns that end as sentences do.
-_SENTENCE_END = re.compile(
-    r"(?:다|[세어아해예에까나네]요|[있없같많않았었였했됐]음|함|것|(?<![책위선해퇴])임)[.)]?$|요[.)]$|[,;]$"
-)
-_ARTICLE = re.compile(r"(?m)^제\s*\d+\s*조")
+_NO_NAMES: Final = NameFinder(())
+_RESTARTED: Final = "'"
 
 
-def find_sections(text: str) -> Iterator[Section]:
+def find_sections(
+    text: str, *, names: NameFinder = _NO_NAMES, tables: Sequence[tuple[int, int]] = ()
+) -> Iterator[Section]:
     """Cuts a text at its headings.
 
     The sections cover every line that holds anything, in order and without overlapping; text before the first heading
     is a section without headings.
+
+    Args:
+        text: Canonical text.
+        names: Headings known by name.
+        tables: Spans, in order, of the tables, in which nothing is a heading.
     """
-    numbered = len(_ARTICLE.findall(text)) < 3
-    stack: list[tuple[int, str]] = []
+    lines = split_lines(text, tables)
+    titles = find_titles(lines, names)
+    above = _Above()
     start = body = end = 0
-    opened = False
-    for line in _LINE.finditer(text):
-        found = _heading(text, line.start(), line.end(), numbered=numbered)
-        if found is not None:
-            if opened:
-                yield Section(start, body, end, tuple(h for _, h in stack))
-            rank, stop = found
-            while stack and stack[-1][0] >= rank:
-                stack.pop()
-            start = _skip(text, line.start(), line.end())
-            stack.append((rank, " ".join(text[start:stop].split())))
-            body = stop
-        elif not opened:
-            start = body = _skip(text, line.start(), line.end())
-        opened = True
-        end = line.end()
-    if opened:
-        yield Section(start, min(body, end), end, tuple(h for _, h in stack))
+    for i, line in enumerate(lines):
+        title = titles.get(i)
+        if title is not None:
+            if i:
+                yield Section(start, body, end, above.headings())
+            start, body = line.start, line.start + title.length
+            above.push(title, _printed(line.text[: title.length]))
+        elif not i:
+            start = body = line.start
+        end = line.end
+    if lines:
+        yield Section(start, min(body, end), end, above.headings())
 
 
-def _heading(text: str, start: int, end: int, *, numbered: bool) -> tuple[int, int] | None:
-    """The rank of the heading that this line begins with, and the offset after it."""
-    start = _skip(text, start, end)
-    line = text[start:end].rstrip()
-    for rank, pattern in _RANKS:
-        # 제2장 및 제3장은 이를 준용한다. begins like a heading and is a sentence.
-        if (match := pattern.match(line)) and not (match.end() == len(line) and line.endswith(("다.", "요."))):
-            return rank, start + match.end()
-    if numbered and len(line) <= 44 and _NUMBERED.match(line) and not _SENTENCE_END.search(line):
-        return _NUMBERED_RANK, start + len(line)
-    return None
+def _printed(heading: str) -> str:
+    """On one line; 「Ⅰ 사 업 안 내」 without the spaces that only spread its letters."""
+    marker = find_marker(heading)
+    cut = marker.length if marker else 0
+    words = heading[cut:].rstrip(" :").split()
+    title = ("" if marker and len(words) > 2 and all(len(word) == 1 for word in words) else " ").join(words)
+    return " ".join(part for part in (heading[:cut].strip(), title) if part)
 
 
-def _skip(text: str, start: int, end: int) -> int:
-    while start < end and text[start].isspace():
-        start += 1
-    return start
+class _Above:
+    """The headings that a place in the text stands under."""
+
+    def __init__(self) -> None:
+        self._stack: list[tuple[Title, str]] = []
+
+    def headings(self) -> tuple[str, ...]:
+        return tuple(heading for _, heading in self._stack)
+
+    def push(self, title: Title, heading: str) -> None:
+        style = self._style(title)
+        keep = self._level(title, style)
+        del self._stack[keep:]
+        if style != title.style:
+            title = Title(style, title.rank + 1, title.length, title.number, title.restart, title.named)
+        self._stack.append((title, heading))
+
+    def _level(self, title: Title, style: str) -> int:
+        """How many of the headings above stay."""
+        for i, (other, _) in enumerate(self._stack):
+            if other.style == style:
+                return i
+        if title.rank >= LOOSE_RANK:
+            return len(self._stack)
+        if title.rank >= MINOR_RANK and title.number <= 1 and self._stack and self._stack[-1][0].rank >= MINOR_RANK:
+            return len(self._stack)  # the first (1) under 1), or the other way round
+        rank = title.rank + (style != title.style)
+        for i, (other, _) in enumerate(self._stack):
+            if other.rank >= rank and (other.rank < LOOSE_RANK or rank < MINOR_RANK // 2):
+                return i
+        return len(self._stack)
+
+    def _style(self, title: Title) -> str:
+        """Its style, marked where it counts the notes under a heading of the same style: 3. 주석 → 1. 일반사항."""
+        parent = next((other for other, _ in self._stack if other.restart and other.style == title.style), None)
+        if parent is None or not title.number:
+            return title.style
+        restarted = title.style + _RESTARTED
+        last = next((other.number for other, _ in self._stack if other.style == restarted), 0)
+        goes_on = title.number == parent.number + 1
+        if goes_on and (title.named == parent.named or title.number != last + 1):
+            return title.style
+        return restarted

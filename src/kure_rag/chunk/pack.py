@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.tokenize.base import Sentence
 
 Span = tuple[int, int]
+
+# Where a run of characters without white space is cut: after a mark, or where Hangul meets something else.
+_SEAMS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (r"\s+(?=\S)", r"(?<=[.,;:!?)\]」』”’·])(?=[^.,;:!?)\]」』”’·\d])", r"(?<=[가-힣])(?=[^가-힣\W])")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is not cut unless it is over the limit.
+
+    Attributes:
+        start: Offset of its first character.
+        end: Offset after its last.
+        lead: What a chunk that begins with it cannot be understood without, see :class:`~kure_rag.chunk.base.Passage`.
+        kind: As in :class:`~kure_rag.types.Chunk`; one that is not ``text`` is a chunk of its own.
+    """
+
+    start: int
+    end: int
+    lead: str = ""
+    kind: str = "text"
 
 
 def visible(text: str, start: int, end: int) -> Span:
@@ -24,7 +50,8 @@ def within(sentences: Sequence[Sentence], start: int, end: int) -> list[Span]:
     """Spans of the sentences, which are in order, between two offsets; those that cross one are cut there."""
     first = bisect_left(sentences, start + 1, key=lambda sentence: sentence.end)
     spans: list[Span] = []
-    for sentence in sentences[first:]:
+    for i in range(first, len(sentences)):
+        sentence = sentences[i]
         if sentence.start >= end:
             break
         spans.append((max(start, sentence.start), min(end, sentence.end)))
@@ -35,9 +62,7 @@ def cut(text: str, span: Span, settings: ChunkSettings) -> Iterator[Span]:
     """A span over the limit in pieces of about the target length, at white space where there is any."""
     start, end = span
     while end - start > settings.longest:
-        stop = start + settings.target
-        space = text.rfind(" ", start + 1, stop + 1)
-        stop = space if space > start + settings.target // 2 else stop
+        stop = _seam(text, start + settings.target // 2, start + settings.target)
         piece = visible(text, start, stop)
         if piece[0] < piece[1]:
             yield piece
@@ -47,15 +72,35 @@ def cut(text: str, span: Span, settings: ChunkSettings) -> Iterator[Span]:
         yield piece
 
 
-def pack(text: str, spans: Sequence[Span], settings: ChunkSettings) -> Iterator[Span]:
+def _seam(text: str, low: int, high: int) -> int:
+    """The last place after ``low`` and up to ``high`` where the text may be cut; ``high`` where there is none."""
+    for pattern in _SEAMS:
+        found = low
+        for match in pattern.finditer(text, low, high + 1):
+            if match.end() <= high:
+                found = match.end()
+        if found > low:
+            return found
+    return high
+
+
+def pack(text: str, spans: Iterable[Span], settings: ChunkSettings) -> Iterator[Span]:
     """Spans in order → longer ones up to the target length; a span over the limit is cut."""
-    run: Span | None = None
-    for piece in (piece for span in spans for piece in cut(text, span, settings)):
-        if run is not None and piece[1] - run[0] <= settings.target:
-            run = (run[0], piece[1])
-            continue
-        if run is not None:
-            yield run
-        run = piece
+    for unit in pack_units(text, [Unit(*span) for span in spans], settings):
+        yield unit.start, unit.end
+
+
+def pack_units(text: str, units: Sequence[Unit], settings: ChunkSettings) -> Iterator[Unit]:
+    """Units in order → longer ones up to the target length; a unit over the limit is cut."""
+    run: Unit | None = None
+    for unit in units:
+        for start, end in cut(text, (unit.start, unit.end), settings):
+            alike = run is not None and run.kind == unit.kind == "text"
+            if run is not None and alike and end - run.start <= settings.target:
+                run = Unit(run.start, end, run.lead)
+                continue
+            if run is not None:
+                yield run
+            run = Unit(start, end, unit.lead, unit.kind)
     if run is not None:
         yield run

@@ -1,4 +1,29 @@
-"""The profiles by name, and how one's own is found."""
+"""The profiles by name, and how one's own is found.
+
+A profile of one's own is any object with ``name``, ``version`` and ``passages()`` (see
+:class:`~kure_rag.chunk.base.Profile`) in a module that Python can import; its place goes into the settings::
+
+    KureIndex.open("my-index", chunks=ChunkSettings(profile="my_package.minutes:MINUTES"))
+
+Most of it can be data. ``Names`` says what the sections of such documents are called, ``Binding`` which lines belong
+together, and ``Body`` does the rest: headings, lists, tables, lengths::
+
+    NAMES = NameFinder((Names({"의결사항": ("의결사항", "의결 사항", "의안")}),))
+
+    @dataclass(frozen=True, slots=True)
+    class Minutes:
+        name: str = "minutes"
+        version: str = "1"
+
+        def passages(self, document, sentences, settings):
+            body = Body(document, sentences, settings, Binding(opens=re.compile("○")))
+            return [p for s in body.sections(NAMES) for p in body.passages(s, (document.title, *s.headings))]
+
+    MINUTES = Minutes()
+
+``version`` is raised whenever the same document would be cut in another way: an index refuses to mix the two. A working
+one with a test is in ``examples/custom_profile.py``.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +32,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from kure_rag.chunk.base import Profile
+from kure_rag.chunk.finance import Finance
 from kure_rag.chunk.general import General
+from kure_rag.chunk.legal import Legal
+from kure_rag.chunk.medical import Medical
 from kure_rag.types import Domain
 
-PROFILES: Final[Mapping[str, Profile]] = {profile.name: profile for profile in (General(),)}
+PROFILES: Final[Mapping[str, Profile]] = {profile.name: profile for profile in (General(), Finance(), Legal(), Medical())}
 
 
 def find_profile(name: str, domain: Domain) -> Profile:

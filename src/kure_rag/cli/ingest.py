@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kure_rag.cli import common
-from kure_rag.errors import ReadError
+from kure_rag.errors import ConfigError, ReadError
+
+if TYPE_CHECKING:
+    from kure_rag.autorag import Recipe
+    from kure_rag.ingest import IngestReport, IngestRow
+    from kure_rag.pipeline import KureIndex
+
+_CONFIG = """\
+
+an ingest.yaml, whose every key may be left out but module_type; options given beside it win:
+  paths: [documents, 약관.pdf]      # relative to the YAML file
+  domain: auto                      # auto, general, finance, legal, medical
+  workers: 2
+  parse:
+    modules:
+      - module_type: pdf
+        file_type: pdf              # or all_files
+        tables: true
+        fallback: true              # a second parser for unreadable text layers
+        ocr: auto                   # auto, never, always
+        limits: {max_pages: 2000}   # max_bytes, max_chars, max_page_chars, max_seconds, max_page_seconds, max_memory
+  chunk:
+    modules:
+      - module_type: auto           # auto, general, finance, legal, medical, or package.module:NAME
+        target: 400                 # characters
+        longest: 800
+      - module_type: finance        # for documents of one domain
+        domain: finance
+        target: 600
+"""
 
 
 def add(commands: common.Commands) -> None:
@@ -18,11 +49,24 @@ def add(commands: common.Commands) -> None:
         """\
   kure-rag ingest ./documents --index my-index
   kure-rag ingest 약관.pdf 규정.pdf --index my-index --model static-ko --domain legal
-  kure-rag ingest --corpus corpus.jsonl.gz --index my-index""",
+  kure-rag ingest --corpus corpus.jsonl.gz --index my-index
+  kure-rag ingest --from-autorag corpus.parquet --index my-index
+  kure-rag ingest --config ingest.yaml --index my-index
+"""
+        + _CONFIG,
     )
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="PDF files and folders")
     parser.add_argument(
         "--corpus", type=Path, metavar="FILE", help="BEIR-style JSON lines (_id, title, text) instead, also .gz"
+    )
+    parser.add_argument(
+        "--from-autorag",
+        type=Path,
+        metavar="FILE",
+        help="AutoRAG's corpus.parquet instead, also from `kure-rag export`",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a YAML file that says how to read and cut, and which files"
     )
     common.add_index(parser)
     common.add_model(parser, "for a new index nlpai-lab/KURE-v1, then the index's own")
@@ -33,43 +77,35 @@ def add(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ingests; 1 when every file was rejected."""
-    from kure_rag.ingest import IngestReport, IngestRow
     from kure_rag.pipeline import KureIndex
 
-    if bool(options.paths) == bool(options.corpus):
-        options.parser.error("give files or folders, or --corpus FILE, and not both")
+    sources = (options.paths or options.config, options.corpus, options.from_autorag)
+    if sum(map(bool, sources)) != 1:
+        options.parser.error(
+            "give files or folders (or a --config that names them), --corpus FILE or --from-autorag FILE, one of these"
+        )
+    recipe = _recipe(options)
     common.log_to_stderr()
     show = not options.json
     closed = False
 
     def row_line(row: IngestRow) -> None:
         nonlocal closed
-        if show and not closed and (options.paths or row.status == "rejected"):
+        if show and not closed and (recipe.paths or row.status == "rejected"):
             try:
                 print(_line(row), flush=True)
             except BrokenPipeError:  # `| head` has seen enough; the files after it are still ingested
                 closed = True
 
-    with KureIndex.open(options.index, embeddings=options.model) as index, common.progress("reading") as advance:
-        if options.corpus:
-            report: IngestReport = index.add_corpus(
-                options.corpus, workers=options.workers, progress=advance, on_row=row_line
-            )
-        else:
-            report = index.add_paths(
-                options.paths,
-                domain=common.chosen_domain(options),
-                read=common.chosen_reading(options),
-                workers=options.workers,
-                progress=advance,
-                on_row=row_line,
-            )
+    opened = KureIndex.open(options.index, embeddings=options.model, chunks=recipe.chunks)
+    with opened as index, common.progress("reading") as advance:
+        report = _ingest(index, options, recipe, advance, row_line)
     if not report.rows:
-        raise ReadError(str(options.corpus), "holds no records; give a file with one JSON object a line")
+        raise ReadError(str(options.corpus or options.from_autorag), "holds no passages; give a file with some")
     counts = report.counts()
     if options.json:
         result = {"index": str(options.index), **report.to_dict()}
-        if options.corpus:  # one row a record would be as long as the corpus
+        if not recipe.paths:  # one row a record would be as long as the corpus
             result["rows"] = [row for row in result["rows"] if row["status"] == "rejected"]
         common.print_json(result)
     else:
@@ -81,10 +117,57 @@ def run(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def _line(row: object) -> str:
-    from kure_rag.ingest import IngestRow
+def _recipe(options: argparse.Namespace) -> Recipe:
+    """What the configuration file says, and over it what the command line says."""
+    from dataclasses import replace
 
-    assert isinstance(row, IngestRow)  # noqa: S101 - narrows the lazily imported type
+    from kure_rag.autorag import Recipe, read_recipe
+
+    recipe = read_recipe(options.config) if options.config else Recipe()
+    read = recipe.read
+    if options.no_tables:
+        read = replace(read, tables=False)
+    if options.ocr != "auto":
+        read = replace(read, ocr=options.ocr)
+    paths = tuple(options.paths) or recipe.paths
+    if options.config and not paths:
+        raise ConfigError(
+            f"{options.config.name}: names no paths; add paths: [folder], or give them on the command line"
+        )
+    return replace(
+        recipe,
+        paths=paths,
+        read=read,
+        domain=common.chosen_domain(options) or recipe.domain,
+        workers=options.workers if options.workers is not None else recipe.workers,
+    )
+
+
+def _ingest(
+    index: KureIndex,
+    options: argparse.Namespace,
+    recipe: Recipe,
+    advance: common.Advance,
+    on_row: Callable[[IngestRow], None],
+) -> IngestReport:
+    if options.corpus:
+        return index.add_corpus(options.corpus, workers=recipe.workers, progress=advance, on_row=on_row)
+    if options.from_autorag:
+        from kure_rag.autorag import add_autorag
+
+        return add_autorag(index, options.from_autorag, workers=recipe.workers, progress=advance, on_row=on_row)
+    return index.add_paths(
+        recipe.paths,
+        domain=recipe.domain,
+        read=recipe.read,
+        limits=recipe.limits,
+        workers=recipe.workers,
+        progress=advance,
+        on_row=on_row,
+    )
+
+
+def _line(row: IngestRow) -> str:
     if row.status == "rejected":
         return f"rejected   {row.source}: {row.reason}"
     if row.status == "unchanged":

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from kure_rag._version import __version__
-from kure_rag.cli import chunks, demo, evaluate, ingest, maintain, models, search, train
+from kure_rag.cli import chunks, demo, evaluate, export, ingest, maintain, models, qa, search, train
 from kure_rag.errors import KureError
 
-_COMMANDS = (demo, ingest, search, chunks, evaluate, maintain, models, train)
+_COMMANDS = (demo, ingest, search, chunks, evaluate, export, qa, maintain, models, train)
 _EXAMPLES = """\
 examples:
   kure-rag demo                                             see it work on three sample PDFs, offline

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from kure_rag.chunk import chunk_record
@@ -60,15 +61,19 @@ def ingest_records(target: Target, pool: WorkerPool, records: Iterable[Record]) 
 
 def _pair(record: Record) -> Pair:
     text = record.text if record.text.strip() else record.title
+    place = record.place
     document = Document(
         id=record_id(record),
-        source=record.id,
+        source=place.source if place else record.id,
         title=record.title,
-        domain="general",
+        domain=place.domain if place else "general",
         text=text,
         metadata=record.metadata,
     )
-    return document, chunk_record(document)
+    chunk = chunk_record(document)
+    if place:
+        chunk = replace(chunk, pages=place.pages, breadcrumb=place.breadcrumb, lead=place.lead)
+    return document, chunk
 
 
 def _job(pairs: Sequence[Pair]) -> TermsJob:

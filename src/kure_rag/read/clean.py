@@ -34,6 +34,7 @@ _MAP: Final[dict[int, str | None]] = {
 }
 _NEWLINE = re.compile(r"\r\n?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TOUCHED = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff" + "".join(map(chr, _MAP)) + "]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -42,9 +43,22 @@ def clean_text(raw: str) -> str:
 
     Applying it twice changes nothing more.
     """
-    text = _NEWLINE.sub("\n", raw).replace("\t", " ")
+    text = raw.replace("\r\n", "\n")
+    if not needs_cleaning(text):
+        return text
+    text = _NEWLINE.sub("\n", text).replace("\t", " ")
     text = _SURROGATE.sub("\ufffd", text)
     return unicodedata.normalize("NFC", _CONTROL.sub("", text.translate(_MAP)))
+
+
+def clean_line(raw: str) -> str:
+    """:func:`clean_text` for what is known to be one line: any line feed in it becomes a space."""
+    return clean_text(raw).replace("\n", " ") if needs_cleaning(raw) or "\n" in raw else raw
+
+
+def needs_cleaning(text: str) -> bool:
+    """Whether :func:`clean_text` would change anything but line ends."""
+    return _TOUCHED.search(text) is not None or not unicodedata.is_normalized("NFC", text)
 
 
 def page_warnings(raw: str, text: str) -> tuple[str, ...]:

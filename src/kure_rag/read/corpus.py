@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from kure_rag.types import Domain
+
 CORPUS_NAMES: Final[tuple[str, ...]] = ("corpus.jsonl", "corpus.jsonl.gz")
 
 # A file without line breaks, or a small gzip that unpacks to gigabytes, must not fill the memory as one line.
@@ -32,6 +34,25 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIELDS: Final = frozenset({"_id", "title", "text", "metadata"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a passage was cut from, as far as its corpus says so.
+
+    Attributes:
+        source: Name of the file, without its folder.
+        pages: 1-based numbers of the pages it touches, ascending.
+        breadcrumb: Headings above it, outermost first.
+        lead: As in :class:`~kure_rag.types.Chunk`.
+        domain: What the file is.
+    """
+
+    source: str
+    pages: tuple[int, ...] = ()
+    breadcrumb: tuple[str, ...] = ()
+    lead: str = ""
+    domain: Domain = "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +64,14 @@ class Record:
         title: May be empty if ``text`` is not.
         text: May be empty if ``title`` is not.
         metadata: The record's ``metadata``, and its other fields where ``metadata`` does not name them too.
+        place: Set where the record was cut from a file, so that it is cited by that and not by its id.
     """
 
     id: str
     title: str
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    place: Place | None = None
 
 
 def read_corpus(path: Path) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""Printed lines → paragraphs: repeated headers and footers leave, wrapped lines join.
+"""Printed lines → paragraphs: lines that the margin broke are joined, over columns and pages too.
 
 A PDF stores lines, not paragraphs, and Korean may be broken inside a word. Left as they are, such breaks end more than
 half of all chunks in the middle of a word and hide words from keyword search.
@@ -8,90 +8,81 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Final
+
+from kure_rag.read.layout import Line, text_lines
+from kure_rag.read.page import FoundTable
+from kure_rag.read.spacing import known_spaces
 
 Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
 
-_FULL: Final = 0.85  # of the widest lines: a line this long was broken by the margin, a shorter one by its author
-_EDGE: Final = 2  # lines at the top and at the bottom of a page that may be a header or a footer
-_REPEATED: Final = 0.5  # of the pages: an edge line seen this often is no content
+_FULL: Final = 0.15  # of the column's width, where places are only guessed: a line that ends nearer to the edge is full
+_TIGHT: Final = 1.6  # times the size: room at the end of a line in a document whose lines break at any syllable
+_ROOM: Final = 0.35  # times the size: a space, and what kerning takes
+_LONGEST: Final = 12.0  # times the size: a longer word would have been broken
+_SYLLABLES: Final = 0.9  # of the broken lines that end near the edge in a document whose lines break at any syllable
+_ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
+_INDENT: Final = 0.7  # times the size: less is no indentation
+_KEPT: Final = 0.3  # of the breaks with a space kept at the line's end: then none was dropped
+_WORDS: Final = 0.9  # of the breaks with a space: then all lines break between words
+_ENOUGH: Final = 12  # breaks from which a document's habit can be told
 
 # What begins a new paragraph even after a full line: articles, items, bullets, bracketed headings, notes.
 STARTS_PARAGRAPH: Final = re.compile(
     # 제15조에 따라, 제2장 및 제3장의: a reference in the middle of a sentence.
-    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|[-–—·ㆍ]\s"
+    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉑-㉟㊱-㊿㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|[-–—·ㆍ]\s"
     r"|\d{1,3}(?:의\s?\d+)?\s?[.)]\s|[가나다라마바사아자차카타파하]\s?[.)]\s|\((?:[가나다라마바사아자차카타파하]|\d{1,3})\)|[IVXⅠ-Ⅻ]+\s?\.|【|\[|<|〈|「[^」]{1,40}」\s*$)"
 )
-_ENDS_SPACED: Final = re.compile(r"\s$|(?:[가-힣)]|[가-힣][”’」』])[.?!]$")  # a space the PDF kept, or a sentence's end
-_NUMBER = re.compile(r"\d+")
-# Numbered headings run on from page to page as page numbers do.
-_NUMBERED_HEADING = re.compile(
-    r"\s*[\[<(【]?\s*(?:제\s*\d+\s*(?:편|장|절|관|조)|별표|별지|부록|붙임|첨부|표|그림|서식)"
-)
+_ENDS_SENTENCE: Final = re.compile(r"(?:[가-힣)]|[가-힣][”’」』])[.?!]\s*$")
+_NOTE_OPEN = re.compile(r"[<〈][^<>〈〉]{1,60}$|\[[^\[\]]{1,60}$")  # <개정 2010. is not over
 _ITEM = re.compile(r"\s*([가나다라마바사아자차카타파하])\s?[.)]\s")
 _FINAL_N: Final = 4  # ㄴ, as in 한다; many nouns end in it too
 _VERB_FINAL: Final = frozenset((6, 18, 20))  # ㄶ ㅄ ㅆ, as in 않다, 없다, 있다
+_NUMBERED = re.compile(r"제 ?(\d+) ?(편|장|절|관|조|항|호)(?: ?의 ?(\d+))?")
+_HEADING = re.compile(r"^(제\d+조(?:의\d+)?) \(")
+_HANGUL = re.compile(r"[가-힣]")
+_LEADER = re.compile(r"([·.․‥…⋯ㆍ_\-─━=])(?:\s?\1){4,}")
+_WORD = re.compile(r"\S+")
+_SYLLABLE = re.compile(r"[^\s가-힣]*[가-힣]?[,.)\]」』”’]*")  # what no margin breaks: 2010. and (가)
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """Lines that belong together, or a table.
+
+    Attributes:
+        parts: (0-based page, text) of each page that holds a part; the text is all parts one after the other.
+        table: What stands here in place of text.
+    """
+
+    parts: list[tuple[int, str]]
+    table: FoundTable | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole paragraph."""
+        return "".join(text for _, text in self.parts)
 
 
 def visual_width(line: str) -> int:
     """Columns a line takes in print: two for Hangul and Hanja, one for the rest."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+    return sum(map(_width, line))
 
 
-def drop_furniture(pages: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Pages without the lines that stand at the top or bottom of most pages, such as running titles and page numbers.
-
-    Digits do not count when lines are compared, so that page numbers are found; a line that is not the same in its
-    digits too goes only if one of its numbers counts the pages. Fewer than three pages are left alone.
-    """
-    if len(pages) < 3:
-        return [list(page) for page in pages]
-    alike: Counter[tuple[bool, str]] = Counter()
-    same: Counter[tuple[bool, str]] = Counter()
-    counting: Counter[tuple[bool, str, int, int]] = Counter()
-    for p, page in enumerate(pages):
-        edges = _edges(page)
-        alike.update({(top, _masked(page[i])) for i, top in edges})
-        same.update({(top, "".join(page[i].split())) for i, top in edges})
-        counting.update({(top, _masked(page[i]), *place) for i, top in edges for place in _counts(page[i], p)})
-    need = max(3, _REPEATED * len(pages))
-
-    def furniture(p: int, line: str, top: bool) -> bool:
-        if same[top, "".join(line.split())] >= need:
-            return True
-        masked = _masked(line)
-        return alike[top, masked] >= need and any(counting[top, masked, *at] >= 3 for at in _counts(line, p))
-
-    kept = []
-    for p, page in enumerate(pages):
-        drop = {i for i, top in _edges(page) if furniture(p, page[i], top)}
-        kept.append([line for i, line in enumerate(page) if i not in drop])
-    return kept
+def _width(char: str) -> int:
+    return 1 if char < "\u1100" else 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _counts(line: str, p: int) -> list[tuple[int, int]]:
-    """For each number of a line its place in the line and how far it is ahead of the page's position."""
-    if _NUMBERED_HEADING.match(line):
-        return []
-    return [(at, int(number[-9:]) - p) for at, number in enumerate(_NUMBER.findall(line))]
+def close_numbers(text: str) -> str:
+    """``제 1 조 의 2`` → ``제1조의2``, where digits and letters were drawn apart."""
+    closed = _NUMBERED.sub(lambda match: f"제{match[1]}{match[2]}" + (f"의{match[3]}" if match[3] else ""), text)
+    return _HEADING.sub(r"\1(", closed)
 
 
-def _edges(page: Sequence[str]) -> list[tuple[int, bool]]:
-    """Positions of the outermost lines that hold anything, and whether each is at the top."""
-    filled = [i for i, line in enumerate(page) if line.strip()]
-    top, bottom = filled[:_EDGE], filled[-_EDGE:]
-    return [(i, True) for i in top] + [(i, False) for i in bottom]
-
-
-def _masked(line: str) -> str:
-    return "".join(_NUMBER.sub("#", line).split())
-
-
-def join_wrapped(pages: Sequence[Sequence[str]], space_at: Spacer) -> list[list[str]]:
-    """Joins lines that the margin broke, within each page.
+def join_wrapped(pages: Sequence[Sequence[str]], space_at: Spacer | None) -> list[list[str]]:
+    """Joins lines that the margin broke within each page, from their text alone.
 
     Args:
         pages: Lines of each page; a trailing space, where the PDF kept one, is used as evidence.
@@ -100,55 +91,175 @@ def join_wrapped(pages: Sequence[Sequence[str]], space_at: Spacer) -> list[list[
     Returns:
         Paragraphs of each page, without surrounding white space and without empty ones.
     """
-    widths = sorted(visual_width(line.strip()) for page in pages for line in page if line.strip())
-    if not widths:
-        return [[] for _ in pages]
-    full = _FULL * widths[int(0.95 * len(widths))]
-    breaks: list[tuple[int, int]] = []
-    for p, page in enumerate(pages):
-        for i, (line, following) in enumerate(pairwise(page)):
-            if (
-                visual_width(line.strip()) >= full
-                and following.strip()
-                and not _begins_paragraph(page[: i + 1], following)
-            ):
-                breaks.append((p, i))
-    # Word processors that break between words leave the space at the line's end; then its absence means a broken word.
-    trailing = sum(pages[p][i][-1:].isspace() for p, i in breaks)
-    trusted = bool(breaks) and trailing >= 0.3 * len(breaks)
-    asked = [(p, i) for p, i in breaks if not trusted and not pages[p][i][-1:].isspace()]
-    answers = dict(
-        zip(asked, space_at([(pages[p][i].strip(), pages[p][i + 1].strip()) for p, i in asked]), strict=True)
+    joined: list[list[str]] = [[] for _ in pages]
+    for paragraph in join_lines([text_lines("\n".join(page)) for page in pages], space_at, over_pages=False):
+        joined[paragraph.parts[0][0]].append(paragraph.text)
+    return joined
+
+
+def join_lines(pages: Sequence[Sequence[Line]], space_at: Spacer | None, *, over_pages: bool = True) -> list[Paragraph]:
+    """Joins lines that the margin broke.
+
+    Args:
+        pages: Lines of each page in reading order; a space at a line's end, where the PDF kept one, is evidence.
+        space_at: Decides for pairs (line, next line) whether a space belongs between them, where the document itself does not
+            tell; asked once for all. Without it no space is put.
+        over_pages: Whether a paragraph may go on on the next page.
+
+    Returns:
+        Paragraphs in order, without surrounding white space and without empty ones.
+    """
+    lines = [(p, line) for p, page in enumerate(pages) for line in page if line.table or line.text.strip()]
+    breaks = _breaks(lines, over_pages)
+    spaced = _spaces(lines, breaks, space_at)
+    out: list[Paragraph] = []
+    for i, (p, line) in enumerate(lines):
+        if line.table is not None:
+            out.append(Paragraph([(p, "")], line.table))
+            continue
+        text = _LEADER.sub(r"\1\1\1", " ".join(line.text.split()))
+        if i not in breaks:
+            out.append(Paragraph([(p, text)]))
+            continue
+        parts = out[-1].parts
+        before, said = parts[-1]
+        said += " " if spaced[i] else ""
+        if before == p:
+            parts[-1] = (p, said + text)
+        else:
+            parts[-1] = (before, said)
+            parts.append((p, text))
+    return out
+
+
+def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
+    """Positions of lines that go on with what the line before began."""
+    _guess_edges([line for _, line in lines])
+    usual = _usual_gap(lines)
+    candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
+    for i in range(1, len(lines)):
+        (p, line), (q, following) = lines[i - 1], lines[i]
+        if line.table or following.table or (p != q and not over_pages) or q - p > 1:
+            continue
+        if not _alike(line, following):
+            continue
+        room = (line.edge - line.right) / line.size
+        if line.size == 1.0:
+            room -= _FULL * (line.edge - line.margin)
+        if room > _first(_WORD, following) + _ROOM:
+            continue
+        beside = p != q or line.column != following.column
+        if not beside and line.bottom - following.top > max(1.5 * usual, 0.6) * line.size:
+            continue
+        candidates.append((i, room, max(_TIGHT, _first(_SYLLABLE, following) + _ROOM)))
+    tight = sum(room <= syllable for _, room, syllable in candidates) >= _SYLLABLES * len(candidates)
+    found: set[int] = set()
+    for i, room, syllable in candidates:
+        if tight and room > syllable:
+            continue
+        if not _begins_paragraph(lines, i, found):
+            found.add(i)
+    return found
+
+
+def _alike(line: Line, following: Line) -> bool:
+    """Whether two lines are of one size; the digits and letters of many Korean fonts are lower than their Hangul."""
+    same = _HANGUL.search(line.text) and _HANGUL.search(following.text)
+    return abs(line.size - following.size) <= (_ALIKE if same else 2 * _ALIKE) * max(line.size, following.size)
+
+
+def _guess_edges(lines: Sequence[Line]) -> None:
+    """Lines without places take the document's usual right edge for theirs."""
+    rough = sorted(line.right for line in lines if line.size == 1.0 and line.table is None)
+    if rough:
+        edge = rough[int(0.95 * len(rough))]
+        for line in lines:
+            if line.size == 1.0:
+                line.margin, line.edge = 0.0, edge
+
+
+def _usual_gap(lines: Sequence[tuple[int, Line]]) -> float:
+    """The usual distance between two lines, in sizes."""
+    gaps = sorted(
+        (line.bottom - following.top) / line.size
+        for (p, line), (q, following) in zip(lines, lines[1:], strict=False)
+        if p == q
+        and line.column == following.column
+        and line.size
+        and following.size
+        and line.bottom > following.bottom
     )
-    spaced = {(p, i): bool(_ENDS_SPACED.search(pages[p][i])) or answers.get((p, i), False) for p, i in breaks}
-    return [_paragraphs(p, page, spaced) for p, page in enumerate(pages)]
+    return gaps[len(gaps) // 2] if gaps else 0.0
 
 
-def _begins_paragraph(above: Sequence[str], following: str) -> bool:
-    """Whether the author broke the line, not the margin."""
-    if not STARTS_PARAGRAPH.match(following):
+def _first(what: re.Pattern[str], line: Line) -> float:
+    """How wide the first word or syllable of a line is, in sizes."""
+    text = line.text.strip()
+    match = what.match(text)
+    if match is None:
+        return 0.0
+    width = (line.right - line.left) * visual_width(match.group()) / max(1, visual_width(text))
+    return min(width / line.size, _LONGEST)
+
+
+def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]) -> bool:
+    """Whether the author broke the line before this one, not the margin."""
+    (p, before), (q, line) = lines[i - 1], lines[i]
+    if _starts(lines, i):
+        return True
+    if before.size == 1.0:
+        return False
+    shift = (
+        (line.left - line.margin) - (before.left - before.margin)
+        if (p, before.column) != (q, line.column)
+        else (line.left - before.left)
+    )
+    if i - 1 not in found:  # a first line stands to the left or to the right of the rest
+        return False
+    if abs(shift) < _INDENT * line.size:
+        return False
+    return shift < 0 or bool(_ENDS_SENTENCE.search(before.text))
+
+
+def _starts(lines: Sequence[tuple[int, Line]], i: int) -> bool:
+    following = lines[i][1].text
+    if not STARTS_PARAGRAPH.match(following) or _NOTE_OPEN.search(lines[i - 1][1].text):
         return False
     if not following.lstrip().startswith("다."):
         return True
     # The third item of a list, or what is left of 제공한|다. at a margin that breaks words.
-    last = above[-1].rstrip()[-1:]
+    last = lines[i - 1][1].text.rstrip()[-1:]
     if not "가" <= last <= "힣":
         return True
     final = (ord(last) - 0xAC00) % 28
     if final in _VERB_FINAL or last == "니":
         return False
-    items = (match.group(1) for line in reversed(above) if (match := _ITEM.match(line)))
+    above = (line.text for p, line in reversed(lines[max(0, i - 60) : i]))
+    items = (match.group(1) for text in above if (match := _ITEM.match(text)))
     return next(items, None) == "나" or not (final == _FINAL_N or last in "이하되")
 
 
-def _paragraphs(p: int, page: Sequence[str], spaced: dict[tuple[int, int], bool]) -> list[str]:
-    out: list[str] = []
-    joining = False
-    for i, line in enumerate(page):
-        text = " ".join(line.split())
-        if joining and text:
-            out[-1] += (" " if spaced[p, i - 1] else "") + text
-        elif text:
-            out.append(text)
-        joining = bool(text) and (p, i) in spaced
-    return out
+def _spaces(lines: Sequence[tuple[int, Line]], breaks: set[int], space_at: Spacer | None) -> dict[int, bool]:
+    """Whether a space belongs before each line that goes on."""
+    order = sorted(breaks)
+    # Word processors that break between words leave the space at the line's end; then its absence means a broken word.
+    kept = {i: lines[i - 1][1].text[-1:].isspace() for i in order}
+    trusted = bool(order) and sum(kept.values()) >= _KEPT * len(order)
+    asked = [i for i in order if not trusted and not kept[i]]
+    pairs = [(lines[i - 1][1].text.strip(), lines[i][1].text.strip()) for i in asked]
+    answers = dict(zip(asked, _answers(pairs, lines, space_at), strict=True)) if space_at and pairs else {}
+    words = len(answers) >= _ENOUGH and sum(answers.values()) >= _WORDS * len(answers)
+    return {
+        i: kept[i]
+        or bool(_ENDS_SENTENCE.search(lines[i - 1][1].text))
+        or answers.get(i, False)
+        or (words and i in answers)
+        for i in order
+    }
+
+
+def _answers(pairs: Sequence[tuple[str, str]], lines: Sequence[tuple[int, Line]], space_at: Spacer) -> list[bool]:
+    known = known_spaces(pairs, [line.text for _, line in lines])
+    asked = [pair for pair, answer in zip(pairs, known, strict=True) if answer is None]
+    told = iter(space_at(asked) if asked else ())
+    return [next(told) if answer is None else answer for answer in known]

@@ -1,6 +1,6 @@
-"""PDF bytes → Document. The only module that imports PDF libraries.
+"""PDF bytes → Document: the stages of reading, one after the other.
 
-pypdfium2 keeps Korean word spaces where others lose them, and reads hundreds of pages a second.
+Parse, judge, find tables, bring lines into reading order, drop what pages wear, join what margins broke, put together.
 """
 
 from __future__ import annotations
@@ -9,30 +9,41 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from kure_rag.errors import DamagedFileError, EncryptedFileError, NoTextError, ReadLimitError, UnsupportedFileError
-from kure_rag.read.clean import clean_text, page_warnings
+from kure_rag.errors import DamagedFileError, NoTextError, ReadLimitError, UnsupportedFileError
+from kure_rag.read import ocr, quality
+from kure_rag.read.assemble import assemble, join_tables
+from kure_rag.read.circled import restore_circled
+from kure_rag.read.clean import clean_text
 from kure_rag.read.domain import detect_domain
-from kure_rag.read.lines import Spacer, drop_furniture, join_wrapped
-from kure_rag.read.settings import ReadLimits
+from kure_rag.read.furniture import drop_furniture
+from kure_rag.read.layout import Line, page_lines
+from kure_rag.read.lines import Spacer, join_lines
+from kure_rag.read.page import FoundTable, PageContent
+from kure_rag.read.pdfium import PdfFile
+from kure_rag.read.rescue import RECOGNISED, Reading, judged, needs_rescue, rescue
+from kure_rag.read.settings import ReadLimits, ReadSettings
 from kure_rag.types import Document, Domain, Page
 
 _HANGUL = re.compile(r"[가-힣]")
-_UNREADABLE: Final = frozenset({"private-use characters", "control or replacement characters"})
 _GENERIC_TITLES: Final = frozenset(
     {"무제", "제목 없음", "제목없음", "PowerPoint 프레젠테이션", "슬라이드 1", "문서1"}
 )  # programs' defaults
 _MIN_VISIBLE: Final = 10  # visible characters in a whole file under which there is nothing to search for
 
 
-@dataclass(frozen=True, slots=True)
-class _RawPage:
-    text: str
+@dataclass(slots=True)
+class _Sheet:
+    """A page on its way: its lines, and what is wrong with it."""
+
+    number: int
     width: float
     height: float
+    lines: list[Line] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -41,6 +52,7 @@ def read_pdf(
     name: str,
     *,
     domain: Domain | None = None,
+    settings: ReadSettings | None = None,
     limits: ReadLimits | None = None,
     space_at: Spacer | None = None,
     on_page: Callable[[int], None] | None = None,
@@ -51,8 +63,9 @@ def read_pdf(
         data: The whole file.
         name: The file's name, for the document's ``source``, messages and, failing a better one, its title.
         domain: Given by the user; detected from the text when ``None``.
+        settings: Defaults to :class:`ReadSettings`.
         limits: Defaults to :class:`ReadLimits`.
-        space_at: Decides spaces at broken lines, see :func:`kure_rag.read.lines.join_wrapped`; without it none is put.
+        space_at: Decides spaces at broken lines, see :func:`kure_rag.read.lines.join_lines`; without it none is put.
         on_page: Called with each page's 1-based number before it is parsed.
 
     Raises:
@@ -62,27 +75,38 @@ def read_pdf(
         NoTextError: No page has a usable text layer.
         ReadLimitError: It passes one of the limits.
     """
-    limits = limits or ReadLimits()
+    settings, limits = settings or ReadSettings(), limits or ReadLimits()
     source = unicodedata.normalize("NFC", name)  # macOS hands out decomposed names
     _check_frame(data, source, limits)
-    raw, title = _extract(data, source, limits, on_page)
-    texts = [clean_text(page.text) for page in raw]
-    warnings = [
-        (page.error,) if page.error else page_warnings(page.text, text) for page, text in zip(raw, texts, strict=True)
-    ]
-    _check_readable(texts, warnings, [page.error for page in raw if page.error], source)
-    # A page whose text is not what it shows is reported, never passed on as noise.
-    lines = [[] if _UNREADABLE & set(w) else t.split("\n") for t, w in zip(texts, warnings, strict=True)]
-    paragraphs = join_wrapped(drop_furniture(lines), space_at or (lambda pairs: [False] * len(pairs)))
-    text, pages = _assemble(paragraphs, raw, warnings)
+    with PdfFile(data, source) as pdf:
+        sheets = _sheets(pdf, data, source, settings, limits, on_page)
+        stored = pdf.stored_title()
+    _check_readable(sheets, data, source, settings)
+    kept = drop_furniture([sheet.lines for sheet in sheets], [sheet.height for sheet in sheets])
+    restore_circled(line for page in kept for line in page)
+    paragraphs = join_tables(join_lines(kept, space_at))
+    text, spans, tables = assemble(paragraphs, len(sheets))
+    pages = tuple(
+        Page(
+            sheet.number,
+            start,
+            end,
+            sheet.width,
+            sheet.height,
+            ocr=RECOGNISED in sheet.warnings,
+            warnings=sheet.warnings,
+        )
+        for sheet, (start, end) in zip(sheets, spans, strict=True)
+    )
     detected, evidence = detect_domain(text)
     return Document(
         id=hashlib.sha256(data).hexdigest(),
         source=source,
-        title=_title(title, source),
+        title=_title(stored, source),
         domain=domain or detected,
         text=text,
         pages=pages,
+        tables=tables,
         metadata={"page_count": len(pages), "domain_evidence": evidence, "domain_given": domain is not None},
     )
 
@@ -97,103 +121,91 @@ def _check_frame(data: bytes, source: str, limits: ReadLimits) -> None:
         raise DamagedFileError(source, "the file breaks off before its end (truncated); copy or download it again")
 
 
-def _extract(
-    data: bytes, source: str, limits: ReadLimits, on_page: Callable[[int], None] | None
-) -> tuple[list[_RawPage], str]:
-    import pypdfium2
+def _sheets(
+    pdf: PdfFile,
+    data: bytes,
+    source: str,
+    settings: ReadSettings,
+    limits: ReadLimits,
+    on_page: Callable[[int], None] | None,
+) -> list[_Sheet]:
+    """Parses page after page; of each only its lines are kept, or all of it where it must be read in another way."""
+    count = len(pdf)
+    if count > limits.max_pages:
+        raise ReadLimitError(source, f"{count:,} pages, over the limit of {limits.max_pages:,}; split the file")
+    if count == 0:
+        raise DamagedFileError(source, "the file has no pages; open and re-save it in a PDF reader")
+    sheets: list[_Sheet] = []
+    doubtful: list[Reading] = []
+    chars = 0
+    for number in range(1, count + 1):
+        if on_page is not None:
+            on_page(number)
+        content = pdf.page(number, boxes=settings.tables, rules=settings.tables)
+        chars += len(content.text)
+        _check_length(len(content.text), chars, number, source, limits)
+        sheet = _Sheet(number, content.width, content.height, error=content.error)
+        sheet.warnings = judged(pdf, content)
+        if not content.error and needs_rescue(sheet.warnings, settings):
+            doubtful.append((content, sheet.warnings))
+        elif not content.error:
+            sheet.lines = _lines(pdf, content, sheet.warnings, settings)
+        sheets.append(sheet)
+    found = rescue(pdf, data, doubtful, settings, max_seconds=limits.max_page_seconds / 2, on_page=on_page)
+    for number, (content, warnings) in found.items():
+        sheets[number - 1].warnings = warnings
+        sheets[number - 1].lines = _lines(pdf, content, warnings, settings)
+    return sheets
 
-    try:
-        pdf = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as error:
-        if any(clue in str(error).lower() for clue in ("password", "security scheme")):
-            raise EncryptedFileError(
-                source, "encrypted with a password; save a copy without the password and ingest that"
-            ) from None
+
+def _check_length(length: int, chars: int, number: int, source: str, limits: ReadLimits) -> None:
+    if length > limits.max_page_chars:
+        raise ReadLimitError(
+            source,
+            f"{length:,} characters on page {number}, over the limit of {limits.max_page_chars:,}; leave that page out",
+        )
+    if chars > limits.max_chars:
+        raise ReadLimitError(source, f"over {limits.max_chars:,} characters of text by page {number}; split the file")
+
+
+def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settings: ReadSettings) -> list[Line]:
+    """The page's lines and tables in reading order; what is not what the page shows is never passed on as noise."""
+    if quality.is_unreadable(warnings):
+        return []
+    tables: list[FoundTable] = []
+    if settings.tables:
+        from kure_rag.read.tables import find_tables
+
+        tables = find_tables(content)
+    lines = page_lines(content, tables)
+    if lines is None:
+        lines = page_lines(pdf.page(content.number, boxes=True, rules=False)) or []
+    if quality.PARTLY in warnings:
+        lines = [line for line in lines if line.table or not quality.is_garbled(line.text)]
+    return lines
+
+
+def _check_readable(sheets: Sequence[_Sheet], data: bytes, source: str, settings: ReadSettings) -> None:
+    count = len(sheets)
+    errors = [sheet.error for sheet in sheets if sheet.error]
+    visible = sum(len("".join(line.text.split())) for sheet in sheets for line in sheet.lines)
+    if visible >= _MIN_VISIBLE or any(line.table for sheet in sheets for line in sheet.lines):
+        return
+    if errors:
         raise DamagedFileError(
-            source, f"cannot be parsed as a PDF ({error}); open and re-save it in a PDF reader"
-        ) from None
-    try:
-        count = len(pdf)
-        if count > limits.max_pages:
-            raise ReadLimitError(source, f"{count:,} pages, over the limit of {limits.max_pages:,}; split the file")
-        if count == 0:
-            raise DamagedFileError(source, "the file has no pages; open and re-save it in a PDF reader")
-        pages: list[_RawPage] = []
-        chars = 0
-        for i in range(count):
-            if on_page is not None:
-                on_page(i + 1)
-            pages.append(_extract_page(pdf, i))
-            chars += len(pages[-1].text)
-            if chars > limits.max_chars:
-                raise ReadLimitError(
-                    source, f"over {limits.max_chars:,} characters of text by page {i + 1}; split the file"
-                )
-        return pages, _stored_title(pdf)
-    finally:
-        pdf.close()
-
-
-def _stored_title(pdf: Any) -> str:
-    try:
-        title: str = pdf.get_metadata_value("Title")
-    except UnicodeDecodeError:  # half a character
-        return ""
-    return title
-
-
-def _extract_page(pdf: Any, i: int) -> _RawPage:
-    import pypdfium2
-
-    try:
-        page = pdf[i]
-        width, height = page.get_size()
-        textpage = page.get_textpage()
-        try:
-            return _RawPage(textpage.get_text_range(), width, height)
-        finally:
-            textpage.close()
-            page.close()
-    except pypdfium2.PdfiumError as error:
-        return _RawPage("", 0.0, 0.0, error=f"page cannot be parsed ({error})")
-
-
-def _check_readable(
-    texts: Sequence[str], warnings: Sequence[tuple[str, ...]], errors: Sequence[str], source: str
-) -> None:
-    count = len(texts)
-    if sum(not char.isspace() for text in texts for char in text) < _MIN_VISIBLE:
-        if errors:
-            raise DamagedFileError(
-                source, f"{len(errors)} of its {count} pages: {errors[0]}; open and re-save it in a PDF reader"
-            )
-        raise NoTextError(
-            source,
-            f"no text layer on any of its {count} pages (a scan?); run OCR on it first, for example with ocrmypdf",
+            source, f"{len(errors)} of its {count} pages: {errors[0]}; open and re-save it in a PDF reader"
         )
-    if all(_UNREADABLE & set(w) or "no text layer" in w for w in warnings):
-        raise NoTextError(
-            source,
-            f"the text layer of its {count} pages is unreadable (fonts without a character map); run OCR on it first",
+    if lost := quality.damage(data):
+        raise DamagedFileError(
+            source, f"no text layer is left ({lost}); copy or download it again, then run OCR if needed"
         )
-
-
-def _assemble(
-    paragraphs: Sequence[Sequence[str]], raw: Sequence[_RawPage], warnings: Sequence[tuple[str, ...]]
-) -> tuple[str, tuple[Page, ...]]:
-    """One text with a line feed between pages and paragraphs; the line feed belongs to the page before it."""
-    parts: list[str] = []
-    pages: list[Page] = []
-    at = 0
-    for i, (page, lines, warned) in enumerate(zip(raw, paragraphs, warnings, strict=True)):
-        # Joining can put combining characters side by side that stood on two lines.
-        text = unicodedata.normalize("NFC", "\n".join(lines))
-        if text:
-            text += "\n"
-        pages.append(Page(i + 1, at, at + len(text), page.width, page.height, warnings=warned))
-        parts.append(text)
-        at += len(text)
-    return "".join(parts), tuple(pages)
+    if any(quality.is_unreadable(sheet.warnings) for sheet in sheets):
+        what = f"the text layer of its {count} pages is unreadable (fonts without a character map)"
+    else:
+        what = f"no text layer on any of its {count} pages (a scan?)"
+    missing = "" if settings.ocr == "never" else ocr.available()
+    how = f"for OCR {missing}" if missing else "run OCR on it first, for example with ocrmypdf"
+    raise NoTextError(source, f"{what}; {how}")
 
 
 def _title(given: str, source: str) -> str:

@@ -1,0 +1,85 @@
+"""Questions without a language model: each asks for what stands under one heading (known-item search).
+
+``취업규정 > 제3장 휴가 > 제15조(연차휴가)`` becomes 「취업규정에서 연차휴가에 관한 내용은 무엇인가요?」. They test
+whether an index finds a passage again by its name; they are easier than what people ask, and the same index always
+gives the same ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from kure_rag.types import Chunk
+
+_NUMBER: Final = re.compile(
+    r"\s*(?:제\s*\d+\s*[편장절관조항호목](?:\s*의\s*\d+)?"  # 제3장, 제7조의13
+    r"|별표\s*\d*|별지\s*(?:제\s*\d+\s*호)?"
+    r"|[(（【\[<]?(?:\d{1,3}(?:[.-]\d{1,3})*|[가-하]|[A-Za-z]|[ivxIVX]{1,4})[.)）】\]>](?!\d)"  # 1. 1.2. 가. 3) (1) Ⅲ)
+    r"|[Ⅰ-Ⅻⅰ-ⅻ①-⑳❶-❿]\.?"
+    r"|[■□●○◆◇▶▷▪•※*·\-–—]+)\s*"
+)
+_PAIRS: Final = {"(": ")", "（": "）", "【": "】", "[": "]", "<": ">", "「": "」", "『": "』", "〈": "〉", "《": "》"}
+_NOTE: Final = re.compile(r"\s*[<〈\[](?:개정|신설|전문개정|본조신설|제목개정|삭제)[^>〉\]]*[>〉\]]\s*")
+_LONGEST: Final = 60  # characters; a longer heading is a sentence that was taken for one
+_SHORTEST: Final = 2  # letters
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A passage and what its headings call it, from the shortest name to the longest.
+
+    Attributes:
+        passage: The chunk's id.
+        queries: Questions that ask for it, the second more exact than the first.
+        text: The passage.
+    """
+
+    passage: str
+    queries: tuple[str, ...]
+    text: str
+
+
+def named(title: str, chunks: Iterable[Chunk]) -> Iterator[Named]:
+    """The passages of a document that have a heading of their own."""
+    for chunk in chunks:
+        if queries := tuple(_queries(title, chunk)):
+            yield Named(chunk.id, queries, chunk.text)
+
+
+def topic(heading: str) -> str:
+    """A heading without its number, brackets and notes of amendment; empty where nothing is left to ask for.
+
+    ``제15조의2(연차휴가) <개정 2024. 1. 2.>`` → ``연차휴가``.
+    """
+    text = _NOTE.sub(" ", heading).strip()
+    while match := _NUMBER.match(text):
+        if match.end() == 0:
+            break
+        text = text[match.end() :]
+    closing = _PAIRS.get(text[:1])
+    if closing and text.find(closing) == len(text) - 1:
+        text = text[1:-1]
+    text = " ".join(text.split()).rstrip(".:：")
+    letters = sum(letter.isalpha() for letter in text)
+    return text if letters >= _SHORTEST and len(text) <= _LONGEST else ""
+
+
+def _queries(title: str, chunk: Chunk) -> Iterator[str]:
+    """None for a passage that stands under the document's title alone, unless that is all there is."""
+    headings = [heading for heading in chunk.breadcrumb if heading != title]
+    own = _topic_of(chunk, headings)
+    if not own:
+        if chunk.kind == "record" and (name := topic(title)):
+            yield f"{name}에 관한 내용은 무엇인가요?"
+        return
+    yield f"{title}에서 {own}에 관한 내용은 무엇인가요?"
+    above = [name for heading in headings[:-1] if (name := topic(heading)) and name != own]
+    if above:
+        yield f"{title} {' '.join(above)}에서 {own}에 관한 내용은 무엇인가요?"
+
+
+def _topic_of(chunk: Chunk, headings: list[str]) -> str:
+    return topic(headings[-1]) if headings else ""

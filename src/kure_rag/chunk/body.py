@@ -1,0 +1,112 @@
+"""A section → passages: its text packed, its tables by themselves, its heading with what follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from kure_rag.chunk.base import ChunkSettings, Passage, Section
+from kure_rag.chunk.headings import find_sections
+from kure_rag.chunk.lists import Binding, find_units
+from kure_rag.chunk.names import NameFinder
+from kure_rag.chunk.pack import Unit, pack_units, visible, within
+from kure_rag.chunk.tables import TablePart, notes_end, table_parts
+from kure_rag.tokenize.base import Sentence
+from kure_rag.types import Document, Table
+
+_BRIEF: Final = 100  # characters between a heading and a table that are no text of their own
+_NO_NAMES: Final = NameFinder(())
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is the same for all sections of a document.
+
+    Attributes:
+        document: The document.
+        sentences: Of the whole text.
+        settings: Lengths.
+        binding: What belongs together in documents of this kind.
+        describe: Says more about a passage of a table: a profile knows what its columns mean.
+    """
+
+    document: Document
+    sentences: Sequence[Sentence]
+    settings: ChunkSettings
+    binding: Binding = field(default_factory=Binding)
+    describe: Callable[[Table, TablePart, Passage], Passage] | None = None
+
+    def sections(self, names: NameFinder = _NO_NAMES) -> list[Section]:
+        """The document's sections; a heading with nothing under it stands at the head of the section that follows."""
+        tables = [(table.start, table.end) for table in self.document.tables]
+        return _with_lone_headings(list(find_sections(self.document.text, names=names, tables=tables)))
+
+    def passages(
+        self, section: Section, breadcrumb: tuple[str, ...], metadata: Mapping[str, Any] | None = None
+    ) -> Iterator[Passage]:
+        """The passages of a section, in order."""
+        shared = metadata or {}
+        at = section.start
+        tables = self._tables(section)
+        for table, below in zip(tables, [*(table.start for table in tables[1:]), section.end], strict=False):
+            taken = self._starts_table(at, section, table)
+            if not taken:
+                yield from self._text(at, table.start, section, breadcrumb, shared)
+            parts = list(table_parts(self.document, table, self.sentences, self.settings))
+            stop = notes_end(self.document.text, table.end, below)
+            for i, part in enumerate(parts):
+                start = at if taken and not i else part.start
+                end = stop if part is parts[-1] else part.end
+                passage = Passage(start, end, breadcrumb, "table", part.lead, {**shared, **part.metadata})
+                yield passage if self.describe is None else self.describe(table, part, passage)
+            at = max(stop, parts[-1].end)
+        yield from self._text(at, section.end, section, breadcrumb, shared)
+
+    def _tables(self, section: Section) -> list[Table]:
+        return [table for table in self.document.tables if section.start <= table.start < section.end]
+
+    def _starts_table(self, at: int, section: Section, table: Table) -> bool:
+        """Whether nothing but a heading, or a few words under it, stands before the table."""
+        start, end = visible(self.document.text, max(at, section.body), table.start)
+        return at == section.start < section.body and end - start <= _BRIEF
+
+    def _text(
+        self, start: int, end: int, section: Section, breadcrumb: tuple[str, ...], shared: Mapping[str, Any]
+    ) -> Iterator[Passage]:
+        for unit in self.units(start, end, section.body):
+            yield Passage(unit.start, unit.end, breadcrumb, unit.kind, unit.lead, shared)
+
+    def units(self, start: int, end: int, body: int) -> Iterator[Unit]:
+        """What the text between two offsets is packed into; what begins before ``body`` is a heading."""
+        text = self.document.text
+        spans = within(self.sentences, start, end)
+        head = [span for span in spans if span[1] <= body]
+        rest = spans[len(head) :]
+        if not head:
+            yield from pack_units(text, find_units(text, spans, self.settings, self.binding), self.settings)
+            return
+        if not rest:
+            yield from pack_units(text, [Unit(*span) for span in head], self.settings)
+            return
+        # The heading stays with what follows it, so that must leave room for it.
+        room = max(1, self.settings.longest - (rest[0][0] - head[0][0]))
+        target = max(1, self.settings.target - (rest[0][0] - head[0][0]))
+        smaller = replace(self.settings, target=min(target, room), longest=room)
+        first, *others = find_units(text, rest, smaller, self.binding)
+        joined = Unit(head[0][0], first.end, first.lead, first.kind)
+        yield from pack_units(text, [joined, *others], self.settings)
+
+
+def _with_lone_headings(sections: Sequence[Section]) -> list[Section]:
+    out: list[Section] = []
+    lone: int | None = None
+    for section in sections:
+        start = section.start if lone is None else lone
+        alone = section.body >= section.end and bool(section.headings)
+        if alone and section is not sections[-1]:
+            lone = start
+            continue
+        out.append(replace(section, start=start))
+        lone = None
+    return out

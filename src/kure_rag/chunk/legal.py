@@ -1,0 +1,157 @@
+"""The legal profile: an article a chunk, cut along 항, 호 and 목 where it is long; judgments by their sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from kure_rag.chunk.base import ChunkSettings, Passage
+from kure_rag.chunk.general import General
+from kure_rag.chunk.judgment import is_judgment, judgment_passages
+from kure_rag.chunk.legal_notes import amendments, references
+from kure_rag.chunk.legal_structure import Block, find_blocks
+from kure_rag.chunk.outline import Cutter, Piece, outline
+from kure_rag.chunk.pack import pack, visible, within
+from kure_rag.chunk.tables import table_parts
+from kure_rag.tokenize.base import Sentence
+from kure_rag.types import Document
+
+_LEVELS: Final = {"circled": "paragraph", "point": "item", "letter": "subitem"}
+
+
+@dataclass(frozen=True, slots=True)
+class Legal:
+    """Statutes, regulations, contracts, insurance terms and judgments.
+
+    A passage of an article has ``kind`` ``article`` and this metadata: ``part`` (``본칙``, ``부칙``, ``별표``,
+    ``특별약관``), ``part_name`` (which one), ``article`` (``제7조의13``), ``title``, ``chapter``; ``paragraph``
+    (``②-③``), ``item`` (``1.-3.``) and ``subitem`` where it is not the whole article; ``amended`` (dates),
+    ``references`` and one of ``deleted``, ``moved`` and ``omitted`` where nothing is left of it. For judgments see
+    :func:`~kure_rag.chunk.judgment.judgment_passages`.
+    """
+
+    name: str = "legal"
+    version: str = "1"
+
+    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+        """See :class:`~kure_rag.chunk.base.Profile`."""
+        if is_judgment(document.text):
+            return list(judgment_passages(document, sentences, settings))
+        blocks = find_blocks(document.text, [(table.start, table.end) for table in document.tables])
+        if not blocks:
+            return General().passages(document, sentences, settings)
+        out: list[Passage] = []
+        for block in _merged_headings(document.text, blocks):
+            for passage in _passages(document, block, sentences, settings):
+                out.extend(_around_tables(passage, document, sentences, settings))
+        return out
+
+
+def _merged_headings(text: str, blocks: Sequence[Block]) -> Iterator[Block]:
+    """Headings that follow each other without text between them are one passage."""
+    held: Block | None = None
+    for block in blocks:
+        if held is not None and block.kind == "heading" and not text[held.body : held.end].strip():
+            held = replace(block, start=held.start)
+            continue
+        if held is not None:
+            yield held
+        held = block if block.kind == "heading" else None
+        if held is None:
+            yield block
+    if held is not None:
+        yield held
+
+
+def _passages(
+    document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings
+) -> Iterator[Passage]:
+    crumb = (document.title, *block.headings)
+    if block.kind == "text":
+        for start, end in pack(document.text, within(sentences, block.start, block.end), settings):
+            yield Passage(start, end, (document.title,))
+    elif block.kind == "article":
+        yield from _article(document, block, sentences, settings, crumb)
+    else:
+        yield from _other(document, block, sentences, settings, crumb)
+
+
+def _article(
+    document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings, crumb: tuple[str, ...]
+) -> Iterator[Passage]:
+    text = document.text
+    common = _common(block)
+    node = outline(text, block.body, block.end)
+    cut = list(Cutter(text, sentences, settings, settings.longest, settings.longest).pieces(node, block.start))
+    for piece in cut:
+        own = text[max(piece.start, block.body) : piece.end]
+        values: dict[str, Any] = {**common, **(_numbers(piece) if len(cut) > 1 else {})}
+        if dates := amendments(own):
+            values["amended"] = dates
+        if named := references(own):
+            values["references"] = named
+        yield Passage(piece.start, piece.end, crumb, "article", piece.lead, values)
+
+
+def _numbers(piece: Piece) -> dict[str, str]:
+    return {_LEVELS[kind]: label for kind, label in reversed(piece.labels) if kind in _LEVELS}
+
+
+def _common(block: Block) -> dict[str, Any]:
+    mark = block.mark
+    values: dict[str, Any] = {"part": block.part}
+    if block.part_name:
+        values["part_name"] = block.part_name
+    if mark is not None and mark.kind == "article":
+        values["article"] = mark.label
+        if mark.title:
+            values["title"] = mark.title
+        if mark.state:
+            values[mark.state] = True
+        if mark.through:
+            values["through"] = mark.through
+    if block.chapter:
+        values["chapter"] = block.chapter
+    return values
+
+
+def _other(
+    document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings, crumb: tuple[str, ...]
+) -> Iterator[Passage]:
+    """A heading without text is a passage of its own; what stands under 부칙 or 별표 without articles goes with it."""
+    text = document.text
+    values = _common(block)
+    kind = {"heading": "heading", "addenda": "article", "appendix": "appendix"}[block.kind]
+    if block.kind == "heading":
+        start, end = visible(text, block.body, block.end)
+        yield Passage(block.start, block.body, crumb, "heading", metadata=values)
+        for a, b in pack(text, within(sentences, start, end), settings):
+            yield Passage(a, b, crumb, "text", metadata=values)
+        return
+    if block.kind == "addenda" and not text[block.body : block.end].strip():
+        kind = "heading"
+    for start, end in pack(text, within(sentences, block.start, block.end), settings):
+        dates = amendments(text[start:end])
+        yield Passage(start, end, crumb, kind, metadata={**values, **({"amended": dates} if dates else {})})
+
+
+def _around_tables(
+    passage: Passage, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings
+) -> Iterator[Passage]:
+    """The tables in a passage as passages of their own."""
+    at = passage.start
+    for table in document.tables:
+        if table.end <= at or table.start >= passage.end:
+            continue
+        for part in table_parts(document, table, sentences, settings):
+            start, end = max(part.start, at), min(part.end, passage.end)
+            if start >= end:
+                continue
+            if document.text[at:start].strip():
+                yield replace(passage, start=at, end=start)
+            values = {**passage.metadata, **part.metadata}
+            yield Passage(start, end, passage.breadcrumb, "table", part.lead or passage.lead, values)
+            at = end
+    if document.text[at : passage.end].strip():
+        yield replace(passage, start=at)

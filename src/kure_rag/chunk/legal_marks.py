@@ -1,0 +1,274 @@
+"""What a line of a legal text may begin: an article, a chapter, addenda, an appendix. Candidates only.
+
+A line alone rarely proves a heading: 제15조(연차휴가)에 따라 … and 제2장 및 제3장은 … begin like one. What cannot be a
+heading by its own words is left out here; :mod:`kure_rag.chunk.legal_structure` judges the rest by their order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+MarkKind = Literal["article", "chapter", "addenda", "appendix", "name"]
+State = Literal["", "deleted", "moved", "omitted"]
+Key = tuple[int, ...]
+
+CHAPTER_RANKS: Final = {"부": 0, "편": 1, "장": 2, "절": 3, "관": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A line that may be a heading.
+
+    Attributes:
+        kind: What it would be.
+        start: Offset of its first character.
+        body: Offset after the heading; the rest of the line belongs to the text under it.
+        end: Offset after the line.
+        key: Its number, comparable within its kind: (7, 0, 13, 0) for 제7조의13.
+        label: Its number as cited, such as ``제7조의13`` or ``별표 2``.
+        title: The heading's own words, without notes.
+        rank: For chapters, see :data:`CHAPTER_RANKS`.
+        bare: An article without a title in brackets: weak evidence.
+        state: ``deleted``, ``moved`` (nothing is left but where it went) or ``omitted`` (printed as 생략).
+        through: Label of the last article where one line deletes several.
+    """
+
+    kind: MarkKind
+    start: int
+    body: int
+    end: int
+    key: Key = ()
+    label: str = ""
+    title: str = ""
+    rank: int = 0
+    bare: bool = False
+    state: State = ""
+    through: str = ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the line holds nothing but an article's number."""
+        return self.body == self.end and not self.title
+
+    @property
+    def heading(self) -> str:
+        """As it stands in a breadcrumb: ``제15조(연차휴가)``, ``제1장 총칙``."""
+        if self.kind == "article":
+            return f"{self.label}({self.title})" if self.title else self.label
+        return f"{self.label} {self.title}".strip()
+
+
+_LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
+_BRANCH: Final = r"(?:\s*의\s*(\d{1,3})(?!\d*[가-힣%]))?"
+_NUMBER: Final = rf"제\s*(\d{{1,4}})(?:\s*-\s*(\d{{1,3}}))?\s*조{_BRANCH}{_BRANCH}"
+_ARTICLE: Final = re.compile(_NUMBER)
+_OPEN: Final = {"(": ")", "[": "]", "【": "】", "〔": "〕"}
+_TITLE_SPAN: Final = 160
+_NOTE_WORDS: Final = re.compile(
+    r"(?:전문|본조|제목|일부)?\s*(?:개정|신설|삭제|이동)\s*(?:[:<〈(,\d]|$)|시행일?\s*[:\d]|\d{4}\s*[.년]"
+)
+# 제15조(연차휴가)에 따라: the line goes on with a particle, so it is a reference.
+_REFERENCE_GOES_ON: Final = re.compile(
+    r"(?:[에의을를과와로]|으로)(?=\s)|에(?:서|게|는|도|따|의)|부터|까지|[,ㆍ·]|의\s?규정"
+    r"|\s*(?:및|또는|내지|단서|본문|전단|후단|제\s*\d+\s*[항호]|각\s*[항호]|등(?:에|의|을)?(?=\s))(?=[\s제]|$|\d)|\s+중(?=\s)"
+)
+_BARE_GOES_ON: Final = re.compile(
+    r"\s*(?:제\s*\d+\s*[항호]|[항호]|중\s|및|또는|내지|단서|본문|전단|후단|각\s*[항호]|등|부터|까지|[,ㆍ·~∼.)\]」”\"'])|(?=[가-힣])"
+)
+_GONE: Final = re.compile(r"\s*(?P<what>삭\s*제|생\s*략)\s*(?:[<(\[〈][^\n]*)?\.?\s*$")
+_MOVED: Final = re.compile(r"\s*\n\s*\[[^\[\]\n]{0,80}(?:이동|삭제)")
+_GONE_RANGE: Final = re.compile(
+    rf"\s*(?:부터|내지|및|[,ㆍ·~∼])\s*(?:{_NUMBER}\s*(?:[,ㆍ·및]\s*)?)+(?:까지)?\s*(?:는|은|를)?\s*(?P<what>삭\s*제|생\s*략)\s*(?:[<(\[〈][^\n]*)?\.?\s*$"
+)
+_CHAPTER: Final = re.compile(r"제\s*(\d{1,3})\s*([부편장절관])(?:\s*의\s*(\d{1,2})(?!\d*[가-힣]))?(?![가-힣]*\d*조)")
+_CHAPTER_GOES_ON: Final = re.compile(
+    r"(?:[에의을를과와은는이가로도]|으로|에서|부터|까지)(?=\s|$|\d)|\s*(?:및|또는|내지|[,ㆍ·~∼])(?=[\s제]|$|\d)|\s*제\s*\d+\s*[편장절관조항호]"
+)
+_SENTENCE: Final = re.compile(r"(?:[다요함음것]|한다|[을를의에과와은는])[.]?$|[.,;]$")
+_NOTE_AT_END: Final = re.compile(
+    r"\s*(?:[<〈‹][^\n]*|\[[^\[\]\n]*(?:개정|신설|삭제|\d{4})[^\n]*|\(\s*(?:개정|신설|삭제|본[장절조])[^\n]*)$"
+)
+_ADDENDA: Final = re.compile(
+    r"[\[【(<]?\s*부\s{0,8}칙\s*[\]】)>]?\s*(?=$|[<(\[〈‹【]|제?\s*\d{4}\s*[.년]|[(<]?제\s*\d+\s*호)"
+)
+_APPENDIX: Final = re.compile(
+    r"(?P<open>[\[【<(〔]?)\s*별\s{0,4}(?P<what>표|지)\s*(?:제\s*)?(?P<number>\d{1,3})?\s*호?(?:\s*의\s*(?P<branch>\d{1,2}))?\s*호?"
+    r"(?P<form>\s*서\s*식)?\s*(?P<close>[\]】>)〕]?)"
+)
+_NAME: Final = re.compile(
+    r"[【\[<]?\s*[^\n.,;:。]{0,60}(?:약\s?관|특\s?약|규\s?정|규\s?칙|세\s?칙|계\s?약\s?서|지\s?침|정\s?관|학\s?칙|요\s?강|내\s?규|조\s?례|협\s?약|합의서|고\s?시)\s*(?:\([^()\n]*\))?\s*[】\]>]?$"
+)
+_LEADER: Final = re.compile(r"(?:[.·․…‥]\s?){3,}\s*\d*\s*$|\s{2,}\d{1,4}\s*$")
+_CIRCLED: Final = "①②"
+
+
+def find_marks(text: str) -> list[Mark]:
+    """Every line that may be a heading, in order."""
+    return [mark for line in _LINE.finditer(text) if (mark := _mark(text, line.start(), line.end())) is not None]
+
+
+def _mark(text: str, start: int, end: int) -> Mark | None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    first = text[start]
+    if first == "제":
+        return _article(text, start, end) or _chapter(text, start, end)
+    if first in "부[【(<" and (match := _ADDENDA.match(text, start, end)):
+        return _addenda(text, start, end, match.end())
+    if first in "별[【<(〔" and (mark := _appendix(text, start, end)) is not None:
+        return mark
+    return _name(text, start, end)
+
+
+def _article(text: str, start: int, end: int) -> Mark | None:
+    match = _ARTICLE.match(text, start, end)
+    if match is None or _LEADER.search(text, match.end(), end):
+        return None
+    key, label = _key(match), _label(match)
+    if several := _GONE_RANGE.match(text, match.end(), end):
+        *_, last = _ARTICLE.finditer(text, match.end(), several.end())
+        return Mark("article", start, match.end(), end, key, label, state=_state(several), through=_label(last))
+    at = _skip(text, match.end(), end)
+    if at < end and text[at] in _OPEN and (close := _closing(text, at)) is not None:
+        inner = " ".join(text[at + 1 : close].split())
+        if inner and not (_NOTE_WORDS.match(inner) or _REFERENCE_GOES_ON.match(text, close + 1)):
+            state = _state(_GONE.match(text, close + 1, end)) if close < end else ""
+            return Mark("article", start, close + 1, max(end, close + 1), key, label, inner, state=state)
+        return None
+    if gone := _GONE.match(text, match.end(), end):
+        return Mark("article", start, match.end(), end, key, label, state=_state(gone))
+    if match.end() == end and _MOVED.match(text, end):
+        return Mark("article", start, end, end, key, label, state="moved")
+    if match.end() < end and _BARE_GOES_ON.match(text, match.end(), end):
+        return None
+    return _bare_article(text, start, end, match.end(), key, label)
+
+
+def _bare_article(text: str, start: int, end: int, at: int, key: Key, label: str) -> Mark:
+    """제21조 경기개시 시간, or 제7조 ① …; the rest of a short line that is no sentence is its title."""
+    rest = text[at:end].strip()
+    if not rest or rest[0] in _CIRCLED or len(rest) > 40 or _SENTENCE.search(rest):
+        return Mark("article", start, at, end, key, label, bare=not rest.startswith("①"))
+    return Mark("article", start, end, end, key, label, _without_note(rest), bare=True)
+
+
+def _chapter(text: str, start: int, end: int) -> Mark | None:
+    match = _CHAPTER.match(text, start, end)
+    if match is None or end - start > 200 or _LEADER.search(text, match.end(), end):
+        return None
+    if _CHAPTER_GOES_ON.match(text, match.end(), end):
+        return None
+    title = _without_note(" ".join(text[match.end() : end].split())).strip("- :")
+    if len(title) > 80 or (title and _SENTENCE.search(title) and title[-1] in ".,;") or title.endswith("한다"):
+        return None
+    label = f"제{int(match[1])}{match[2]}" + (f"의{int(match[3])}" if match[3] else "")
+    key = (int(match[1]), int(match[3] or 0))
+    return Mark("chapter", start, end, end, key, label, title, CHAPTER_RANKS[match[2]])
+
+
+def _addenda(text: str, start: int, end: int, at: int) -> Mark:
+    """부칙 <법률 제17112호, 2020. 3. 24.> (다른 법의 이름): the text may begin in the same line."""
+    body = at
+    for _ in range(2):
+        at = _skip(text, body, end)
+        close = _closing(text, at, {"<": ">", "〈": "〉", "‹": "›", "(": ")", "[": "]"}) if at < end else None
+        if close is None or close >= end:
+            break
+        body = close + 1
+    if body < end and not text[body].isspace() and text[body] in "에의을를":
+        body = end
+    rest = text[body:end].strip()
+    if rest and not re.match(r"이\s|①|제\s*1\s*조|[(<]", rest) and len(rest) < 60:
+        body = end
+    return Mark("addenda", start, body, end, label=_addenda_label(text[start:body]))
+
+
+def _addenda_label(printed: str) -> str:
+    words = " ".join(printed.split())
+    return re.sub(r"^[\[【(<]?\s*부\s*칙\s*[\]】)>]?\s*", "부칙 ", words, count=1).strip()
+
+
+def _appendix(text: str, start: int, end: int) -> Mark | None:
+    match = _APPENDIX.match(text, start, end)
+    if match is None or (match["open"] and not match["close"]) or (match["close"] and not match["open"]):
+        return None
+    rest = text[match.end() : end]
+    bracketed = bool(match["open"])
+    if not bracketed and rest.strip() and (match["number"] is None or not rest[0].isspace()):
+        return None
+    if re.match(r"\s*(?:[에의을를과와은는이가로]\s|및|또는|[,ㆍ·]|제\s*\d+\s*[호조])", rest) or rest.rstrip().endswith(
+        "다."
+    ):
+        return None
+    label = "별" + match["what"] + (f" {int(match['number'])}" if match["number"] else "")
+    if match["what"] == "지" and match["number"]:
+        label = f"별지 제{int(match['number'])}호"
+    label += f"의{int(match['branch'])}" if match["branch"] else ""
+    label += "서식" if match["form"] else ""
+    title = _without_note(" ".join(rest.split()))
+    return Mark("appendix", start, end, end, label=label, title=title if len(title) <= 80 else "", bare=not bracketed)
+
+
+def _name(text: str, start: int, end: int) -> Mark | None:
+    """암진단비 특별약관: the name of a text of its own, if articles that begin at 제1조 follow."""
+    if end - start > 70 or text[end - 1] not in "관약정칙서침강규례시】]>)" or not _NAME.match(text, start, end):
+        return None
+    title = " ".join(text[start:end].split()).strip("【】[]<> ")
+    return Mark("name", start, end, end, title=title)
+
+
+def _state(match: re.Match[str] | None) -> State:
+    if match is None:
+        return ""
+    return "deleted" if match["what"].startswith("삭") else "omitted"
+
+
+def _key(match: re.Match[str]) -> Key:
+    return tuple(int(number or 0) for number in match.groups()[:4])
+
+
+def _label(match: re.Match[str]) -> str:
+    first, second, *branches = match.groups()[:4]
+    number = f"제{int(first)}" + (f"-{int(second)}" if second else "") + "조"
+    return number + "".join(f"의{int(branch)}" for branch in branches if branch)
+
+
+def _without_note(title: str) -> str:
+    return _NOTE_AT_END.sub("", title).strip()
+
+
+def _closing(text: str, at: int, pairs: dict[str, str] | None = None) -> int | None:
+    """Offset of the bracket that closes the one at ``at``: near, and after at most one line break."""
+    opens = text[at]
+    if opens not in (pairs or _OPEN):
+        return None
+    closes = (pairs or _OPEN)[opens]
+    depth = breaks = 0
+    for i in range(at, min(len(text), at + _TITLE_SPAN)):
+        char = text[i]
+        depth += (char == opens) - (char == closes)
+        breaks += char == "\n"
+        if breaks > 1:
+            return None
+        if depth == 0:
+            return i
+    return None
+
+
+def _skip(text: str, start: int, end: int) -> int:
+    while start < end and text[start].isspace():
+        start += 1
+    return start
+
+
+def lines_after(text: str, at: int, count: int) -> Iterator[tuple[int, int]]:
+    """Spans of the next visible lines after an offset."""
+    for i, line in enumerate(_LINE.finditer(text, at)):
+        if i == count:
+            return
+        yield line.start(), line.end()

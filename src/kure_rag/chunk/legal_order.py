@@ -1,0 +1,235 @@
+"""Which candidates are headings: the order of their numbers decides.
+
+Article numbers rise within one text and begin again in the next: in 부칙, in the next 특별약관, in the next
+regulation of a collection. So a candidate that does not fit the rising row of its text is a reference or a quotation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from kure_rag.chunk.legal_marks import Key, Mark, lines_after
+
+_WINDOW: Final = 100  # candidates looked back at: a text with more false ones in a row is no statute
+_ADDENDA_LEAP: Final = 12  # addenda count without gaps, but for articles that are printed as 생략
+_ANNOUNCED: Final = re.compile(r"다음과\s?같이\s?(?:각각\s?)?(?:한다|하고|신설|개정|정한다|변경)")
+_NAMED: Final = re.compile(r"제\s*(\d+)\s*조(?:\s*의\s*(\d+))?")
+
+
+def choose(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """The marks that are headings, in order."""
+    return [mark for run in _texts(text, marks) for mark in _chosen(text, run)]
+
+
+def _texts(text: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
+    """Marks of each text whose articles begin at 제1조."""
+    run: list[Mark] = []
+    for i, mark in enumerate(marks):
+        if mark.kind == "addenda" and (run or i):
+            yield run
+            run = []
+        elif mark.kind == "article" and mark.key[0] == 1 and sum(mark.key[1:]) <= 1 and _restarts(text, marks, i, run):
+            head = _head_of_next(run)
+            yield run[: len(run) - head]
+            run = run[len(run) - head :]
+        run.append(mark)
+    yield run
+
+
+def _restarts(text: str, marks: Sequence[Mark], i: int, run: Sequence[Mark]) -> bool:
+    """Whether this 제1조 begins another text than the one whose marks are in the run."""
+    articles = [mark for mark in run if mark.kind == "article" and not mark.bare]
+    in_addenda = bool(run) and run[0].kind == "addenda"
+    if not (articles or in_addenda) or marks[i].bare or _follows_announcement(text, marks[i]):
+        return False
+    named = _head_of_next(run) > 0
+    if in_addenda and not articles:
+        return named or "목적" in marks[i].title
+    if articles[0].key == marks[i].key and all(mark.key == marks[i].key for mark in articles):
+        return named
+    following = next((mark for mark in marks[i + 1 :] if mark.kind == "article" and not mark.bare), None)
+    return named or (following is not None and following.key[:2] in {(2, 0), (1, 2), (1, 0)})
+
+
+def _head_of_next(run: Sequence[Mark]) -> int:
+    """How many marks at a run's end are the next text's name and first chapter headings."""
+    count = 0
+    for mark in reversed(run):
+        first_chapter = mark.kind == "chapter" and mark.key[0] == 1
+        if not (first_chapter or mark.kind == "name"):
+            break
+        count += 1
+    return count if count < len(run) else 0
+
+
+def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
+    """The marks of one text that are headings."""
+    in_addenda = bool(run) and run[0].kind == "addenda"
+    articles = _articles(text, run, in_addenda=in_addenda)
+    if in_addenda and not articles:
+        return [mark for mark in run if mark.kind in ("addenda", "appendix")]
+    if not articles:
+        return [mark for mark in run if mark.kind == "appendix"]
+    last = articles[-1].start
+    kept = set(articles)
+    first = articles[0].start
+    out = []
+    for mark in run:
+        if mark.kind == "article" and mark not in kept:
+            continue
+        if mark.kind == "chapter" and (in_addenda or not _heads_something(text, mark, run)):
+            continue
+        # A 별표 that articles follow is a reference to one; a name stands above its text.
+        if (mark.kind == "appendix" and mark.start < last) or (
+            mark.kind == "name" and not _names(text, mark, run, first)
+        ):
+            continue
+        out.append(mark)
+    return _with_wrapped_titles(text, out)
+
+
+def _articles(text: str, run: Sequence[Mark], *, in_addenda: bool) -> list[Mark]:
+    """The heaviest row of candidates whose numbers rise."""
+    found = [mark for mark in run if mark.kind == "article"]
+    titled = sum(bool(mark.title) and not mark.bare for mark in found)
+    untitled = len(_rising([mark for mark in found if not mark.title]))
+    with_titles = titled * 2 >= untitled if titled >= 3 else in_addenda and titled > 0
+    if with_titles:
+        found = [mark for mark in found if not mark.bare or mark.alone]
+    if in_addenda:
+        found = _not_quoted(text, found, run[0].end)
+    row = _rising(_without_contents(text, found))
+    if with_titles:
+        row = [mark for i, mark in enumerate(row) if not mark.bare or _fits(row, i)]
+    return _without_leaps(row) if in_addenda else row
+
+
+def _fits(row: Sequence[Mark], i: int) -> bool:
+    """Whether a number that stands alone in its line is just the next one: an article that moved away."""
+    before = i == 0 or _follows(row[i - 1].key, row[i].key)
+    return before and (i + 1 == len(row) or _follows(row[i].key, row[i + 1].key))
+
+
+def _rising(marks: Sequence[Mark]) -> list[Mark]:
+    best: list[float] = []
+    before: list[int] = []
+    for i, mark in enumerate(marks):
+        weight = 1.0 if mark.bare else 2.0
+        top, at = 0.0, -1
+        for j in range(max(0, i - _WINDOW), i):
+            # Two wordings of an article stand below each other where the later one is not yet in force.
+            if marks[j].key < mark.key or (marks[j].key == mark.key and _again(marks[j], mark)):
+                value = best[j] + (0.5 if _follows(marks[j].key, mark.key) else 0.0)
+                if value > top:
+                    top, at = value, j
+        best.append(top + weight)
+        before.append(at)
+    row: list[Mark] = []
+    i = max(range(len(best)), key=best.__getitem__, default=-1)
+    while i >= 0:
+        row.append(marks[i])
+        i = before[i]
+    return row[::-1]
+
+
+def _again(mark: Mark, following: Mark) -> bool:
+    return not (mark.bare or following.bare) and mark.title == following.title and mark.title != ""
+
+
+def _follows(key: Key, following: Key) -> bool:
+    number, part, *branches = key
+    if following[0] == number and following[1] == part:
+        return sum(following[2:]) - sum(branches) <= 2
+    return following[0] == number + 1 or (following[0] == number and following[1] == part + 1)
+
+
+def _without_leaps(row: Sequence[Mark]) -> list[Mark]:
+    out: list[Mark] = []
+    for mark in row:
+        previous = out[-1].key[0] if out else 0
+        if mark.key[0] - previous > _ADDENDA_LEAP:
+            break
+        out.append(mark)
+    return out
+
+
+def _not_quoted(text: str, marks: Sequence[Mark], start: int) -> list[Mark]:
+    """제3조를 다음과 같이 한다. 제3조(…) …: such an article is the new wording of another law."""
+    out: list[Mark] = []
+    pending: set[Key] = set()
+    for mark in marks:
+        pending |= _announced(text, start, mark.start)
+        start = mark.end
+        key = (mark.key[0], mark.key[2])
+        if key in pending or _follows_announcement(text, mark):
+            pending.discard(key)
+        else:
+            pending.clear()
+            out.append(mark)
+    return out
+
+
+def _announced(text: str, start: int, end: int) -> set[Key]:
+    """Numbers of the articles whose new wording is announced between two offsets."""
+    keys: set[Key] = set()
+    for match in _ANNOUNCED.finditer(text, start, end):
+        sentence = text[max(start, text.rfind("\n", start, match.start()) + 1) : match.start()]
+        named = [(int(number), int(branch or 0)) for number, branch in _NAMED.findall(sentence)]
+        keys.update(named)
+        if len(named) == 2 and re.search(r"부터|내지", sentence):
+            keys.update((number, 0) for number in range(named[0][0], min(named[1][0], named[0][0] + _WINDOW)))
+    return keys
+
+
+def _follows_announcement(text: str, mark: Mark) -> bool:
+    line = text[max(0, mark.start - 200) : mark.start].rstrip().rpartition("\n")[2]
+    return _ANNOUNCED.search(line[-40:]) is not None
+
+
+def _without_contents(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """Leaves out tables of contents: three articles in a row with nothing but their titles."""
+    alone = []
+    for i, mark in enumerate(marks):
+        empty = bool(mark.title) and not mark.state and not text[mark.body : mark.end].strip()
+        if i + 1 < len(marks):
+            alone.append(empty and not text[mark.end : marks[i + 1].start].strip())
+        else:
+            alone.append(empty and alone[-2:] == [True, True])
+    rows = {i + k for i in range(len(marks) - 2) if all(alone[i : i + 3]) for k in range(3)}
+    return [mark for i, mark in enumerate(marks) if i not in rows]
+
+
+def _heads_something(text: str, mark: Mark, run: Sequence[Mark]) -> bool:
+    """A chapter's heading has another heading below it, or at least no sentence in it."""
+    starts = {other.start for other in run if other.kind in ("article", "chapter")}
+    for start, end in lines_after(text, mark.end, 3):
+        if start + (len(text[start:end]) - len(text[start:end].lstrip())) in starts:
+            return True
+        if text[start:end].lstrip()[:1] not in "<[〈(" and end - start > 60:
+            break
+    previous = [m.key for m in run if m.kind == "chapter" and m.rank == mark.rank and m.start < mark.start]
+    follows = mark.key[0] == 1 or any(mark.key[0] - key[0] in (0, 1) and key < mark.key for key in previous[-1:])
+    return follows and len(mark.title) <= 40
+
+
+def _names(text: str, mark: Mark, run: Sequence[Mark], first: int) -> bool:
+    """Whether it is the name nearest above the articles. That of a document's only text is its title."""
+    nearest = mark.start < first and not any(m.kind == "name" and mark.start < m.start < first for m in run)
+    return nearest and ("약관" in mark.title or "특약" in mark.title or text.find("\n제1조", 0, mark.start) >= 0)
+
+
+def _with_wrapped_titles(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """A chapter's title that goes on in the next line is one title."""
+    out = []
+    for i, mark in enumerate(marks):
+        following = marks[i + 1].start if i + 1 < len(marks) else len(text)
+        between = text[mark.end : following].strip()
+        plain = between and "\n" not in between and between[0] not in "<[〈(" and len(between) <= 40
+        if mark.kind == "chapter" and plain and len(mark.title) >= 25 and not re.search(r"[.다]$", between):
+            end = mark.end + text[mark.end : following].index(between) + len(between)
+            mark = replace(mark, title=f"{mark.title} {between}", body=end, end=end)
+        out.append(mark)
+    return out

@@ -1,0 +1,117 @@
+"""A legal text → blocks: each heading with what stands under it, and its place in the whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kure_rag.chunk.legal_marks import CHAPTER_RANKS, Mark, find_marks
+from kure_rag.chunk.legal_order import choose
+
+BlockKind = Literal["text", "heading", "article", "addenda", "appendix"]
+
+_CHAPTER_RANK: Final = CHAPTER_RANKS["장"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of text under one heading.
+
+    Attributes:
+        kind: What it is.
+        start: Offset of its first character, the heading's.
+        body: Offset after the heading.
+        end: Offset after its last character.
+        headings: Above it and its own, outermost first, without the document's title.
+        part: ``본칙``, ``부칙``, ``별표`` or ``특별약관``; empty before the first article.
+        part_name: The heading of that part, such as ``부칙 <법률 제17112호, 2020. 3. 24.>``.
+        chapter: The nearest 장.
+        mark: The heading itself.
+    """
+
+    kind: BlockKind
+    start: int
+    body: int
+    end: int
+    headings: tuple[str, ...] = ()
+    part: str = ""
+    part_name: str = ""
+    chapter: str = ""
+    mark: Mark | None = None
+
+
+def find_blocks(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Block]:
+    """Cuts a text into its articles and what stands between them.
+
+    Args:
+        text: A document's.
+        skip: Spans in which no line is a heading: tables.
+
+    Returns:
+        Blocks in order that cover every visible character; empty where the text has no article.
+    """
+    marks = _outside(find_marks(text), skip)
+    chosen = choose(text, marks)
+    if not any(mark.kind == "article" for mark in chosen):
+        return []
+    return list(_blocks(text, chosen))
+
+
+def _outside(marks: Sequence[Mark], skip: Sequence[tuple[int, int]]) -> list[Mark]:
+    spans = sorted(skip)
+    out, i = [], 0
+    for mark in marks:
+        while i < len(spans) and spans[i][1] <= mark.start:
+            i += 1
+        if i == len(spans) or mark.start < spans[i][0]:
+            out.append(mark)
+    return out
+
+
+def _blocks(text: str, marks: Sequence[Mark]) -> Iterator[Block]:
+    if text[: marks[0].start].strip():
+        yield Block("text", 0, 0, marks[0].start)
+    part, part_name = "", ""
+    above: list[Mark] = []
+    seen = False
+    for i, mark in enumerate(marks):
+        end = marks[i + 1].start if i + 1 < len(marks) else len(text)
+        if mark.kind == "addenda":
+            part, part_name, above = "부칙", mark.label, []
+        elif mark.kind == "appendix":
+            part, part_name, above = "별표", mark.heading, []
+        elif mark.kind == "name":
+            special = re.search(r"특\s?약|특별\s?약관", mark.title)
+            part, part_name, above = "특별약관" if special else "본칙", mark.title, []
+        elif mark.kind == "chapter":
+            if part in ("부칙", "별표"):
+                part, part_name, above = "본칙", "", []
+            above = [m for m in above if m.rank < mark.rank] + [mark]
+        elif part == "별표" or (part == "부칙" and seen and _begins_again(marks, i)):
+            part, part_name, above = "본칙", "", []
+        part = part or "본칙"
+        seen = seen or mark.kind == "article"
+        yield _block(text, mark, end, (part, part_name), above)
+
+
+def _begins_again(marks: Sequence[Mark], i: int) -> bool:
+    """Whether the article is the first of a text that follows addenda without a name or a chapter."""
+    if marks[i].key[0] != 1:
+        return False
+    since = []
+    for mark in reversed(marks[:i]):
+        if mark.kind == "addenda":
+            break
+        since.append(mark)
+    return any(mark.kind == "article" for mark in since) or "목적" in marks[i].title
+
+
+def _block(text: str, mark: Mark, end: int, part: tuple[str, str], above: Sequence[Mark]) -> Block:
+    chapters = tuple(m.heading for m in above)
+    chapter = next((m.heading for m in reversed(above) if m.rank == _CHAPTER_RANK), "")
+    name = (part[1],) if part[1] else ()
+    own = (mark.heading,) if mark.kind == "article" else ()
+    kind: BlockKind = "heading" if mark.kind in ("chapter", "name") else mark.kind  # type: ignore[assignment]
+    return Block(kind, mark.start, mark.body, end, (*name, *chapters, *own), part[0], part[1], chapter, mark)

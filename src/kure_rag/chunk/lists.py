@@ -1,0 +1,231 @@
+"""Lines → units that belong together: a list with the sentence that announces it, a note with what it explains.
+
+A list that is too long is cut between its items, and what announced it goes along with each part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from kure_rag.chunk.base import ChunkSettings
+from kure_rag.chunk.markers import LEADERS, Marker, find_marker
+from kure_rag.chunk.pack import Span, Unit
+
+_ANNOUNCES: Final = re.compile(
+    r"(?:다음|아래|각\s?호|이하|같(?:다|음|이)|따른다)[^.]{0,40}[.:]?$|[:：]$|(?:다\s+음|아\s+래)"
+)
+_SIGNAL: Final = re.compile(r"[-–—<\s]*(?:다\s*음|아\s*래)[-–—>\s]*$")  # 「- 다 음 -」 on a line of its own
+_ENDS: Final = re.compile(r"[.?!:;。]['\"”’)\]]*$|[다요음함됨임것][)\]]?$")
+_SHORT: Final = 80  # characters of an item on average; longer ones are paragraphs with a mark before them
+_DEEPEST: Final = 8
+_LEAD: Final = 120  # characters of each line of a lead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What else belongs together in documents of a kind.
+
+    Attributes:
+        opens: A line that begins a whole which lasts until the next such line, such as the question of a Q&A.
+        kind: The whole's kind, as in :class:`~kure_rag.types.Chunk`.
+        clings: A line that belongs to what stands before it, such as the grade of a recommendation.
+    """
+
+    opens: re.Pattern[str] | None = None
+    kind: str = "text"
+    clings: re.Pattern[str] | None = None
+
+
+@dataclass(slots=True)
+class _Node:
+    """A paragraph, or an item with the items under it. Spans are sentences or lines."""
+
+    spans: list[Span]
+    style: str = ""
+    children: list[_Node] = field(default_factory=list)
+
+    @property
+    def start(self) -> int:
+        return self.spans[0][0]
+
+    @property
+    def end(self) -> int:
+        return self.children[-1].end if self.children else self.spans[-1][1]
+
+
+def find_units(text: str, spans: Sequence[Span], settings: ChunkSettings, binding: Binding | None = None) -> list[Unit]:
+    """The units of a stretch of text.
+
+    Args:
+        text: The document's.
+        spans: Its sentences, in order; none crosses a line.
+        settings: Lengths.
+        binding: What else belongs together.
+    """
+    binding = binding or Binding()
+    maker = _Maker(text, settings, binding)
+    out: list[Unit] = []
+    for whole, lines in _wholes(text, _lines(text, spans), binding):
+        if not whole:
+            out.extend(maker.units(_nodes(text, lines, binding)))
+        elif lines[-1][-1][1] - lines[0][0][0] <= settings.longest:
+            out.append(Unit(lines[0][0][0], lines[-1][-1][1], "", binding.kind))
+        else:
+            out.extend(_long_whole(maker, text, lines, binding))
+    return out
+
+
+def _long_whole(maker: _Maker, text: str, lines: Sequence[list[Span]], binding: Binding) -> Iterator[Unit]:
+    """A whole over the limit: its first line goes along with every part."""
+    opening = _trimmed(text[lines[0][0][0] : lines[0][-1][1]])
+    for i, unit in enumerate(maker.units(_nodes(text, lines, binding), opening)):
+        yield Unit(unit.start, unit.end, unit.lead if i else "", binding.kind)
+
+
+def _lines(text: str, spans: Sequence[Span]) -> list[list[Span]]:
+    lines: list[list[Span]] = []
+    for span in spans:
+        if lines and text.find("\n", lines[-1][-1][1], span[0]) < 0:
+            lines[-1].append(span)
+        else:
+            lines.append([span])
+    return lines
+
+
+def _wholes(text: str, lines: Sequence[list[Span]], binding: Binding) -> Iterator[tuple[bool, list[list[Span]]]]:
+    if binding.opens is None:
+        yield False, list(lines)
+        return
+    held: list[list[Span]] = []
+    opened = False
+    for line in lines:
+        if binding.opens.match(text, line[0][0], line[-1][1]):
+            if held:
+                yield opened, held
+            held, opened = [], True
+        held.append(line)
+    if held:
+        yield opened, held
+
+
+def _nodes(text: str, lines: Sequence[list[Span]], binding: Binding) -> list[_Node]:
+    """Paragraphs and items, items under those they are a part of."""
+    top: list[_Node] = []
+    stack: list[_Node] = []
+    last: _Node | None = None
+    for spans in lines:
+        printed = text[spans[0][0] : spans[-1][1]]
+        contents = LEADERS.search(printed) is not None
+        marker = None if contents or _SIGNAL.match(printed) else find_marker(printed)
+        if last is not None and not contents and _goes_on(text, last, printed, marker, binding):
+            last.spans.extend(spans)
+            continue
+        last = _Node(list(spans), marker.style if marker is not None and marker.style != "note" else "")
+        if not last.style:
+            stack.clear()
+            top.append(last)
+            continue
+        level = next((i for i, node in enumerate(stack) if node.style == last.style), min(len(stack), _DEEPEST))
+        del stack[level:]
+        (stack[-1].children if stack else top).append(last)
+        stack.append(last)
+    return top
+
+
+def _goes_on(text: str, last: _Node, printed: str, marker: Marker | None, binding: Binding) -> bool:
+    """Whether a line is no paragraph or item of its own, but part of the one before it."""
+    if binding.clings is not None and binding.clings.match(printed):
+        return True
+    if marker is not None:
+        return marker.style == "note"
+    if _SIGNAL.match(printed):
+        return True
+    # The rest of a line that was wrapped.
+    start, end = last.spans[-1]
+    return _ENDS.search(text, start, end) is None and LEADERS.search(text, start, end) is None
+
+
+def _trimmed(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) <= _LEAD:
+        return text
+    return text[: text.rfind(" ", _LEAD // 2, _LEAD) if " " in text[_LEAD // 2 : _LEAD] else _LEAD] + " …"
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    text: str
+    settings: ChunkSettings
+    binding: Binding
+
+    def units(self, nodes: Sequence[_Node], lead: str = "") -> list[Unit]:
+        out: list[Unit] = []
+        i = 0
+        while i < len(nodes):
+            j = i
+            while j < len(nodes) and nodes[j].style:
+                j += 1
+            if j > i:
+                announced = out.pop() if i and out and self._announces(nodes[i - 1]) else None
+                out.extend(self._list(announced, nodes[i:j], lead))
+                i = j
+            else:
+                out.extend(Unit(*span, lead) for span in self._sentences(nodes[i].spans))
+                i += 1
+        return out
+
+    def _announces(self, node: _Node) -> bool:
+        start, end = node.spans[-1]
+        return _ANNOUNCES.search(self.text, max(start, end - 60), end) is not None
+
+    def _sentences(self, spans: Sequence[Span]) -> Iterator[Span]:
+        """Sentences, put together again where a line break cut them."""
+        held: Span | None = None
+        for span in spans:
+            if held is not None and self._same(held, span):
+                held = (held[0], span[1])
+                continue
+            if held is not None:
+                yield held
+            held = span
+        if held is not None:
+            yield held
+
+    def _same(self, held: Span, span: Span) -> bool:
+        length = span[1] - held[0]
+        clings = self.binding.clings
+        if clings is not None and length <= self.settings.longest and clings.match(self.text, *span):
+            return True
+        wrapped = "\n" in self.text[held[1] : span[0]] and _ENDS.search(self.text, *held) is None
+        return wrapped and length <= self.settings.target
+
+    def _list(self, announced: Unit | None, items: Sequence[_Node], lead: str) -> list[Unit]:
+        start = announced.start if announced is not None else items[0].start
+        end = items[-1].end
+        short = sum(item.end - item.start for item in items) <= _SHORT * len(items)
+        if end - start <= (self.settings.longest if announced is not None or short else self.settings.target):
+            return [Unit(start, end, lead)]
+        below = lead
+        if announced is not None:
+            below = _joined(lead, self.text[announced.start : announced.end])
+        units = [unit for item in items for unit in self._item(item, below)]
+        if announced is not None:
+            units[0] = Unit(announced.start, units[0].end, lead)
+        return units
+
+    def _item(self, item: _Node, lead: str) -> list[Unit]:
+        if item.end - item.start <= self.settings.target:
+            return [Unit(item.start, item.end, lead)]
+        own = [Unit(*span, lead) for span in self._sentences(item.spans)]
+        if item.children:
+            return [*own[:-1], *self._list(own[-1], item.children, lead)]
+        if item.end - item.start <= self.settings.longest:
+            return [Unit(item.start, item.end, lead)]
+        return own
+
+
+def _joined(lead: str, more: str) -> str:
+    return "\n".join(part for part in (lead, _trimmed(more)) if part)

@@ -1,0 +1,95 @@
+"""Section names that a kind of document is known by, found by their spelling and not by their number.
+
+The number of a section moves from year to year and from form to form; 재무에 관한 사항 and 용법·용량 stay what they
+are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kure_rag.chunk.markers import find_marker
+
+PART_RANK: Final = 10  # where 장 and Ⅰ. rank
+_MARK: Final = r"\s?(?:[·ㆍ・‧⋅∙･․/,]|및)?\s?"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of sections.
+
+    Attributes:
+        spellings: Each section's name and how it may be printed. ``·`` stands for any such mark, 및, or nothing, and a
+            space may be missing; printed letters may be spaced out, as in 주 문.
+        rank: Where one without a number ranks among headings; as 장 and Ⅰ. do unless said otherwise.
+        restart: Names under which numbers begin anew on a lower level, as those of the notes to financial statements.
+    """
+
+    spellings: Mapping[str, Collection[str]]
+    rank: int = PART_RANK
+    restart: Collection[str] = ()
+
+
+class Found(NamedTuple):
+    """A name at the beginning of a line.
+
+    Attributes:
+        name: The key in :attr:`Names.spellings`.
+        rank: Its rank.
+        restart: Whether numbers begin anew under it.
+        stop: Offset after the printed name in the line.
+    """
+
+    name: str
+    rank: int
+    restart: bool
+    stop: int
+
+
+class NameFinder:
+    """Finds names at the beginning of lines.
+
+    Args:
+        names: Groups of names; where one name begins another, the longer one is tried first.
+    """
+
+    def __init__(self, names: Sequence[Names]) -> None:
+        every = [
+            (spelling, name, group.rank, name in group.restart)
+            for group in names
+            for name, spellings in group.spellings.items()
+            for spelling in spellings
+        ]
+        every.sort(key=lambda item: len(item[0]), reverse=True)
+        self._patterns = [(_line_with(spelling), name, rank, restart) for spelling, name, rank, restart in every]
+        self._first = {spelling[0] for spelling, *_ in every} | set("[【<〈《「(")
+
+    def find(self, line: str) -> Found | None:
+        """The name that a line without its number begins with.
+
+        The line holds nothing else, or the name is in brackets, or a colon follows it.
+        """
+        if line[:1] not in self._first:
+            return None
+        for pattern, name, rank, restart in self._patterns:
+            if match := pattern.match(line):
+                return Found(name, rank, restart, match.end())
+        return None
+
+    def name_of(self, heading: str) -> str | None:
+        """The name that a heading goes by, whatever its number."""
+        marker = find_marker(heading)
+        found = self.find(heading[marker.length :] if marker else heading)
+        return found.name if found else None
+
+
+def _line_with(spelling: str) -> re.Pattern[str]:
+    printed = "".join(
+        _MARK if char == "·" else "" if char == " " else re.escape(char) + r"\s?" for char in spelling
+    ).removesuffix(r"\s?")
+    boxed = rf"[\[【<〈《「(]\s?{printed}\s?[\]】>〉》」)](?:\s?:)?"
+    plain = rf"{printed}(?:\s?\([^()]{{1,30}}\))?(?:\s?:(?=\s|$)|\.?\s*$)"
+    return re.compile(f"(?:{boxed}|{plain})")

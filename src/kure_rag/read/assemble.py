@@ -1,0 +1,123 @@
+"""Paragraphs and tables → one text with exact offsets."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from kure_rag.read.lines import Paragraph
+from kure_rag.read.page import FoundTable
+from kure_rag.types import Table
+
+
+def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tuple[int, int]], tuple[Table, ...]]:
+    """One text with a line feed after each paragraph; it belongs to the page of the paragraph's end.
+
+    Args:
+        paragraphs: In order of their pages.
+        count: Of pages.
+
+    Returns:
+        The text, (start, end) of each page in it, and the tables.
+    """
+    parts: list[str] = []
+    starts: list[int | None] = [None] * count
+    tables: list[Table] = []
+    at = 0
+
+    def put(text: str) -> None:
+        nonlocal at
+        parts.append(text)
+        at += len(text)
+
+    for paragraph in paragraphs:
+        page = paragraph.parts[0][0]
+        if paragraph.table is not None:
+            pieces = _rendered(paragraph.table)
+            if not pieces:
+                continue
+            if parts and not parts[-1].endswith("\n\n"):
+                put("\n")
+            if starts[page] is None:
+                starts[page] = at
+            spans = []
+            for text, first, after in pieces:
+                spans.append((at, at + len(text), first, after))
+                put(text)
+                put("\n\n")
+            tables.append(_placed(paragraph.table, page + 1, spans))
+            continue
+        for p, text in _composed(paragraph.parts):
+            if starts[p] is None:
+                starts[p] = at
+            put(text)
+        put("\n")
+    return "".join(parts), _spans(starts, at), tuple(tables)
+
+
+def join_tables(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
+    """Paragraphs in which a table that goes on at the top of the next page is one with its beginning."""
+    out: list[Paragraph] = []
+    last = -1  # page on which the table that ends ``out`` ends
+    for paragraph in paragraphs:
+        page = paragraph.parts[0][0]
+        if paragraph.table is not None and out and out[-1].table is not None and page == last + 1:
+            from kure_rag.read.tables import join_continued
+
+            joined = join_continued(out[-1].table, paragraph.table)
+            if joined is not None:
+                out[-1] = Paragraph(out[-1].parts, joined)
+                last = page
+                continue
+        out.append(paragraph)
+        last = page
+    return out
+
+
+def _rendered(table: FoundTable) -> list[tuple[str, int, int]]:
+    try:
+        from kure_rag.read.tables import render_pieces
+    except ImportError:
+
+        def render_pieces(table: FoundTable) -> list[tuple[str, int, int]]:
+            rows = [table.header, *table.rows] if any(table.header) else table.rows
+            return [("\n".join(" | ".join(row) for row in rows), 0, len(table.rows))]
+
+    pieces = [
+        (unicodedata.normalize("NFC", text).strip("\n"), first, after) for text, first, after in render_pieces(table)
+    ]
+    return [piece for piece in pieces if piece[0]]
+
+
+def _placed(table: FoundTable, page: int, spans: Sequence[tuple[int, int, int, int]]) -> Table:
+    return Table(
+        page,
+        spans[0][0],
+        spans[-1][1],
+        caption=table.caption,
+        unit=table.unit,
+        header=table.header,
+        rows=table.rows,
+        pieces=tuple(spans),
+    )
+
+
+def _composed(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Joining can put combining characters side by side that stood on two lines."""
+    whole = "".join(text for _, text in parts)
+    if unicodedata.is_normalized("NFC", whole):
+        return list(parts)
+    if len(parts) == 1:
+        return [(parts[0][0], unicodedata.normalize("NFC", whole))]
+    return [(parts[0][0], unicodedata.normalize("NFC", whole)), *((p, "") for p, _ in parts[1:])]
+
+
+def _spans(starts: Sequence[int | None], end: int) -> list[tuple[int, int]]:
+    """Pages without text stand, with no length, where the next text begins."""
+    spans: list[tuple[int, int]] = []
+    after = end
+    for start in reversed(starts):
+        begin = after if start is None else start
+        spans.append((begin, after))
+        after = begin
+    return spans[::-1]

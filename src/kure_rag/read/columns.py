@@ -1,0 +1,178 @@
+"""Pieces of lines → columns, rows and their reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from kure_rag.read.page import FoundTable
+
+_SAME_ROW: Final = 0.5  # of the lower of two pieces: overlapping more than this, they stand on one line
+_LEAST_ROWS: Final = 4  # on each side of a gutter
+_FILLED: Final = 0.6  # of a column's width that its usual line fills; the cells of a table fill less
+_LEAST_CHARS: Final = 8  # of a column's usual line
+_IN_LINE: Final = 0.5  # of the lines of a column: so many beside lines of the next one make a table
+_STEP: Final = 4.0  # points between the places at which a gutter is looked for
+_DEEPEST: Final = 2  # columns inside columns
+
+
+@dataclass(slots=True)
+class Piece:
+    """Characters that were drawn one after the other on one line, or a table.
+
+    Attributes:
+        left: In points, like the other sides.
+        bottom: Of the lowest character.
+        right: Of the last character.
+        top: Of the highest character.
+        size: Mean height of its characters.
+        chars: Their positions in the page's text.
+        table: What stands here in place of characters.
+    """
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    size: float
+    chars: list[int] = field(default_factory=list)
+    table: FoundTable | None = None
+
+    @property
+    def middle(self) -> float:
+        """Half way between bottom and top."""
+        return (self.bottom + self.top) / 2
+
+
+Row = list[Piece]
+
+
+def reading_order(pieces: Sequence[Piece]) -> list[list[Row]]:
+    """Columns in reading order, each as rows from top to bottom, each row from left to right."""
+    return [rows(some) for some in _columns(list(pieces), 0) if some]
+
+
+def rows(pieces: Sequence[Piece]) -> list[Row]:
+    """Pieces that stand on one line together, from top to bottom."""
+    found: list[Row] = []
+    anchors: list[Piece] = []  # the highest piece of each row tells its place: superscripts and commas do not
+    for piece in sorted(pieces, key=lambda piece: -piece.size):
+        best, most = -1, 0.0
+        if piece.table is None:
+            for i, anchor in enumerate(anchors):
+                if anchor.table is None:
+                    shared = min(piece.top, anchor.top) - max(piece.bottom, anchor.bottom)
+                    share = shared / (min(piece.top - piece.bottom, anchor.top - anchor.bottom) or 1)
+                    if share > max(_SAME_ROW, most):
+                        best, most = i, share
+        if best < 0:
+            anchors.append(piece)
+            found.append([piece])
+        else:
+            found[best].append(piece)
+    order = sorted(range(len(found)), key=lambda i: -anchors[i].middle)
+    return [sorted(found[i], key=lambda piece: piece.left) for i in order]
+
+
+def _columns(pieces: list[Piece], depth: int) -> list[list[Piece]]:
+    if depth >= _DEEPEST or len(pieces) < 2 * _LEAST_ROWS:
+        return [pieces]
+    gutter = _gutter(pieces)
+    if gutter is None:
+        return [pieces]
+    out: list[list[Piece]] = []
+    for across, left, right in _bands(pieces, gutter):
+        if _side_by_side(left, right):
+            if across:
+                out.append(across)
+            out += _columns(left, depth + 1) + _columns(right, depth + 1)
+        else:
+            rest = across + left + right
+            if out and out[-1] and _continues(out[-1], pieces, gutter):
+                out[-1] = out[-1] + rest
+            else:
+                out.append(rest)
+    return out
+
+
+def _continues(some: Sequence[Piece], pieces: Sequence[Piece], gutter: float) -> bool:
+    """Whether a group is one of full width, to which the next one of full width may be added."""
+    return any(piece.left < gutter < piece.right for piece in some)
+
+
+def _bands(pieces: Sequence[Piece], gutter: float) -> list[tuple[list[Piece], list[Piece], list[Piece]]]:
+    """What stands across the gutter and, below it, what stands left and right of it; from top to bottom."""
+    bands: list[tuple[list[Piece], list[Piece], list[Piece]]] = [([], [], [])]
+    for piece in sorted(pieces, key=lambda piece: -piece.middle):
+        across, left, right = bands[-1]
+        if piece.left < gutter < piece.right:
+            if left or right:
+                bands.append(([piece], [], []))
+            else:
+                across.append(piece)
+        elif piece.right <= gutter:
+            left.append(piece)
+        else:
+            right.append(piece)
+    return bands
+
+
+def _gutter(pieces: Sequence[Piece]) -> float | None:
+    """Where the widest run of columns is parted, if the page has columns."""
+    import numpy as np
+
+    left = min(piece.left for piece in pieces)
+    right = max(piece.right for piece in pieces)
+    sides = np.array([(piece.left, piece.right) for piece in pieces])
+    best, most = None, 0
+    for x in np.arange(left + 0.2 * (right - left), right - 0.2 * (right - left), _STEP).tolist():
+        beside = (sides[:, 1] <= x) | (sides[:, 0] >= x)
+        if beside.sum() < max(2 * _LEAST_ROWS, most):
+            continue
+        count = sum(len(a) + len(b) for _, a, b in _bands(pieces, x) if _side_by_side(a, b))
+        if count > most:
+            best, most = x, count
+    return best
+
+
+def _side_by_side(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
+    """Whether two groups are columns of text, or one of text and one of figures, and not the cells of a table."""
+    if len(left) < _LEAST_ROWS or len(right) < _LEAST_ROWS:
+        return False
+    # They must stand beside each other for the most part, with air between them.
+    low, high = max(_bottom(left), _bottom(right)), min(_top(left), _top(right))
+    if high - low < 0.4 * min(_top(left) - _bottom(left), _top(right) - _bottom(right)):
+        return False
+    air = min(piece.left for piece in right) - max(piece.right for piece in left)
+    if air < 0.6 * min(left[0].size, right[0].size):
+        return False
+    sides = [_is_text(left), _is_text(right)]
+    return all(sides) or (any(sides) and not _in_line(left, right))
+
+
+def _is_text(pieces: Sequence[Piece]) -> bool:
+    lines = [row for row in rows(pieces) if row[0].table is None]
+    if len(lines) < _LEAST_ROWS:
+        return False
+    width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
+    filled = sorted((row[-1].right - row[0].left) / (width or 1) for row in lines)
+    chars = sorted(sum(len(piece.chars) for piece in row) for row in lines)
+    return filled[len(filled) // 2] >= _FILLED and chars[len(chars) // 2] >= _LEAST_CHARS
+
+
+def _in_line(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
+    """Whether most lines of the shorter side stand on one line with one of the other, as the cells of a table do."""
+    a, b = ([row[0] for row in rows(side)] for side in (left, right))
+    if len(a) > len(b):
+        a, b = b, a
+    beside = sum(any(abs(one.middle - other.middle) < 0.2 * one.size for other in b) for one in a)
+    return beside >= _IN_LINE * len(a)
+
+
+def _bottom(pieces: Sequence[Piece]) -> float:
+    return min(piece.bottom for piece in pieces)
+
+
+def _top(pieces: Sequence[Piece]) -> float:
+    return max(piece.top for piece in pieces)

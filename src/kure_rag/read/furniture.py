@@ -1,0 +1,119 @@
+"""Running headers and footers, and page numbers: what a page wears and does not say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from kure_rag.read.layout import Line
+
+_EDGE: Final = 3  # lines at the top and at the bottom of a page that may be a header or a footer
+_REPEATED: Final = 0.5  # of the pages: an edge line seen this often is no content
+_OFTEN: Final = 0.3  # of the pages, for lines of which the place tells that they are no content
+_BAND: Final = 0.12  # of the page's height at its top and bottom, where headers and footers are
+_SAME_PLACE: Final = 4.0  # points that the place of a header varies by
+
+_NUMBER = re.compile(r"\d+")
+# Numbered headings run on from page to page as page numbers do.
+_NUMBERED_HEADING = re.compile(
+    r"\s*[\[<(【]?\s*(?:제\s*\d+\s*(?:편|장|절|관|조)|별표|별지|부록|붙임|첨부|표|그림|서식)"
+)
+# A page's number with its decoration: - 3 -, 3 / 12, 3쪽, Page 3 of 12, and what law.go.kr prints.
+_PAGE_NUMBER = re.compile(
+    r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|(?P<of>\d{1,4})\s*/\s*\d{1,4}|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
+    r"|(?:p|P|page|Page|PAGE)\.?\s*(?P<page>\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?|법제처\s+(?P<law>\d{1,4})\s+국가법령정보센터)\s*"
+)
+
+
+def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> list[list[Line]]:
+    """Pages without running titles and page numbers.
+
+    Digits do not count when lines are compared, so that page numbers are found; a line that is not the same in its
+    digits too goes only if one of its numbers counts the pages. A page's number by itself at the edge of a page goes
+    even where there are too few pages to compare.
+
+    Args:
+        pages: Lines of each page.
+        heights: Of the pages, in points; zero where nothing is known about places.
+    """
+    edges = [_edges(page) for page in pages]
+    alike: Counter[tuple[bool, str]] = Counter()
+    same: Counter[tuple[bool, str]] = Counter()
+    placed: Counter[tuple[bool, str, int]] = Counter()
+    counting: Counter[tuple[bool, str, int, int]] = Counter()
+    for p, (page, some) in enumerate(zip(pages, edges, strict=True)):
+        texts = [(top, page[i]) for i, top in some]
+        alike.update({(top, _masked(line.text)) for top, line in texts})
+        same.update({(top, "".join(line.text.split())) for top, line in texts})
+        placed.update({place for top, line in texts for place in _places(line, heights[p], top)[:1]})
+        counting.update({(top, _masked(line.text), *at) for top, line in texts for at in _counts(line.text, p)})
+    need = max(3, _REPEATED * len(pages))
+    often = max(2, _OFTEN * len(pages))
+
+    def furniture(p: int, line: Line, top: bool) -> bool:
+        flat = "".join(line.text.split())
+        if same[top, flat] >= need:
+            return True
+        if max((placed[place] for place in _places(line, heights[p], top)), default=0) >= often:
+            return True
+        if _is_page_number(line, p, len(pages), heights[p], top):
+            return True
+        masked = _masked(line.text)
+        return alike[top, masked] >= need and any(counting[top, masked, *at] >= 3 for at in _counts(line.text, p))
+
+    kept = []
+    for p, (page, some) in enumerate(zip(pages, edges, strict=True)):
+        drop = {i for i, top in some if furniture(p, page[i], top)}
+        kept.append([line for i, line in enumerate(page) if i not in drop])
+    return kept
+
+
+def _edges(page: Sequence[Line]) -> list[tuple[int, bool]]:
+    """Positions of the outermost lines, and whether each is at the top. Tables end a page's edge."""
+    order = sorted((i for i, line in enumerate(page)), key=lambda i: -(page[i].top + page[i].bottom))
+    edges = []
+    for top, outer in ((True, order), (False, order[::-1])):
+        for i in outer[:_EDGE]:
+            if page[i].table is not None:
+                break
+            edges.append((i, top))
+    return edges
+
+
+def _in_band(line: Line, height: float, top: bool) -> bool:
+    return (
+        height > 0 and line.size != 1.0 and (line.bottom > (1 - _BAND) * height if top else line.top < _BAND * height)
+    )
+
+
+def _places(line: Line, height: float, top: bool) -> list[tuple[bool, str, int]]:
+    """What and where a line at a page's edge is; the second place is the first one's neighbour, against rounding."""
+    if not _in_band(line, height, top) or len(line.text.strip()) < 2:
+        return []
+    flat = "".join(line.text.split())
+    middle = (line.top + line.bottom) / 2 / _SAME_PLACE
+    nearest = round(middle)
+    return [(top, flat, nearest), (top, flat, nearest + (1 if middle > nearest else -1))]
+
+
+def _is_page_number(line: Line, p: int, count: int, height: float, top: bool) -> bool:
+    match = _PAGE_NUMBER.fullmatch(line.text)
+    if match is None or not _in_band(line, height, top):
+        return False
+    if match.lastgroup in ("dashed", "law", "page", "of"):
+        return True
+    number = int(match[match.lastgroup or 0])
+    return number == p + 1 or (number > p and count > 2)
+
+
+def _counts(line: str, p: int) -> list[tuple[int, int]]:
+    """For each number of a line its place in the line and how far it is ahead of the page's position."""
+    if _NUMBERED_HEADING.match(line):
+        return []
+    return [(at, int(number[-9:]) - p) for at, number in enumerate(_NUMBER.findall(line))]
+
+
+def _masked(line: str) -> str:
+    return "".join(_NUMBER.sub("#", line).split())

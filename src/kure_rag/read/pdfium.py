@@ -1,0 +1,367 @@
+"""The parser: characters, their places and rules, by PDFium. The only module that imports pypdfium2.
+
+Places come through prototypes of our own made from the same addresses: PDFium writes each box straight into an array,
+which takes a quarter of the time of the usual bindings.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from kure_rag.errors import DamagedFileError, EncryptedFileError
+from kure_rag.read.page import PageContent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from kure_rag.read.page import Boxes
+
+LINE = re.compile(r"[^\r\n]+")
+_BROAD = re.compile(r"[\ud800-\udfff\U00010000-\U0010ffff]")
+_BLACK_ENOUGH: Final = 250  # of 255: a lighter fill cannot be seen on paper, and its edges are no rules
+_MAX_OBJECTS: Final = 20_000  # on a page: more of them draw a map or a chart
+_DEEPEST: Final = 8  # forms inside forms
+_THIN: Final = 3.0  # points: a filled rectangle this thin is drawn as a line
+_STRAIGHT: Final = 1.0  # points that a horizontal or vertical line may deviate
+_Matrix = tuple[float, float, float, float, float, float]
+_IDENTITY: Final[_Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+class PdfFile:
+    """An open PDF file. A context manager: leaving it closes the file.
+
+    Args:
+        data: The whole file.
+        source: Its name, for messages.
+
+    Raises:
+        EncryptedFileError: It needs a password.
+        DamagedFileError: It cannot be parsed.
+    """
+
+    def __init__(self, data: bytes, source: str) -> None:
+        import pypdfium2
+
+        try:
+            self._pdf = pypdfium2.PdfDocument(data)
+        except pypdfium2.PdfiumError as error:
+            if any(clue in str(error).lower() for clue in ("password", "security scheme")):
+                raise EncryptedFileError(
+                    source, "encrypted with a password; save a copy without the password and ingest that"
+                ) from None
+            raise DamagedFileError(
+                source, f"cannot be parsed as a PDF ({error}); open and re-save it in a PDF reader"
+            ) from None
+
+    def __enter__(self) -> PdfFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pdf.close()
+
+    def __len__(self) -> int:
+        return len(self._pdf)
+
+    def stored_title(self) -> str:
+        """The title in the file's properties, or an empty string."""
+        try:
+            title: str = self._pdf.get_metadata_value("Title")
+        except UnicodeDecodeError:  # half a character
+            return ""
+        return title
+
+    def page(self, number: int, *, boxes: bool = True, rules: bool = True) -> PageContent:
+        """Parses a page.
+
+        Args:
+            number: 1-based.
+            boxes: The places of all characters; otherwise of the first and the last visible one of each line, with the
+                places of runs of characters in ``extra["runs"]``.
+            rules: Lines and edges too.
+
+        Returns:
+            The page; what could not be parsed has its ``error`` set.
+        """
+        import pypdfium2
+
+        try:
+            page = self._pdf[number - 1]
+            try:
+                return _read(page, number, boxes, rules)
+            finally:
+                page.close()
+        except pypdfium2.PdfiumError as error:
+            import numpy as np
+
+            none = np.zeros((0, 4), np.float32)
+            return PageContent(number, 0.0, 0.0, "", none, none, error=f"page cannot be parsed ({error})")
+
+    def gray(self, number: int, dpi: int) -> NDArray[np.uint8]:
+        """A page drawn in shades of grey, shape (height, width).
+
+        Args:
+            number: 1-based.
+            dpi: Dots an inch.
+        """
+        page = self._pdf[number - 1]
+        try:
+            drawn: NDArray[np.uint8] = page.render(scale=dpi / 72, grayscale=True).to_numpy()
+            return drawn.reshape(drawn.shape[:2]).copy()
+        finally:
+            page.close()
+
+    def render(self, number: int, dpi: int = 200) -> Any:
+        """A picture of a page, as a Pillow image.
+
+        Args:
+            number: 1-based.
+            dpi: Dots an inch.
+        """
+        page = self._pdf[number - 1]
+        try:
+            return page.render(scale=dpi / 72).to_pil()
+        finally:
+            page.close()
+
+
+def _read(page: Any, number: int, boxes: bool, rules: bool) -> PageContent:
+    import numpy as np
+
+    width, height = page.get_size()
+    shown = _shown(page)
+    textpage = page.get_textpage()
+    try:
+        text = _text(textpage)
+        extra: dict[str, Any] = {}
+        if boxes:
+            places = _char_boxes(textpage, range(len(text)), len(text))
+        else:
+            places = _char_boxes(textpage, _line_ends(text), len(text))
+            extra["runs"] = _turned(_runs(textpage), shown)
+        edges = _turned(_rules(page), shown) if rules else np.zeros((0, 4), np.float32)
+        return PageContent(number, width, height, text, _turned(places, shown), edges, extra=extra)
+    finally:
+        textpage.close()
+
+
+def _text(textpage: Any) -> str:
+    """One character for each of the parser's."""
+    count: int = textpage.count_chars()
+    text: str = textpage.get_text_range()
+    if len(text) == count and not _BROAD.search(text):
+        return text
+    unicode = _prototypes()["unicode"]
+    handle = _address(textpage)
+    return "".join(map(chr, map(_valid, (unicode(handle, i) for i in range(count)))))
+
+
+def _valid(code: int) -> int:
+    return code if code <= 0x10FFFF else 0xFFFD
+
+
+def _line_ends(text: str) -> Iterator[int]:
+    for match in LINE.finditer(text):
+        line = match.group()
+        stripped = line.strip()
+        if stripped:
+            first = match.start() + line.index(stripped[0])
+            last = first + len(stripped) - 1
+            yield first
+            if last > first:
+                yield last
+
+
+@functools.cache
+def _prototypes() -> dict[str, Callable[..., Any]]:
+    import pypdfium2.raw as raw
+
+    def prototype(name: str, result: Any, *args: Any) -> Callable[..., Any]:
+        address = ctypes.cast(getattr(raw, name), ctypes.c_void_p).value
+        assert address is not None
+        # PyFuncPtr keeps the interpreter's lock: giving it up and taking it back costs more than the call.
+        return ctypes.PYFUNCTYPE(result, *args)(address)
+
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    return {
+        "box": prototype("FPDFText_GetLooseCharBox", number, pointer, number, pointer),
+        "unicode": prototype("FPDFText_GetUnicode", ctypes.c_uint, pointer, number),
+        "runs": prototype("FPDFText_CountRects", number, pointer, number, number),
+        "run": prototype("FPDFText_GetRect", number, pointer, number, pointer, pointer, pointer, pointer),
+    }
+
+
+def _address(handle: Any) -> int:
+    return ctypes.cast(getattr(handle, "raw", handle), ctypes.c_void_p).value or 0
+
+
+def _char_boxes(textpage: Any, wanted: range | Iterator[int], count: int) -> Boxes:
+    import numpy as np
+
+    boxes = np.zeros((count, 4), np.float32)
+    start = boxes.ctypes.data
+    indices = list(wanted)
+    deque(map(_prototypes()["box"], repeat(_address(textpage)), indices, [start + 16 * i for i in indices]), maxlen=0)
+    return boxes[:, [0, 3, 2, 1]]  # PDFium writes left, top, right, bottom
+
+
+def _runs(textpage: Any) -> Boxes:
+    import numpy as np
+
+    handle, calls = _address(textpage), _prototypes()
+    count = max(0, calls["runs"](handle, 0, -1))
+    runs = np.zeros((count, 4), np.float64)
+    start = runs.ctypes.data
+    get = calls["run"]
+    for i in range(count):
+        at = start + 32 * i
+        get(handle, i, at, at + 8, at + 16, at + 24)  # left, top, right, bottom
+    return runs[:, [0, 3, 2, 1]].astype(np.float32)
+
+
+def _shown(page: Any) -> tuple[int, float, float, float, float]:
+    """Rotation in degrees, and the visible box: what turns the file's coordinates into those of the page as shown."""
+    left, bottom, right, top = page.get_cropbox(fallback_ok=True)
+    media = page.get_mediabox(fallback_ok=True)
+    left, bottom = max(min(left, right), media[0]), max(min(bottom, top), media[1])
+    right, top = min(max(left, right), media[2]), min(max(bottom, top), media[3])
+    return page.get_rotation(), left, bottom, right, top
+
+
+def _turned(boxes: Boxes, shown: tuple[int, float, float, float, float]) -> Boxes:
+    """Boxes in the coordinates of the page as shown; zeros stay."""
+    import numpy as np
+
+    rotation, left, bottom, right, top = shown
+    if rotation == 0 and left == 0 and bottom == 0:
+        return boxes
+    x0, y0, x1, y1 = boxes.T
+    match rotation:
+        case 90:
+            sides = (y0 - bottom, right - x1, y1 - bottom, right - x0)
+        case 180:
+            sides = (right - x1, top - y1, right - x0, top - y0)
+        case 270:
+            sides = (top - y1, x0 - left, top - y0, x1 - left)
+        case _:
+            sides = (x0 - left, y0 - bottom, x1 - left, y1 - bottom)
+    turned = np.stack(sides, axis=1)
+    turned[(boxes == 0).all(axis=1)] = 0
+    return turned.astype(np.float32)
+
+
+# Rules: what a ruled table is drawn with.
+
+
+def _rules(page: Any) -> Boxes:
+    import numpy as np
+    import pypdfium2.raw as raw
+
+    found: list[tuple[float, float, float, float]] = []
+    left = [_MAX_OBJECTS]
+
+    def walk(count: int, get: Callable[[int], Any], matrix: _Matrix, depth: int) -> None:
+        for i in range(min(count, left[0])):
+            item = get(i)
+            kind = raw.FPDFPageObj_GetType(item)
+            left[0] -= 1
+            if kind == raw.FPDF_PAGEOBJ_PATH:
+                found.extend(_edges(item, _times(_matrix(item), matrix), left))
+            elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
+                walk(
+                    raw.FPDFFormObj_CountObjects(item),
+                    functools.partial(raw.FPDFFormObj_GetObject, item),
+                    _times(_matrix(item), matrix),
+                    depth + 1,
+                )
+
+    walk(raw.FPDFPage_CountObjects(page), functools.partial(raw.FPDFPage_GetObject, page), _IDENTITY, 0)
+    return np.array(found, np.float32).reshape(-1, 4)
+
+
+def _matrix(item: Any) -> _Matrix:
+    import pypdfium2.raw as raw
+
+    m = raw.FS_MATRIX()
+    if not raw.FPDFPageObj_GetMatrix(item, m):
+        return _IDENTITY
+    return m.a, m.b, m.c, m.d, m.e, m.f
+
+
+def _times(first: _Matrix, then: _Matrix) -> _Matrix:
+    a, b, c, d, e, f = first
+    p, q, r, s, t, u = then
+    return a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u
+
+
+def _edges(item: Any, matrix: _Matrix, left: list[int]) -> Iterator[tuple[float, float, float, float]]:
+    """Horizontal and vertical parts of a path that can be seen."""
+    import pypdfium2.raw as raw
+
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    if not raw.FPDFPath_GetDrawMode(item, fill, stroke):
+        return
+    filled = bool(fill.value) and _seen(item)
+    if not (filled or stroke.value):
+        return
+    for points in _outlines(item, matrix, left):
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        x0, x1, y0, y1 = min(xs), max(xs), min(ys), max(ys)
+        if filled and not stroke.value and (x1 - x0 <= _THIN or y1 - y0 <= _THIN):
+            middle_x, middle_y = (x0 + x1) / 2, (y0 + y1) / 2
+            if x1 - x0 >= y1 - y0:
+                yield x0, middle_y, x1, middle_y
+            else:
+                yield middle_x, y0, middle_x, y1
+            continue
+        for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+            if abs(ay - by) <= _STRAIGHT < abs(ax - bx):
+                y = (ay + by) / 2
+                yield min(ax, bx), y, max(ax, bx), y
+            elif abs(ax - bx) <= _STRAIGHT < abs(ay - by):
+                x = (ax + bx) / 2
+                yield x, min(ay, by), x, max(ay, by)
+
+
+def _seen(item: Any) -> bool:
+    import pypdfium2.raw as raw
+
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    if not raw.FPDFPageObj_GetFillColor(item, red, green, blue, alpha):
+        return True
+    return alpha.value > 0 and min(red.value, green.value, blue.value) < _BLACK_ENOUGH
+
+
+def _outlines(item: Any, matrix: _Matrix, left: list[int]) -> Iterator[list[tuple[float, float]]]:
+    """The straight-sided figures of a path, in the page's coordinates; a curve ends one."""
+    import pypdfium2.raw as raw
+
+    a, b, c, d, e, f = matrix
+    x, y = ctypes.c_float(), ctypes.c_float()
+    points: list[tuple[float, float]] = []
+    count = min(raw.FPDFPath_CountSegments(item), left[0])
+    left[0] -= max(0, count // 4)
+    for i in range(count):
+        segment = raw.FPDFPath_GetPathSegment(item, i)
+        kind = raw.FPDFPathSegment_GetType(segment)
+        raw.FPDFPathSegment_GetPoint(segment, x, y)
+        point = (a * x.value + c * y.value + e, b * x.value + d * y.value + f)
+        if kind != raw.FPDF_SEGMENT_LINETO:
+            if len(points) > 1:
+                yield points
+            points = [point]
+        else:
+            points.append(point)
+        if raw.FPDFPathSegment_GetClose(segment) and len(points) > 1:
+            points.append(points[0])
+            yield points
+            points = [points[0]]
+    if len(points) > 1:
+        yield points

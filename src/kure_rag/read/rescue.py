@@ -1,0 +1,94 @@
+"""Pages whose text is not what they show: judged, read again by the fallback parser, recognised by OCR."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from kure_rag.read import ocr, quality
+from kure_rag.read.clean import clean_text
+from kure_rag.read.fallback import reread
+from kure_rag.read.page import PageContent
+from kure_rag.read.pdfium import PdfFile
+from kure_rag.read.settings import ReadSettings
+
+REREAD: Final = "read by the fallback parser"
+RECOGNISED: Final = "recognised by OCR"
+UNFINISHED: Final = "OCR took too long"
+
+_INK_DPI: Final = 50  # enough to tell a blank page from a picture
+
+Reading = tuple[PageContent, tuple[str, ...]]
+
+
+def judged(pdf: PdfFile, content: PageContent) -> tuple[str, ...]:
+    """What is wrong with a page, see :func:`kure_rag.read.quality.judge`."""
+
+    def ink() -> float:
+        return quality.ink_outside(pdf.gray(content.number, _INK_DPI), content)
+
+    return quality.judge(content, clean_text(content.text), ink=ink)
+
+
+def needs_rescue(warnings: Sequence[str], settings: ReadSettings) -> bool:
+    """Whether another way of reading the page is to be tried under these settings."""
+    return (
+        settings.ocr == "always"
+        or (settings.fallback and quality.needs_fallback(warnings))
+        or (settings.ocr == "auto" and quality.needs_ocr(warnings))
+    )
+
+
+def rescue(
+    pdf: PdfFile,
+    data: bytes,
+    readings: Sequence[Reading],
+    settings: ReadSettings,
+    *,
+    max_seconds: float,
+    on_page: Callable[[int], None] | None,
+) -> dict[int, Reading]:
+    """Reads pages in other ways.
+
+    Args:
+        pdf: The open file.
+        data: Its bytes.
+        readings: Pages and what is wrong with them.
+        settings: Which ways may be tried.
+        max_seconds: For the recognition of one page.
+        on_page: Called with each page's 1-based number before it is recognised.
+
+    Returns:
+        The best reading of each page by its number, and what is still wrong with it.
+    """
+    found = {content.number: (content, warnings) for content, warnings in readings}
+    if settings.fallback and importlib.util.find_spec("pdfminer"):
+        _reread(data, found)
+    if settings.ocr != "never" and not ocr.available():
+        for number, (content, warnings) in found.items():
+            if settings.ocr == "always" or quality.needs_ocr(warnings):
+                if on_page is not None:
+                    on_page(number)
+                found[number] = _recognised(pdf, content, warnings, max_seconds)
+    return found
+
+
+def _reread(data: bytes, found: dict[int, Reading]) -> None:
+    wanted = [number for number, (_, warnings) in found.items() if quality.needs_fallback(warnings)]
+    for number, content in reread(data, wanted).items() if wanted else ():
+        warnings = quality.judge(content, clean_text(content.text))
+        if content.text.strip() and quality.severity(warnings) < quality.severity(found[number][1]):
+            found[number] = (content, (REREAD, *warnings))
+
+
+def _recognised(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], max_seconds: float) -> Reading:
+    image = pdf.render(content.number, ocr.DPI)
+    read = ocr.recognise(image, width=content.width, height=content.height, max_seconds=max_seconds)
+    if not read.finished:
+        return content, (*warnings, UNFINISHED)
+    again = ocr.page_content(content.number, content.width, content.height, read.lines)
+    if len("".join(again.text.split())) <= len("".join(content.text.split())) and not quality.is_unreadable(warnings):
+        return content, warnings  # the picture says no more than the text layer
+    noted = (ocr.LOW_CONFIDENCE,) if read.dropped else ()
+    return again, (RECOGNISED, *noted)

@@ -1,0 +1,127 @@
+"""A grid and the characters in it → cells: merged ones found, their text put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kure_rag.read.page import Box
+from kure_rag.read.tables.glyphs import Glyph, Line, lines, text
+from kure_rag.read.tables.grid import Grid
+
+
+@dataclass(slots=True)
+class Cell:
+    """One cell as printed, which may span several places of the grid."""
+
+    row: int
+    column: int
+    height: int = 1
+    width: int = 1
+    glyphs: list[Glyph] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """Its lines, joined by spaces."""
+        return " ".join(self.texts)
+
+
+Table = list[list[Cell]]
+
+
+Nested = tuple[Box, Sequence[str]]  # a table inside a cell: its box, and its rows as lines
+
+
+def cells(grid: Grid, glyphs: Sequence[Glyph], nested: Sequence[Nested] = ()) -> Table:
+    """The cell at each place of the grid; one that spans several places is the same object at all of them."""
+    table = merged_cells(grid)
+    for glyph in glyphs:
+        row, column = grid.cell_at(glyph.x, glyph.y)
+        table[row][column].glyphs.append(glyph)
+    for cell in distinct(table):
+        cell.lines = lines(cell.glyphs)
+        cell.texts = [line for line in map(text, cell.lines) if line]
+    for box, rows in nested:
+        _insert(table, grid, box, rows)
+    return table
+
+
+def _insert(table: Table, grid: Grid, box: Box, rows: Sequence[str]) -> None:
+    """Puts a table's rows in the place of its characters: read line by line they would be mixed."""
+    left, bottom, right, top = box
+    row, column = grid.cell_at((left + right) / 2, (bottom + top) / 2)
+    cell = table[row][column]
+    outer = [glyph for glyph in cell.glyphs if not (left <= glyph.x <= right and bottom <= glyph.y <= top)]
+    if len(outer) == len(cell.glyphs):
+        return
+    above = [glyph for glyph in outer if glyph.y > top]
+    below = [glyph for glyph in outer if glyph.y <= top]
+    cell.texts = [
+        *filter(None, map(text, lines(above))),
+        *rows,
+        *filter(None, map(text, lines(below))),
+    ]
+
+
+def flat_rows(table: Table) -> list[str]:
+    """A table's rows as lines, each cell once."""
+    seen: set[int] = set()
+    found = []
+    for row in table:
+        fresh = [cell for cell in {id(cell): cell for cell in row}.values() if id(cell) not in seen]
+        seen.update(map(id, fresh))
+        found.append(" ".join(cell.text for cell in fresh if cell.texts))
+    return [row for row in found if row]
+
+
+def distinct(table: Table) -> list[Cell]:
+    """Each cell once, by row and column."""
+    return list({id(cell): cell for row in table for cell in row}.values())
+
+
+def merged_cells(grid: Grid) -> Table:
+    """The cells of a grid before anything is read into them."""
+    height, width = grid.size
+    parent = list(range(height * width))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    for r in range(height):
+        for c in range(width):
+            if c + 1 < width and not grid.walls[r][c]:
+                parent[root(r * width + c + 1)] = root(r * width + c)
+            if r + 1 < height and not grid.floors[r][c]:
+                parent[root((r + 1) * width + c)] = root(r * width + c)
+    found: dict[int, Cell] = {}
+    table: Table = []
+    for r in range(height):
+        table.append([])
+        for c in range(width):
+            cell = found.setdefault(root(r * width + c), Cell(r, c))
+            cell.height = max(cell.height, r - cell.row + 1)
+            cell.width = max(cell.width, c - cell.column + 1)
+            table[-1].append(cell)
+    return table
+
+
+def without_idle(grid: Grid, table: Table) -> bool:
+    """Drops one row or column that has no cell of its own; tells whether there was one.
+
+    Double rules, brackets and shading leave such rows and columns behind.
+    """
+    height, width = grid.size
+    for c in range(width):
+        column = [table[r][c] for r in range(height)]
+        if width > 1 and all(cell.width > 1 or not cell.texts for cell in column):
+            grid.drop_column(c)
+            return True
+    for r in range(height):
+        if height > 1 and all(cell.height > 1 or not cell.texts for cell in table[r]):
+            grid.drop_row(r)
+            return True
+    return False

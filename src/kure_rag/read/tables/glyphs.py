@@ -1,0 +1,137 @@
+"""The visible characters of a page, and how they stand in lines."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kure_rag.read.clean import clean_text
+from kure_rag.read.page import Box, PageContent
+
+_SMALL: Final = 0.75  # of the usual height: smaller characters may be raised or lowered and belong to a line beside them
+_SAME_LINE: Final = 0.5  # of a character's height: how far centres of one line may be apart
+_WORD_GAP: Final = 0.25  # of a character's height: a wider gap separates words
+
+Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Glyph:
+    """A visible character with its loose box; ``spaced`` where white space stands before it in the parser's order."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    char: str
+    spaced: bool
+
+    @property
+    def x(self) -> float:
+        """Centre."""
+        return (self.left + self.right) / 2
+
+    @property
+    def y(self) -> float:
+        """Centre."""
+        return (self.bottom + self.top) / 2
+
+    @property
+    def height(self) -> float:
+        """Of the font, about one em."""
+        return self.top - self.bottom
+
+
+Line = list[Glyph]
+
+
+class Glyphs:
+    """The visible characters of one page, to be asked for by place."""
+
+    def __init__(self, content: PageContent) -> None:
+        boxes = content.boxes
+        blank = np.fromiter((char.isspace() for char in content.text), bool, len(content.text))
+        shown = ~blank & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        at = np.flatnonzero(shown)
+        before = np.zeros(len(blank), bool)
+        before[1:] = blank[:-1]
+        self._all = [
+            Glyph(*box, content.text[i], spaced)
+            for i, box, spaced in zip(at.tolist(), boxes[at].tolist(), before[at].tolist(), strict=True)
+        ]
+        self._x = (boxes[at, 0] + boxes[at, 2]) / 2
+        self._y = (boxes[at, 1] + boxes[at, 3]) / 2
+
+    def inside(self, box: Box) -> list[Glyph]:
+        """Characters whose centre lies in the box, in the parser's order."""
+        left, bottom, right, top = box
+        found = np.flatnonzero((self._x >= left) & (self._x < right) & (self._y > bottom) & (self._y <= top))
+        return [self._all[i] for i in found.tolist()]
+
+
+def lines(glyphs: Iterable[Glyph]) -> list[Line]:
+    """Characters → lines from top to bottom, each from left to right; raised and lowered ones join their line."""
+    glyphs = list(glyphs)
+    if not glyphs:
+        return []
+    tall = _SMALL * sorted(glyph.height for glyph in glyphs)[len(glyphs) // 2]
+    rows = _by_height(glyph for glyph in glyphs if glyph.height >= tall)
+    left_over: list[Glyph] = []
+    for glyph in glyphs:
+        if glyph.height < tall:
+            near = min(rows, key=lambda row: abs(row[0].y - glyph.y))
+            (near if abs(near[0].y - glyph.y) <= _SAME_LINE * near[0].height else left_over).append(glyph)
+    if left_over:
+        rows = sorted([*rows, *_by_height(left_over)], key=lambda row: -row[0].y)
+    return [sorted(row, key=lambda glyph: glyph.left) for row in rows]
+
+
+def _by_height(glyphs: Iterable[Glyph]) -> list[Line]:
+    rows: list[Line] = []
+    for glyph in sorted(glyphs, key=lambda glyph: -glyph.y):
+        if rows and rows[-1][0].y - glyph.y <= _SAME_LINE * min(rows[-1][0].height, glyph.height):
+            rows[-1].append(glyph)
+        else:
+            rows.append([glyph])
+    return rows
+
+
+def words(line: Line) -> list[Line]:
+    """A line cut where white space was printed or a gap is wide."""
+    found: list[Line] = []
+    for glyph in line:
+        if found and not _apart(found[-1][-1], glyph):
+            found[-1].append(glyph)
+        else:
+            found.append([glyph])
+    return found
+
+
+def _apart(left: Glyph, right: Glyph) -> bool:
+    gap = right.left - left.right
+    return gap > _WORD_GAP * right.height or (right.spaced and gap > -_WORD_GAP * right.height)
+
+
+def text(line: Line) -> str:
+    """A line's characters, cleaned, one space between words."""
+    return clean_text(" ".join("".join(glyph.char for glyph in word) for word in words(line))).strip()
+
+
+_NUMBER = re.compile(
+    r"[(\[]?[-+−–△▲▽▼]?\(?[$₩￦￥]?\d[\d,]*(?:\.\d+)?\)?(?:%p?|배|bp|[억만천원명개건회년월일위점주세])?[)\]]?\d{0,1}[)\]*]*$|[-–—‥…․.]{1,3}$|[-.]\.?\d+$"
+)
+
+
+def is_number(word: str) -> bool:
+    """Whether a word is a value: ``1,234``, ``(69.3)``, ``△3.1%`` or a dash that stands for none."""
+    return bool(_NUMBER.match(word))
+
+
+def squeezed(value: str) -> str:
+    """Without white space, NFC: how cells are compared."""
+    return "".join(unicodedata.normalize("NFC", value).split())

@@ -1,0 +1,90 @@
+"""A table that goes on at the top of the next page → one table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from kure_rag.read.page import FoundTable
+from kure_rag.read.tables.glyphs import squeezed
+
+_DRIFT: Final = 4.0  # points by which the column edges of the two parts may differ
+
+Row = tuple[str, ...]
+
+
+def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
+    """Joins the last table of a page with the first of the next where it goes on.
+
+    It does where the columns stand at the same places and the second part has no caption of its own and the same header
+    or none. A row that the page break cut is put together again, and a merged cell that reaches over the break is filled.
+    The place of the joined table is the first part's.
+
+    Returns:
+        The joined table, or nothing where the second is a table of its own.
+    """
+    rows = _continuing_rows(first, second)
+    if rows is None:
+        return None
+    joined = list(first.rows)
+    for number, row in enumerate(rows):
+        if number == 0 and joined and _is_cut(joined, rows):
+            joined[-1] = tuple(_put_together(above, below) for above, below in zip(joined[-1], row, strict=True))
+        else:
+            joined.append(_filled(joined[-1], row) if joined else row)
+    return replace(first, rows=tuple(joined), unit=first.unit or second.unit)
+
+
+def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
+    """The rows of the second part below its repeated header, or nothing where it is no part of the first."""
+    if len(first.columns) != len(second.columns) or len(first.header) != len(second.header):
+        return None
+    shift = second.columns[0] - first.columns[0]  # odd and even pages may have different margins
+    if any(abs(a + shift - b) > _DRIFT for a, b in zip(first.columns, second.columns, strict=True)):
+        return None
+    if second.unit and squeezed(second.unit) != squeezed(first.unit):
+        return None
+    header = _squeezed(first.header)
+    if any(second.header):
+        if _squeezed(second.header) == header:
+            return list(second.rows)
+        if second.caption or _is_head_like(first, second.header):
+            return None
+        return [second.header, *second.rows]  # a first row that only looked like a header
+    if any(header) and second.rows and _squeezed(second.rows[0]) == header:
+        return list(second.rows[1:])
+    return None if second.caption else list(second.rows)
+
+
+def _is_head_like(first: FoundTable, header: Row) -> bool:
+    """A header with groups, or beside a first part that has one and other names, begins a table."""
+    return any(" > " in name for name in header) or (any(first.header) and len(set(header)) == len(header))
+
+
+def _squeezed(row: Row) -> tuple[str, ...]:
+    return tuple(map(squeezed, row))
+
+
+def _is_cut(above: list[Row], below: list[Row]) -> bool:
+    """Whether a row is the rest of the one before: nothing stands in its first cell, and it adds to filled ones."""
+    last, row = above[-1], below[0]
+    filled = [c for c, value in enumerate(row) if value]
+    if not filled or row[0] or not all(last[c] for c in filled):
+        return False
+    # Below a merged first cell, rows begin with nothing too; then only what leaves most cells out is a rest.
+    merged = (len(above) > 1 and above[-2][0] == last[0]) or (len(below) > 1 and not below[1][0])
+    return not merged or len(filled) <= len(row) / 2
+
+
+def _put_together(above: str, below: str) -> str:
+    return f"{above} {below}".strip() if above != below else above
+
+
+def _filled(above: Row, row: Row) -> Row:
+    """Leading empty cells take the merged cell's text from the row above."""
+    cells = list(row)
+    for c, value in enumerate(cells[:-1]):
+        if value:
+            break
+        cells[c] = above[c]
+    return tuple(cells)

@@ -1,0 +1,126 @@
+"""Judgments: sections, court, case and date, numbered reasons, what they cite."""
+
+from kure_rag.chunk import ChunkSettings, chunk_document
+from kure_rag.tokenize import WhitespaceTokenizer
+from kure_rag.types import Chunk, Document
+
+WORDS = WhitespaceTokenizer()
+
+SUPREME = """대법원 2021. 5. 13. 선고 2019다12345, 12346 판결
+[보증금반환·건물인도][공2021상,999]
+【판시사항】
+[1] 임차인이 보증금을 돌려받지 못한 경우 임대차가 이어지는지 여부(적극)
+[2] 임대인이 수선의무를 지는 범위
+【판결요지】
+[1] 임대차가 끝난 뒤에도 임차인이 보증금을 돌려받을 때까지는 임대차 관계가 이어지는 것으로 본다.
+[2] 임대인은 임차인이 목적물을 쓰고 이익을 얻을 수 있도록 필요한 상태를 유지하여야 한다.
+【참조조문】
+[1] 주택임대차보호법 제4조 제2항, 제3조의3 / [2] 민법 제623조
+【참조판례】
+[1] 대법원 2010. 4. 1. 선고 2009다11111 판결(공2010상, 777)
+【전 문】
+【원고, 상고인】 원고 (소송대리인 변호사 홍길순)
+【피고, 피상고인】 피고
+【원심판결】 수원지법 2018. 12. 6. 선고 2018나54321 판결
+【주 문】
+상고를 기각한다. 상고비용은 원고가 부담한다.
+【이 유】
+상고이유를 판단한다.
+1. 임대차 관계에 대하여
+가. 원심은 다음과 같은 사실을 인정하였다.
+1) 원고는 2015년 봄에 피고로부터 이 사건 주택을 빌려 두 해 동안 살기로 하였다.
+2) 피고는 임대차가 끝난 뒤에도 보증금을 돌려주지 아니하였다.
+나. 원심의 판단은 정당하고 법리를 오해한 잘못이 없다(대법원 2010. 4. 1. 선고 2009다11111 판결 등 참조).
+2. 결론
+그러므로 상고를 기각하기로 하여 주문과 같이 판결한다.
+대법관 김하나(재판장) 이두리(주심)
+"""
+
+DISTRICT = """서 울 중 앙 지 방 법 원
+제 1 민 사 부
+판 결
+사 건 2020가합98765 손해배상(기)
+원 고 갑을 주식회사
+피 고 병정
+변 론 종 결 2021. 2. 25.
+판 결 선 고 2021. 3. 18.
+주 문
+1. 피고는 원고에게 1,000만 원을 지급하라.
+2. 소송비용은 피고가 부담한다.
+청 구 취 지
+주문과 같다.
+이 유
+1. 기초사실
+원고는 피고에게 기계를 팔았다.
+2. 판단
+피고는 값을 치를 의무가 있다.
+"""
+
+
+def cut(text: str, title: str = "판결문", target: int = 400) -> list[Chunk]:
+    document = Document(id="d" * 64, source="판결문.pdf", title=title, domain="legal", text=text)
+    return [item.chunk for item in chunk_document(document, WORDS, ChunkSettings(target=target, longest=2 * target))]
+
+
+def test_sections_of_a_reported_judgment() -> None:
+    sections = [c.metadata.get("section", "") for c in cut(SUPREME)]
+    assert list(dict.fromkeys(sections)) == [
+        *("", "판시사항", "판결요지", "참조조문", "참조판례", "당사자", "주문", "이유")
+    ]
+
+
+def test_every_chunk_says_court_case_and_date() -> None:
+    chunks = cut(SUPREME)
+    for chunk in chunks:
+        assert chunk.kind == "judgment"
+        assert chunk.metadata["court"] == "대법원"
+        assert chunk.metadata["case"] == "2019다12345,12346"
+        assert chunk.metadata["date"] == "2021.5.13"
+    assert chunks[1].breadcrumb == ("판결문", "대법원 2021. 5. 13. 선고 2019다12345, 12346 판결", "판시사항")
+
+
+def test_parties_and_the_judgment_below_are_one_chunk() -> None:
+    (parties,) = [c for c in cut(SUPREME) if c.metadata.get("section") == "당사자"]
+    assert parties.text.startswith("【전 문】\n【원고, 상고인】")
+    assert parties.metadata["cases"] == ["2018나54321"]
+
+
+def test_provisions_and_cases_that_are_cited() -> None:
+    by_section = {c.metadata.get("section"): c.metadata for c in cut(SUPREME)}
+    assert by_section["참조조문"]["references"] == [
+        "주택임대차보호법 제4조제2항",
+        "주택임대차보호법 제3조의3",
+        "민법 제623조",
+    ]
+    assert by_section["참조판례"]["cases"] == ["2009다11111"]
+
+
+def test_holdings_are_cut_at_their_numbers_and_reasons_along_theirs() -> None:
+    chunks = cut(SUPREME, target=60)
+    assert [c.metadata["number"] for c in chunks if c.metadata.get("section") == "판결요지"] == ["[1]", "[2]"]
+    reasons = [c for c in chunks if c.metadata.get("section") == "이유"]
+    assert [c.metadata["number"] for c in reasons] == ["1. 가. 1)", "1. 가. 2)", "1. 나.", "2."]
+    assert reasons[1].lead == "1. 임대차 관계에 대하여\n가. 원심은 다음과 같은 사실을 인정하였다."
+    assert reasons[2].lead == "1. 임대차 관계에 대하여"
+    assert reasons[3].lead == ""
+
+
+def test_a_judgment_of_a_lower_court_without_brackets() -> None:
+    chunks = cut(DISTRICT)
+    assert {(c.metadata["court"], c.metadata["case"], c.metadata["date"]) for c in chunks} == {
+        ("서울중앙지방법원", "2020가합98765", "2021.3.18")
+    }
+    assert [c.metadata.get("section", "") for c in chunks] == ["", "주문", "청구취지", "이유"]
+
+
+def test_two_judgments_in_one_document() -> None:
+    other = SUPREME.replace("2019다12345, 12346", "2020다777").replace("2021. 5. 13.", "2022. 1. 13.")
+    chunks = cut(SUPREME + other)
+    cases = list(dict.fromkeys(c.metadata["case"] for c in chunks))
+    assert cases == ["2019다12345,12346", "2020다777"]
+    assert {c.metadata["date"] for c in chunks if c.metadata["case"] == "2020다777"} == {"2022.1.13"}
+
+
+def test_a_statute_that_speaks_of_reasons_is_no_judgment() -> None:
+    text = "제1조(이유) 이 규칙은 판결서의 주문과 이유를 적는 방법을 정한다.\n제2조(주문) 주문은 짧게 적는다.\n"
+    assert [c.kind for c in cut(text)] == ["article", "article"]
