@@ -100,7 +100,10 @@ def main() -> int:
 
 def _prepare(work: Path, paths: list[Path]) -> None:
     with KureIndex.open(work / "index", embeddings="static-ko") as index:
-        index.add_paths(paths)
+        report = index.add_paths(paths)
+        for row in report.rows:
+            if row.status == "rejected":
+                print(f"rejected {row.source}: {row.reason}")
         index.add_records(Record(f"기호-{i}", "기호가 있는 안내문", text) for i, text in enumerate(BULLETS))
         export = export_index(index, work)
         questions = make_questions(index, work)

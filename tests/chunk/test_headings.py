@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kure_rag.chunk.headings import find_sections
+from kure_rag.chunk.names import NameFinder, Names
 
 STATUTE = """취업규정
 
@@ -128,6 +129,102 @@ def test_numbers_in_a_statute_are_items() -> None:
 def test_sections_of_a_judgment_close_each_other() -> None:
     text = "【주문】 상고를 기각한다.\n【이유】\n1. 상고이유에 대하여\n살펴본다.\n【참조조문】\n민법 제750조"
     assert headings(text) == [("【주문】",), ("【이유】",), ("【이유】", "1. 상고이유에 대하여"), ("【참조조문】",)]
+
+
+LABEL = """효능·효과
+1. 급성 기관지염
+2. 만성 기관지염
+3. 기관지 천식
+용법·용량은 다음과 같다.
+"""
+REPORT = """차 례
+Ⅰ. 최근의 경제 동향 ··· 1
+1. 실물경제 ··· 1
+2. 금융시장 ··· 5
+Ⅰ 최근의 경제 동향
+1 실물경제
+① 경제성장 : 완만한 둔화
+□ 성장률이 높아졌으나 소비는 줄어들었으며 앞으로도 완만하게 둔화될 것으로 보인다.
+② 고용사정 : 빠르게 둔화
+□ 취업자 수가 줄고 실업률이 올랐으며 시간당 임금의 상승률은 지난달보다 낮아졌다.
+2 금융시장
+가. 금리
+1) 국고채
+국고채 금리는 지난달보다 내렸다.
+(1) 3년물
+3년물은 3.5퍼센트이다.
+2) 회사채
+회사채 금리도 지난달보다 내렸다.
+나. 주가
+주가는 하락하였다.
+"""
+
+
+def test_items_of_a_list_are_no_headings() -> None:
+    assert headings(LABEL) == [()]
+
+
+def test_a_report_with_a_table_of_contents() -> None:
+    economy, real, money = "Ⅰ 최근의 경제 동향", "1 실물경제", "2 금융시장"
+    assert [found for found in headings(REPORT) if found] == [
+        (economy,),
+        (economy, real),
+        (economy, real, "① 경제성장 : 완만한 둔화"),
+        (economy, real, "② 고용사정 : 빠르게 둔화"),
+        (economy, money),
+        (economy, money, "가. 금리"),
+        (economy, money, "가. 금리", "1) 국고채"),
+        (economy, money, "가. 금리", "1) 국고채", "(1) 3년물"),
+        (economy, money, "가. 금리", "2) 회사채"),
+        (economy, money, "나. 주가"),
+    ]
+
+
+def test_items_on_two_lines_are_no_headings() -> None:
+    items = [f"{i}. 근로기준법 일부개정법률안(김하늘 의원 대표\n발의)(의안번호 21000{i:02})" for i in range(1, 30)]
+    assert headings("\n".join(items)) == [()]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Ⅱ. 보안인증 대상 및 범위 · 15",
+        "1. 실물경제 ···················· 1",
+        "다. 그런데 오늘 보시는 바와 같이",
+        "3.11. 세계적 유행 단계",
+        "(52) 국제특허분류",
+        "⑦ 신설)",
+        "가. 제안서는 한글 작성을 원칙으로 하되, 부득이한",
+        "1. 이용자의 편의를 높이기 위하여 새로",
+        "2. 위원회의 구성과 운영 등에 관한",
+    ],
+)
+def test_lines_that_only_look_like_headings(line: str) -> None:
+    assert headings(f"{line}\n본문이다.") == [()]
+
+
+def test_a_symbol_is_a_heading_where_all_of_its_lines_are() -> None:
+    text = "▶ 운용성과\n한 달 동안 1.2퍼센트 올랐습니다.\n▶ 운용계획\n다음 달에도 주식을 늘리겠습니다."
+    assert headings(text) == [("▶ 운용성과",), ("▶ 운용계획",)]
+    assert headings("□ 사업명 : 도서관 신축\n□ 기간 : 13개월\n□ 방법 : 입찰") == [()]
+
+
+def test_a_number_drawn_above_its_title_is_one_heading() -> None:
+    text = "1 |\n보안인증 대상\n공공기관에 서비스를 내는 자가 받는다.\n2 |\n보안인증 범위\n서비스의 모든 자산이다."
+    assert headings(text) == [("1 | 보안인증 대상",), ("2 | 보안인증 범위",)]
+
+
+def test_spread_letters_are_put_together() -> None:
+    assert headings("Ⅰ 사 업 안 내\n사업의 개요이다.") == [("Ⅰ 사업안내",)]
+
+
+def test_names_are_headings_with_any_number_or_none() -> None:
+    names = NameFinder((Names({"용법·용량": ("용법·용량",), "주의": ("사용상의 주의사항",)}),))
+    text = "용법 및 용량\n하루 두 번 먹는다.\n[사용상의주의사항]\n졸릴 수 있다.\n용법·용량에 따른다."
+    found = [section.headings for section in find_sections(text, names=names)]
+    assert found == [("용법 및 용량",), ("[사용상의주의사항]",)]
+    assert names.name_of("3. 용법ㆍ용량") == "용법·용량"
+    assert names.name_of("용법") is None
 
 
 @pytest.mark.parametrize("text", ["", " \n\n ", "\n"])

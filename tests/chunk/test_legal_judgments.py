@@ -96,13 +96,13 @@ def test_provisions_and_cases_that_are_cited() -> None:
 
 
 def test_holdings_are_cut_at_their_numbers_and_reasons_along_theirs() -> None:
-    chunks = cut(SUPREME, target=60)
+    chunks = cut(SUPREME, target=80)
     assert [c.metadata["number"] for c in chunks if c.metadata.get("section") == "판결요지"] == ["[1]", "[2]"]
     reasons = [c for c in chunks if c.metadata.get("section") == "이유"]
-    assert [c.metadata["number"] for c in reasons] == ["1. 가. 1)", "1. 가. 2)", "1. 나.", "2."]
-    assert reasons[1].lead == "1. 임대차 관계에 대하여\n가. 원심은 다음과 같은 사실을 인정하였다."
-    assert reasons[2].lead == "1. 임대차 관계에 대하여"
-    assert reasons[3].lead == ""
+    assert [c.metadata["number"] for c in reasons] == ["1. 가.", "1. 가. 1)", "1. 가. 2)", "1. 나.", "2."]
+    assert reasons[2].lead == "1. 임대차 관계에 대하여\n가. 원심은 다음과 같은 사실을 인정하였다."
+    assert reasons[3].lead == "1. 임대차 관계에 대하여"
+    assert reasons[4].lead == ""
 
 
 def test_a_judgment_of_a_lower_court_without_brackets() -> None:

@@ -1,12 +1,14 @@
 """Statutes and regulations: what is a heading, what stands under which, what a provision says about itself."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from kure_rag.chunk import ChunkSettings, chunk_document
-from kure_rag.tokenize import WhitespaceTokenizer
+from kure_rag.chunk.outline import Cutter, outline
+from kure_rag.tokenize import Sentence, WhitespaceTokenizer
 from kure_rag.types import Chunk, Document, Table
 
 WORDS = WhitespaceTokenizer()
@@ -76,7 +78,8 @@ def test_a_statute_becomes_an_article_a_chunk_in_order() -> None:
 
 def test_what_stands_before_the_first_article_is_not_of_it() -> None:
     first = cut(STATUTE)[0]
-    assert first.text.startswith("도서관 운영에") and first.text.endswith("044-000-0000")
+    assert first.text.startswith("도서관 운영에")
+    assert first.text.endswith("044-000-0000")
     assert "article" not in first.metadata
 
 
@@ -101,7 +104,8 @@ def test_amendments_are_dates_and_references_name_their_law() -> None:
 
 def test_deleted_articles_say_so() -> None:
     chunks = cut(STATUTE)
-    assert about(chunks, "제3조")["deleted"] is True and about(chunks, "제3조")["amended"] == ["2020.2.4"]
+    assert about(chunks, "제3조")["deleted"] is True
+    assert about(chunks, "제3조")["amended"] == ["2020.2.4"]
     assert about(chunks, "제4조")["through"] == "제6조"
     assert "deleted" not in about(chunks, "제2조")  # an item of it was deleted, not the article
 
@@ -110,7 +114,9 @@ def test_addenda_count_from_one_again_and_say_which_they_are() -> None:
     chunks = cut(STATUTE)
     assert articles(chunks, "부칙") == ["제1조", "제2조"]
     added = about(chunks, "제1조", "부칙")
-    assert added["part_name"] == "부칙 <법률 제20001호, 2024. 3. 5.>" and added["title"] == "시행일"
+    assert added["part_name"] == "부칙 <법률 제20001호, 2024. 3. 5.>"
+    assert added["title"] == "시행일"
+    assert added["addenda"] == 2
     assert of(chunks, "제2조", "부칙")[0].breadcrumb == (
         "도서관법",
         "부칙 <법률 제20001호, 2024. 3. 5.>",
@@ -118,16 +124,26 @@ def test_addenda_count_from_one_again_and_say_which_they_are() -> None:
     )
 
 
+def test_addenda_whose_first_article_stands_in_the_same_line() -> None:
+    text = f"{filler(1, 3)}\n부칙 <제9호, 2024. 1. 1.>제1조(시행일) 오늘부터 시행한다.\n제2조(적용례) 새로 적용한다.\n"
+    chunks = cut(text)
+    assert articles(chunks, "부칙") == ["제1조", "제2조"]
+    assert of(chunks, "제1조", "부칙")[0].text == "제1조(시행일) 오늘부터 시행한다."
+
+
 def test_addenda_without_articles_are_one_passage_with_their_heading() -> None:
     (old,) = [c for c in cut(STATUTE) if c.text.startswith("부칙 <법률 제10001호")]
     assert old.text.endswith("6개월이 지난 날부터 시행한다.")
-    assert old.metadata["part"] == "부칙" and "article" not in old.metadata
+    assert old.metadata["part"] == "부칙"
+    assert "article" not in old.metadata
 
 
 def test_an_appendix_is_of_no_article() -> None:
     last = cut(STATUTE)[-1]
-    assert last.kind == "appendix" and last.breadcrumb == ("도서관법", "별표 1 과태료의 부과기준(제7조 관련)")
-    assert last.metadata["part"] == "별표" and "article" not in last.metadata
+    assert last.kind == "appendix"
+    assert last.breadcrumb == ("도서관법", "별표 1 과태료의 부과기준(제7조 관련)")
+    assert last.metadata["part"] == "별표"
+    assert "article" not in last.metadata
 
 
 def filler(first: int, last: int) -> str:
@@ -209,7 +225,13 @@ def test_articles_without_titles() -> None:
 
 
 def test_articles_numbered_by_chapter() -> None:
-    text = "제1장 총칙\n제1-1조(목적) 이 규정은 감독에 필요한 사항을 정한다.\n제1-2조(정의) 용어의 뜻은 법과 같다.\n제2장 인가\n제2-1조(신청) 인가를 받으려는 자는 신청서를 낸다.\n제2-1조의2(보완) 서류가 모자라면 보완하게 한다.\n"
+    text = """제1장 총칙
+제1-1조(목적) 이 규정은 감독에 필요한 사항을 정한다.
+제1-2조(정의) 용어의 뜻은 법과 같다.
+제2장 인가
+제2-1조(신청) 인가를 받으려는 자는 신청서를 낸다.
+제2-1조의2(보완) 서류가 모자라면 보완하게 한다.
+"""
     assert articles(cut(text)) == ["제1-1조", "제1-2조", "제2-1조", "제2-1조의2"]
 
 
@@ -222,19 +244,45 @@ def test_an_article_that_moved_away_leaves_its_number() -> None:
 
 def test_a_title_that_speaks_of_deletion_or_moving_is_a_title() -> None:
     chunks = cut(
-        "제1조(삭제ㆍ전송중단의 명령) 기관은 명령할 수 있다.\n제2조(이동통신) 이동통신의 요금을 정한다.\n제3조(신설합병의 총회) 총회를 연다.\n"
+        "제1조(삭제ㆍ전송중단의 명령) 명령한다.\n제2조(이동통신) 요금을 정한다.\n제3조(신설합병의 총회) 연다.\n"
     )
     assert [c.metadata["title"] for c in chunks] == ["삭제ㆍ전송중단의 명령", "이동통신", "신설합병의 총회"]
 
 
-def test_two_wordings_of_an_article_are_two_chunks() -> None:
-    text = f"{filler(1, 2)}\n제3조(수수료) 수수료는 천원으로 한다.\n제3조(수수료) 수수료는 이천원으로 한다.\n[시행일: 2026. 1. 1.] 제3조\n{filler(4, 6)}\n"
-    first, second = of(cut(text), "제3조")
-    assert "천원" in first.text and second.text.endswith("제3조")
+def test_two_wordings_of_an_article_are_two_chunks_and_the_later_is_not_yet_in_force() -> None:
+    now, later = (
+        "제3조(수수료) 수수료는 천원으로 한다.",
+        "제3조(수수료) 수수료는 이천원으로 한다.\n[시행일: 2026. 1. 1.] 제3조",
+    )
+    chunks = cut(f"{filler(1, 2)}\n{now}\n{later}\n{filler(4, 6)}\n")
+    assert [c.text for c in of(chunks, "제3조")] == [now]
+    (coming,) = of(chunks, "제3조", "본칙(시행예정)")
+    assert coming.text == later
+    assert coming.metadata["effective"] == "2026.1.1"
+    assert "amended" not in coming.metadata
+
+
+def test_no_piece_ends_inside_an_amendment_note() -> None:
+    note = "<개정 2001. 2. 1., 2002. 2. 1., 2003. 2. 1., 2004. 2. 1., 2005. 2. 1.>"
+    text = f"위원회는 사항을 심의하고 그 결과를 기록하여야 한다.{note}\n위원회는 해마다 두 번 모인다."
+    # A tokenizer that takes the bracket for the end of a sentence.
+    places = [0, text.index("<") + 1, text.index("2003"), text.index("\n"), len(text)]
+    sentences = [Sentence(a, b, ()) for a, b in pairwise(places)]
+    lengths = ChunkSettings(target=50, longest=80)
+    cutter = Cutter(text, sentences, lengths, together=lengths.longest, whole=lengths.longest)
+    found = [text[piece.start : piece.end].strip() for piece in cutter.pieces(outline(text, 0, len(text)), 0)]
+    assert found == ["위원회는 사항을 심의하고 그 결과를 기록하여야 한다.", note, "위원회는 해마다 두 번 모인다."]
 
 
 def test_a_collection_of_regulations_starts_again_with_each() -> None:
-    text = f"휴가 규정\n{filler(1, 3)}\n부칙\n이 규정은 2024년 3월 1일부터 시행한다.\n여비 규정\n제1조(목적) 이 규정은 여비를 정한다.\n제2조(지급) 여비는 미리 준다.\n"
+    text = f"""휴가 규정
+{filler(1, 3)}
+부칙
+이 규정은 2024년 3월 1일부터 시행한다.
+여비 규정
+제1조(목적) 이 규정은 여비를 정한다.
+제2조(지급) 여비는 미리 준다.
+"""
     chunks = cut(text, title="규정집")
     assert [c.breadcrumb for c in chunks if c.metadata.get("title") == "지급"] == [
         ("규정집", "여비 규정", "제2조(지급)")
@@ -278,7 +326,8 @@ def test_the_lead_in_goes_along_with_what_it_announces_and_without_its_notes() -
     opening = "② 검사소는 다음 각 호의 어느 하나에 해당하는 경우에는 검사를 다시 할 수 있다."
     assert [c.lead for c in parts[3:5]] == [opening, opening]
     assert parts[2].lead == f"{opening}\n1. 다음 각 목의 어느 하나에 해당하는 사정으로 검사를 마치지 못한 경우"
-    assert parts[0].lead == "" and parts[5].lead == ""
+    assert parts[0].lead == ""
+    assert parts[5].lead == ""
     assert parts[3].contextualized().startswith("도서관법 > 제2조(검사)\n② 검사소는")
 
 
@@ -288,10 +337,11 @@ def test_a_whole_article_names_no_paragraph() -> None:
 
 def test_a_table_in_an_article_is_a_chunk_of_its_own() -> None:
     grid = "| 구분 | 금액 |\n| --- | --- |\n| 제1조(목적) | 1,000 |"
-    text = f"제1조(요금) 요금은 다음 표와 같다.\n{grid}\n제2조(납부) 요금은 미리 낸다.\n제3조(환급) 남은 요금은 돌려준다.\n"
+    text = f"제1조(요금) 요금은 다음 표와 같다.\n{grid}\n제2조(납부) 요금은 미리 낸다.\n제3조(환급) 요금을 돌려준다.\n"
     start = text.index("| 구분")
     table = Table(1, start, start + len(grid), header=("구분", "금액"), rows=(("제1조(목적)", "1,000"),))
     chunks = cut(text, tables=[table])
     assert [c.kind for c in chunks] == ["article", "table", "article", "article"]
-    assert chunks[1].text == grid and chunks[1].metadata["article"] == "제1조"
+    assert chunks[1].text == grid
+    assert chunks[1].metadata["article"] == "제1조"
     assert articles(chunks) == ["제1조", "제2조", "제3조"]

@@ -83,6 +83,20 @@ def test_the_name_of_the_next_terms_is_in_no_article() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("상해사망 부보장 특별약관Ⅱ", "상해사망 부보장 특별약관Ⅱ"),
+        ("3-2. 암진단비(유사암 제외) 특별약관", "암진단비(유사암 제외) 특별약관"),
+        ("무배당 든든한 입원일당 특약(갱신형)", "무배당 든든한 입원일당 특약(갱신형)"),
+    ],
+)
+def test_names_of_special_terms(line: str, name: str) -> None:
+    text = f"{TERMS}{line}\n제1조(보험금의 지급사유) 회사는 보험금을 드립니다.\n제2조(준용) 보통약관을 따릅니다.\n"
+    last = cut(text, "상해보험 약관")[-1]
+    assert (last.metadata["part"], last.metadata["part_name"], last.metadata["article"]) == ("특별약관", name, "제2조")
+
+
 def test_a_contract_with_spaced_numbers_and_other_brackets() -> None:
     chunks = cut(CONTRACT, "용역 계약서")
     found = [(c.metadata["article"], c.metadata["title"]) for c in chunks if "article" in c.metadata]
@@ -100,7 +114,7 @@ def test_a_contract_with_spaced_numbers_and_other_brackets() -> None:
 
 
 def test_a_title_on_two_lines_is_one_title() -> None:
-    text = "제1조(목적) 목적을 정한다.\n제2조(연구비의 집행과\n정산) 연구비는 연말에 정산한다.\n제3조(보고) 결과를 보고한다.\n"
+    text = "제1조(목적) 목적을 정한다.\n제2조(연구비의 집행과\n정산) 연말에 정산한다.\n제3조(보고) 보고한다.\n"
     assert [c.metadata["title"] for c in cut(text, "연구비 지침")] == ["목적", "연구비의 집행과 정산", "보고"]
 
 

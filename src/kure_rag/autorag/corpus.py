@@ -93,9 +93,10 @@ def add_autorag(
     """
     began = time.monotonic()
     rejected: list[IngestRow] = []
+    rows = read_autorag(path)  # a file that is no corpus is told before a model is loaded
 
     def records() -> Iterator[Record]:
-        for row in read_autorag(path):
+        for row in rows:
             if isinstance(row, Record):
                 yield row
             else:

@@ -17,7 +17,9 @@ from kure_rag.types import Chunk
 _NUMBER: Final = re.compile(
     r"\s*(?:제\s*\d+\s*[편장절관조항호목](?:\s*의\s*\d+)?"  # 제3장, 제7조의13
     r"|별표\s*\d*|별지\s*(?:제\s*\d+\s*호)?"
-    r"|[(（【\[<]?(?:\d{1,3}(?:[.-]\d{1,3})*|[가-하]|[A-Za-z]|[ivxIVX]{1,4})[.)）】\]>](?!\d)"  # 1. 1.2. 가. 3) (1) Ⅲ)
+    # 1. 1.2. 가. 3) (1) iv)
+    r"|[(（【\[<]?(?:\d{1,3}(?:[.-]\d{1,3})*|[가나다라마바사아자차카타파하]|[A-Za-z]|[ivxIVX]{1,4})"
+    r"[.)）】\]>](?!\d)"
     r"|[Ⅰ-Ⅻⅰ-ⅻ①-⑳❶-❿]\.?"
     r"|[■□●○◆◇▶▷▪•※*·\-–—]+)\s*"
 )
@@ -69,17 +71,13 @@ def topic(heading: str) -> str:
 
 def _queries(title: str, chunk: Chunk) -> Iterator[str]:
     """None for a passage that stands under the document's title alone, unless that is all there is."""
-    headings = [heading for heading in chunk.breadcrumb if heading != title]
-    own = _topic_of(chunk, headings)
-    if not own:
+    # A number alone, such as the ① of a paragraph, names nothing: the heading above it does.
+    topics = [name for heading in chunk.breadcrumb if heading != title and (name := topic(heading))]
+    if not topics:
         if chunk.kind == "record" and (name := topic(title)):
             yield f"{name}에 관한 내용은 무엇인가요?"
         return
+    *above, own = topics
     yield f"{title}에서 {own}에 관한 내용은 무엇인가요?"
-    above = [name for heading in headings[:-1] if (name := topic(heading)) and name != own]
-    if above:
-        yield f"{title} {' '.join(above)}에서 {own}에 관한 내용은 무엇인가요?"
-
-
-def _topic_of(chunk: Chunk, headings: list[str]) -> str:
-    return topic(headings[-1]) if headings else ""
+    if longer := " ".join(name for name in above if name != own):
+        yield f"{title} {longer}에서 {own}에 관한 내용은 무엇인가요?"

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -144,6 +144,8 @@ class ChatClient:
         reason = ""
         for attempt in range(1, self._settings.attempts + 1):
             asked_to_wait: float | None = None
+            if self._stopped.is_set():
+                break
             try:
                 with self._client.stream(method, self._url + path, json=body) as response:
                     if response.status_code == 200:
@@ -160,8 +162,6 @@ class ChatClient:
                 break
             if attempt < self._settings.attempts:
                 self._wait(attempt, asked_to_wait)
-            if self._stopped.is_set():
-                break
         if self._stopped.is_set():
             raise LlmError(f"{self._url}: stopped while asking")
         raise LlmError(
@@ -246,8 +246,4 @@ def _retry_after(value: str | None) -> float | None:
         until = parsedate_to_datetime(value)
     except ValueError:
         return None
-    return (
-        max(0.0, until.timestamp() - time.time())
-        if until.tzinfo
-        else (until.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
-    )
+    return max(0.0, (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - time.time())

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage, Section
 from kure_rag.chunk.headings import find_sections
-from kure_rag.chunk.lists import Binding, find_units
+from kure_rag.chunk.lists import Binding, announces, find_units
+from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.names import NameFinder
 from kure_rag.chunk.pack import Unit, pack_units, visible, within
 from kure_rag.chunk.tables import TablePart, notes_end, table_parts
@@ -16,6 +17,7 @@ from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document, Table
 
 _BRIEF: Final = 100  # characters between a heading and a table that are no text of their own
+_ANNOUNCEMENT: Final = 250
 _NO_NAMES: Final = NameFinder(())
 
 
@@ -39,8 +41,16 @@ class Body:
 
     def sections(self, names: NameFinder = _NO_NAMES) -> list[Section]:
         """The document's sections; a heading with nothing under it stands at the head of the section that follows."""
-        tables = [(table.start, table.end) for table in self.document.tables]
+        tables = [(self._below_heading(table), table.end) for table in self.document.tables]
         return _with_lone_headings(list(find_sections(self.document.text, names=names, tables=tables)))
+
+    def _below_heading(self, table: Table) -> int:
+        """Where the table begins, without a caption that is a numbered heading: 「가. 요약재무정보」."""
+        first = self.document.text[table.start : table.end].partition("\n")[0]
+        marker = find_marker(first.strip())
+        if marker is None or marker.number == 0 or not table.caption.startswith(first.strip()):
+            return table.start
+        return table.start + len(first)
 
     def passages(
         self, section: Section, breadcrumb: tuple[str, ...], metadata: Mapping[str, Any] | None = None
@@ -50,13 +60,12 @@ class Body:
         at = section.start
         tables = self._tables(section)
         for table, below in zip(tables, [*(table.start for table in tables[1:]), section.end], strict=False):
-            taken = self._starts_table(at, section, table)
-            if not taken:
-                yield from self._text(at, table.start, section, breadcrumb, shared)
+            above = self._above_table(at, section, table)
+            yield from self._text(at, above, section, breadcrumb, shared)
             parts = list(table_parts(self.document, table, self.sentences, self.settings))
             stop = notes_end(self.document.text, table.end, below)
             for i, part in enumerate(parts):
-                start = at if taken and not i else part.start
+                start = part.start if i else above
                 end = stop if part is parts[-1] else part.end
                 passage = Passage(start, end, breadcrumb, "table", part.lead, {**shared, **part.metadata})
                 yield passage if self.describe is None else self.describe(table, part, passage)
@@ -66,10 +75,16 @@ class Body:
     def _tables(self, section: Section) -> list[Table]:
         return [table for table in self.document.tables if section.start <= table.start < section.end]
 
-    def _starts_table(self, at: int, section: Section, table: Table) -> bool:
-        """Whether nothing but a heading, or a few words under it, stands before the table."""
-        start, end = visible(self.document.text, max(at, section.body), table.start)
-        return at == section.start < section.body and end - start <= _BRIEF
+    def _above_table(self, at: int, section: Section, table: Table) -> int:
+        """Where the table's first passage begins: a heading, or the line that announces the table, goes with it."""
+        text = self.document.text
+        start, end = visible(text, max(at, section.body), table.start)
+        if at == section.start < section.body and end - start <= _BRIEF:
+            return at
+        line = max(start, text.rfind("\n", start, end) + 1)
+        if line < end and end - line <= _ANNOUNCEMENT and announces(text, line, end):
+            return line
+        return table.start
 
     def _text(
         self, start: int, end: int, section: Section, breadcrumb: tuple[str, ...], shared: Mapping[str, Any]
@@ -94,7 +109,7 @@ class Body:
         target = max(1, self.settings.target - (rest[0][0] - head[0][0]))
         smaller = replace(self.settings, target=min(target, room), longest=room)
         first, *others = find_units(text, rest, smaller, self.binding)
-        joined = Unit(head[0][0], first.end, first.lead, first.kind)
+        joined = replace(first, start=head[0][0])
         yield from pack_units(text, [joined, *others], self.settings)
 
 

@@ -94,6 +94,8 @@ class _Above:
         restarted = title.style + _RESTARTED
         last = next((other.number for other, _ in self._stack if other.style == restarted), 0)
         goes_on = title.number == parent.number + 1
-        if goes_on and (title.named == parent.named or title.number != last + 1):
+        kin = title.named == parent.named and title.named >= 0
+        # A note may be called 현금흐름표 as a statement is, but none is called 주석.
+        if title.restart or (goes_on and (kin or title.number != last + 1)):
             return title.style
         return restarted

@@ -68,10 +68,11 @@ def judgment_passages(document: Document, sentences: Sequence[Sentence], setting
     """
     text = document.text
     heads = _heads(text)
+    places = [head.start() for head in heads]
     summary = Cutter(text, sentences, settings, settings.target, settings.longest, opening=False)
     reasons = Cutter(text, sentences, settings, settings.target, settings.target, opening=False)
     for start, end in _each(text, heads):
-        own = [head for head in heads if start <= head.start() < end]
+        own = heads[bisect_left(places, start) : bisect_left(places, end)]
         about, name = _about(text, start, own[0].start() if own else end, end)
         crumb = (document.title, name) if name and name not in document.title else (document.title,)
         for section in _sections(text, own, start, end):

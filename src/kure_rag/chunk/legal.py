@@ -9,10 +9,10 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.general import General
 from kure_rag.chunk.judgment import is_judgment, judgment_passages
-from kure_rag.chunk.legal_notes import amendments, references
+from kure_rag.chunk.legal_notes import amendments, effective, references
 from kure_rag.chunk.legal_structure import Block, find_blocks
 from kure_rag.chunk.outline import Cutter, Piece, outline
-from kure_rag.chunk.pack import pack, visible, within
+from kure_rag.chunk.pack import pack, within
 from kure_rag.chunk.tables import table_parts
 from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document
@@ -25,9 +25,10 @@ class Legal:
     """Statutes, regulations, contracts, insurance terms and judgments.
 
     A passage of an article has ``kind`` ``article`` and this metadata: ``part`` (``본칙``, ``부칙``, ``별표``,
-    ``특별약관``), ``part_name`` (which one), ``article`` (``제7조의13``), ``title``, ``chapter``; ``paragraph``
-    (``②-③``), ``item`` (``1.-3.``) and ``subitem`` where it is not the whole article; ``amended`` (dates),
-    ``references`` and one of ``deleted``, ``moved`` and ``omitted`` where nothing is left of it. For judgments see
+    ``특별약관``), ``part_name`` (which one), ``addenda`` (counted, as many have no name), ``article``
+    (``제7조의13``), ``title``, ``chapter``; ``paragraph`` (``②-③``), ``item`` (``1.-3.``) and ``subitem`` where it is
+    not the whole article; ``amended`` (dates), ``effective`` (the date of a 시행일 note), ``references``; and one of
+    ``deleted``, ``moved`` and ``omitted`` where nothing is left of it. For judgments see
     :func:`~kure_rag.chunk.judgment.judgment_passages`.
     """
 
@@ -67,31 +68,39 @@ def _merged_headings(text: str, blocks: Sequence[Block]) -> Iterator[Block]:
 def _passages(
     document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings
 ) -> Iterator[Passage]:
+    text = document.text
     crumb = (document.title, *block.headings)
     if block.kind == "text":
-        for start, end in pack(document.text, within(sentences, block.start, block.end), settings):
+        for start, end in pack(text, within(sentences, block.start, block.end), settings):
             yield Passage(start, end, (document.title,))
-    elif block.kind == "article":
-        yield from _article(document, block, sentences, settings, crumb)
+    elif block.kind == "heading":
+        yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
+        for start, end in pack(text, within(sentences, block.body, block.end), settings):
+            yield Passage(start, end, crumb, "text", metadata=_common(block))
+    elif block.kind == "addenda" and not text[block.body : block.end].strip():
+        yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
     else:
-        yield from _other(document, block, sentences, settings, crumb)
+        cutter = Cutter(text, sentences, settings, settings.longest, settings.longest)
+        yield from _provision(cutter, block, crumb)
 
 
-def _article(
-    document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings, crumb: tuple[str, ...]
-) -> Iterator[Passage]:
-    text = document.text
+def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator[Passage]:
+    """An article; addenda without articles or an appendix, with their heading."""
+    text = cutter.text
+    kind = "appendix" if block.kind == "appendix" else "article"
     common = _common(block)
-    node = outline(text, block.body, block.end)
-    cut = list(Cutter(text, sentences, settings, settings.longest, settings.longest).pieces(node, block.start))
+    cut = list(cutter.pieces(outline(text, block.body, block.end), block.start))
     for piece in cut:
+        # The date in the heading of addenda is not one of an amendment.
         own = text[max(piece.start, block.body) : piece.end]
         values: dict[str, Any] = {**common, **(_numbers(piece) if len(cut) > 1 else {})}
         if dates := amendments(own):
             values["amended"] = dates
+        if date := effective(own):
+            values["effective"] = date
         if named := references(own):
             values["references"] = named
-        yield Passage(piece.start, piece.end, crumb, "article", piece.lead, values)
+        yield Passage(piece.start, piece.end, crumb, kind, piece.lead, values)
 
 
 def _numbers(piece: Piece) -> dict[str, str]:
@@ -103,6 +112,8 @@ def _common(block: Block) -> dict[str, Any]:
     values: dict[str, Any] = {"part": block.part}
     if block.part_name:
         values["part_name"] = block.part_name
+    if block.addenda:
+        values["addenda"] = block.addenda
     if mark is not None and mark.kind == "article":
         values["article"] = mark.label
         if mark.title:
@@ -114,26 +125,6 @@ def _common(block: Block) -> dict[str, Any]:
     if block.chapter:
         values["chapter"] = block.chapter
     return values
-
-
-def _other(
-    document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings, crumb: tuple[str, ...]
-) -> Iterator[Passage]:
-    """A heading without text is a passage of its own; what stands under 부칙 or 별표 without articles goes with it."""
-    text = document.text
-    values = _common(block)
-    kind = {"heading": "heading", "addenda": "article", "appendix": "appendix"}[block.kind]
-    if block.kind == "heading":
-        start, end = visible(text, block.body, block.end)
-        yield Passage(block.start, block.body, crumb, "heading", metadata=values)
-        for a, b in pack(text, within(sentences, start, end), settings):
-            yield Passage(a, b, crumb, "text", metadata=values)
-        return
-    if block.kind == "addenda" and not text[block.body : block.end].strip():
-        kind = "heading"
-    for start, end in pack(text, within(sentences, block.start, block.end), settings):
-        dates = amendments(text[start:end])
-        yield Passage(start, end, crumb, kind, metadata={**values, **({"amended": dates} if dates else {})})
 
 
 def _around_tables(

@@ -7,9 +7,10 @@ heading by its own words is left out here; :mod:`kure_rag.chunk.legal_structure`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from kure_rag.chunk.legal_lines import visible_lines
 
 MarkKind = Literal["article", "chapter", "addenda", "appendix", "name"]
 State = Literal["", "deleted", "moved", "omitted"]
@@ -61,7 +62,6 @@ class Mark:
         return f"{self.label} {self.title}".strip()
 
 
-_LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
 _BRANCH: Final = r"(?:\s*의\s*(\d{1,3})(?!\d*[가-힣%]))?"
 _NUMBER: Final = rf"제\s*(\d{{1,4}})(?:\s*-\s*(\d{{1,3}}))?\s*조{_BRANCH}{_BRANCH}"
 _ARTICLE: Final = re.compile(_NUMBER)
@@ -98,23 +98,38 @@ _APPENDIX: Final = re.compile(
     r"(?P<open>[\[【<(〔]?)\s*별\s{0,4}(?P<what>표|지)\s*(?:제\s*)?(?P<number>\d{1,3})?\s*호?(?:\s*의\s*(?P<branch>\d{1,2}))?\s*호?"
     r"(?P<form>\s*서\s*식)?\s*(?P<close>[\]】>)〕]?)"
 )
-_NAME: Final = re.compile(
-    r"[【\[<]?\s*[^\n.,;:。]{0,60}(?:약\s?관|특\s?약|규\s?정|규\s?칙|세\s?칙|계\s?약\s?서|지\s?침|정\s?관|학\s?칙|요\s?강|내\s?규|조\s?례|협\s?약|합의서|고\s?시)\s*(?:\([^()\n]*\))?\s*[】\]>]?$"
+_NAME_ENDS: Final = "|".join(
+    r"\s?".join(word)
+    for word in (
+        *("약관", "특약", "규정", "규칙", "세칙", "계약서", "지침", "정관"),
+        *("학칙", "요강", "내규", "조례", "협약", "합의서", "고시"),
+    )
 )
+_NAME: Final = re.compile(
+    r"[【\[<]?\s*(?:\d{1,3}(?:-\d{1,3})*\s*[.)]\s*)?[^\n.,;:。]{0,60}"
+    rf"(?:{_NAME_ENDS})\s*(?:[ⅠⅡⅢⅣⅤⅥIVX]{{1,4}}|\d{{1,2}})?\s*(?:\([^()\n]*\))?\s*[】\]>]?$"
+)
+_NAME_LAST: Final = "관약정칙서침강규례시】]>)ⅠⅡⅢⅣⅤⅥIVX0123456789"
 _LEADER: Final = re.compile(r"(?:[.·․…‥]\s?){3,}\s*\d*\s*$|\s{2,}\d{1,4}\s*$")
 _CIRCLED: Final = "①②"
 
 
 def find_marks(text: str) -> list[Mark]:
     """Every line that may be a heading, in order."""
-    return [mark for line in _LINE.finditer(text) if (mark := _mark(text, line.start(), line.end())) is not None]
+    out: list[Mark] = []
+    for start, end in visible_lines(text):
+        mark = _mark(text, start, end)
+        if mark is None:
+            continue
+        out.append(mark)
+        if mark.kind == "addenda" and text.startswith("제", mark.body):
+            # 부칙 <…>제1조(시행일) …: where a reader joined the lines
+            first = _article(text, mark.body, end)
+            out.extend([first] if first else [])
+    return out
 
 
 def _mark(text: str, start: int, end: int) -> Mark | None:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
     first = text[start]
     if first == "제":
         return _article(text, start, end) or _chapter(text, start, end)
@@ -216,9 +231,9 @@ def _appendix(text: str, start: int, end: int) -> Mark | None:
 
 def _name(text: str, start: int, end: int) -> Mark | None:
     """암진단비 특별약관: the name of a text of its own, if articles that begin at 제1조 follow."""
-    if end - start > 70 or text[end - 1] not in "관약정칙서침강규례시】]>)" or not _NAME.match(text, start, end):
+    if end - start > 70 or text[end - 1] not in _NAME_LAST or not _NAME.match(text, start, end):
         return None
-    title = " ".join(text[start:end].split()).strip("【】[]<> ")
+    title = re.sub(r"^\d{1,3}(?:-\d{1,3})*\s*[.)]\s*", "", " ".join(text[start:end].split()).strip("【】[]<> "))
     return Mark("name", start, end, end, title=title)
 
 
@@ -264,11 +279,3 @@ def _skip(text: str, start: int, end: int) -> int:
     while start < end and text[start].isspace():
         start += 1
     return start
-
-
-def lines_after(text: str, at: int, count: int) -> Iterator[tuple[int, int]]:
-    """Spans of the next visible lines after an offset."""
-    for i, line in enumerate(_LINE.finditer(text, at)):
-        if i == count:
-            return
-        yield line.start(), line.end()

@@ -11,6 +11,7 @@ _NOTE: Final = re.compile(
     r"|\(\s*(?P<round>(?:전문|본[조항호]|제목|일부|전부)?\s*(?:개정|신설|삭제|제정)[^()]{0,400}|[^()]{0,60}(?:개정|신설|삭제)\s*)\)"
 )
 _DATE: Final = re.compile(r"(\d{4})\s*[.년-]\s*(\d{1,2})\s*[.월-]\s*(\d{1,2})")
+_EFFECTIVE: Final = re.compile(r"\[\s*시행일\s*[:：]?\s*(\d{4})\s*\.\s*(\d{1,2})\s*\.\s*(\d{1,2})")
 _ARTICLE: Final = r"제\s*\d+(?:\s*-\s*\d+)?\s*조(?:의\s*\d+)*"
 _POINT: Final = r"(?:\s?제\s*\d+\s*항)?(?:\s?제\s*\d+\s*호(?:의\s*\d+)?)?(?:\s?[가-하]목)?"
 _REFERENCE: Final = re.compile(
@@ -32,6 +33,17 @@ def amendments(text: str) -> list[str]:
         if not note.startswith("시행"):
             dates.update(tuple(map(int, date)) for date in _DATE.findall(note))
     return [".".join(map(str, date)) for date in sorted(dates)]
+
+
+def note_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the amendment notes between two offsets stand."""
+    return [match.span() for match in _NOTE.finditer(text, start, end)]
+
+
+def effective(text: str) -> str:
+    """The date of a note 「[시행일: 2026. 1. 1.]」; empty where there is none."""
+    match = _EFFECTIVE.search(text)
+    return ".".join(str(int(number)) for number in match.groups()) if match else ""
 
 
 def without_notes(text: str) -> str:

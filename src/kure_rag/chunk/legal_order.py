@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
-from kure_rag.chunk.legal_marks import Key, Mark, lines_after
+from kure_rag.chunk.legal_lines import visible_lines
+from kure_rag.chunk.legal_marks import Key, Mark
 
 _WINDOW: Final = 100  # candidates looked back at: a text with more false ones in a row is no statute
 _ADDENDA_LEAP: Final = 12  # addenda count without gaps, but for articles that are printed as 생략
+_SHORT: Final = 40  # characters of a heading that proves itself
 _ANNOUNCED: Final = re.compile(r"다음과\s?같이\s?(?:각각\s?)?(?:한다|하고|신설|개정|정한다|변경)")
 _NAMED: Final = re.compile(r"제\s*(\d+)\s*조(?:\s*의\s*(\d+))?")
 
@@ -26,31 +29,44 @@ def choose(text: str, marks: Sequence[Mark]) -> list[Mark]:
 
 def _texts(text: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
     """Marks of each text whose articles begin at 제1조."""
+    following = _following(marks)
     run: list[Mark] = []
+    keys: set[Key] = set()  # of the articles in the run; two tell enough
     for i, mark in enumerate(marks):
-        if mark.kind == "addenda" and (run or i):
-            yield run
-            run = []
-        elif mark.kind == "article" and mark.key[0] == 1 and sum(mark.key[1:]) <= 1 and _restarts(text, marks, i, run):
-            head = _head_of_next(run)
-            yield run[: len(run) - head]
-            run = run[len(run) - head :]
+        head = -1
+        if mark.kind == "addenda":
+            head = 0
+        elif mark.kind == "article" and mark.key[0] == 1 and sum(mark.key[1:]) <= 1 and not mark.bare:
+            if not _follows_announcement(text, mark) and _restarts(mark, following[i], run, keys):
+                head = _head_of_next(run)
+        if head >= 0:
+            if len(run) > head:
+                yield run[: len(run) - head]
+            run, keys = run[len(run) - head :], set()
         run.append(mark)
+        if mark.kind == "article" and not mark.bare and len(keys) < 2:
+            keys.add(mark.key)
     yield run
 
 
-def _restarts(text: str, marks: Sequence[Mark], i: int, run: Sequence[Mark]) -> bool:
+def _following(marks: Sequence[Mark]) -> list[Mark | None]:
+    """For each mark the next article with a title."""
+    out: list[Mark | None] = []
+    found: Mark | None = None
+    for mark in reversed(marks):
+        out.append(found)
+        if mark.kind == "article" and not mark.bare:
+            found = mark
+    return out[::-1]
+
+
+def _restarts(mark: Mark, following: Mark | None, run: Sequence[Mark], keys: set[Key]) -> bool:
     """Whether this 제1조 begins another text than the one whose marks are in the run."""
-    articles = [mark for mark in run if mark.kind == "article" and not mark.bare]
-    in_addenda = bool(run) and run[0].kind == "addenda"
-    if not (articles or in_addenda) or marks[i].bare or _follows_announcement(text, marks[i]):
-        return False
     named = _head_of_next(run) > 0
-    if in_addenda and not articles:
-        return named or "목적" in marks[i].title
-    if articles[0].key == marks[i].key and all(mark.key == marks[i].key for mark in articles):
+    if not keys:
+        return bool(run) and run[0].kind == "addenda" and (named or "목적" in mark.title)
+    if keys == {mark.key}:
         return named
-    following = next((mark for mark in marks[i + 1 :] if mark.kind == "article" and not mark.bare), None)
     return named or (following is not None and following.key[:2] in {(2, 0), (1, 2), (1, 0)})
 
 
@@ -74,20 +90,20 @@ def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
     if not articles:
         return [mark for mark in run if mark.kind == "appendix"]
     last = articles[-1].start
-    kept = set(articles)
-    first = articles[0].start
+    kept = {mark.start for mark in articles}
+    chapters = set() if in_addenda else _chapters(text, run)
+    name = _name(text, run, articles[0].start)
     out = []
     for mark in run:
-        if mark.kind == "article" and mark not in kept:
-            continue
-        if mark.kind == "chapter" and (in_addenda or not _heads_something(text, mark, run)):
-            continue
-        # A 별표 that articles follow is a reference to one; a name stands above its text.
-        if (mark.kind == "appendix" and mark.start < last) or (
-            mark.kind == "name" and not _names(text, mark, run, first)
+        # A 별표 that articles follow is a reference to one.
+        if (
+            mark.kind == "addenda"
+            or mark.start in kept
+            or mark.start in chapters
+            or mark is name
+            or (mark.kind == "appendix" and mark.start > last)
         ):
-            continue
-        out.append(mark)
+            out.append(mark)
     return _with_wrapped_titles(text, out)
 
 
@@ -202,23 +218,39 @@ def _without_contents(text: str, marks: Sequence[Mark]) -> list[Mark]:
     return [mark for i, mark in enumerate(marks) if i not in rows]
 
 
-def _heads_something(text: str, mark: Mark, run: Sequence[Mark]) -> bool:
-    """A chapter's heading has another heading below it, or at least no sentence in it."""
-    starts = {other.start for other in run if other.kind in ("article", "chapter")}
-    for start, end in lines_after(text, mark.end, 3):
-        if start + (len(text[start:end]) - len(text[start:end].lstrip())) in starts:
+def _chapters(text: str, run: Sequence[Mark]) -> set[int]:
+    """Where a chapter's heading begins: it has another heading below it, or continues the count in a short line."""
+    starts = {mark.start for mark in run if mark.kind in ("article", "chapter")}
+    previous: dict[int, Key] = {}
+    out: set[int] = set()
+    for mark in run:
+        if mark.kind != "chapter":
+            continue
+        before = previous.get(mark.rank)
+        counts_on = mark.key[0] == 1 or (before is not None and before < mark.key and mark.key[0] - before[0] <= 1)
+        if _heading_below(text, mark, starts) or (counts_on and len(mark.title) <= _SHORT):
+            out.add(mark.start)
+        previous[mark.rank] = mark.key
+    return out
+
+
+def _heading_below(text: str, mark: Mark, starts: set[int]) -> bool:
+    """Whether a heading stands in one of the next lines, with no more than notes or a wrapped title between."""
+    for start, end in islice(visible_lines(text, mark.end), 3):
+        if start in starts:
             return True
-        if text[start:end].lstrip()[:1] not in "<[〈(" and end - start > 60:
-            break
-    previous = [m.key for m in run if m.kind == "chapter" and m.rank == mark.rank and m.start < mark.start]
-    follows = mark.key[0] == 1 or any(mark.key[0] - key[0] in (0, 1) and key < mark.key for key in previous[-1:])
-    return follows and len(mark.title) <= 40
+        if text[start] not in "<[〈(" and end - start > _SHORT + 20:
+            return False
+    return False
 
 
-def _names(text: str, mark: Mark, run: Sequence[Mark], first: int) -> bool:
-    """Whether it is the name nearest above the articles. That of a document's only text is its title."""
-    nearest = mark.start < first and not any(m.kind == "name" and mark.start < m.start < first for m in run)
-    return nearest and ("약관" in mark.title or "특약" in mark.title or text.find("\n제1조", 0, mark.start) >= 0)
+def _name(text: str, run: Sequence[Mark], first: int) -> Mark | None:
+    """The name nearest above the articles. That of a document's only text is its title."""
+    names = [mark for mark in run if mark.kind == "name" and mark.start < first]
+    if not names:
+        return None
+    own = "약관" in names[-1].title or "특약" in names[-1].title
+    return names[-1] if own or text.find("\n제1조", 0, names[-1].start) >= 0 else None
 
 
 def _with_wrapped_titles(text: str, marks: Sequence[Mark]) -> list[Mark]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from kure_rag.chunk.legal_marks import CHAPTER_RANKS, Mark, find_marks
+from kure_rag.chunk.legal_notes import effective
 from kure_rag.chunk.legal_order import choose
 
 BlockKind = Literal["text", "heading", "article", "addenda", "appendix"]
@@ -25,10 +26,12 @@ class Block:
         body: Offset after the heading.
         end: Offset after its last character.
         headings: Above it and its own, outermost first, without the document's title.
-        part: ``본칙``, ``부칙``, ``별표`` or ``특별약관``; empty before the first article.
+        part: ``본칙``, ``부칙``, ``별표`` or ``특별약관``; empty before the first article. Where a statute prints an
+            article twice, as it is and as it will be, the later wording is of ``본칙(시행예정)``.
         part_name: The heading of that part, such as ``부칙 <법률 제17112호, 2020. 3. 24.>``.
         chapter: The nearest 장.
         mark: The heading itself.
+        addenda: Which addenda of the document these are, counted from 1; 0 outside them.
     """
 
     kind: BlockKind
@@ -40,6 +43,7 @@ class Block:
     part_name: str = ""
     chapter: str = ""
     mark: Mark | None = None
+    addenda: int = 0
 
 
 def find_blocks(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Block]:
@@ -75,11 +79,12 @@ def _blocks(text: str, marks: Sequence[Mark]) -> Iterator[Block]:
         yield Block("text", 0, 0, marks[0].start)
     part, part_name = "", ""
     above: list[Mark] = []
-    seen = False
+    seen, addenda = False, 0
     for i, mark in enumerate(marks):
         end = marks[i + 1].start if i + 1 < len(marks) else len(text)
         if mark.kind == "addenda":
             part, part_name, above = "부칙", mark.label, []
+            addenda += 1
         elif mark.kind == "appendix":
             part, part_name, above = "별표", mark.heading, []
         elif mark.kind == "name":
@@ -93,7 +98,9 @@ def _blocks(text: str, marks: Sequence[Mark]) -> Iterator[Block]:
             part, part_name, above = "본칙", "", []
         part = part or "본칙"
         seen = seen or mark.kind == "article"
-        yield _block(text, mark, end, (part, part_name), above)
+        later = mark.kind == "article" and i > 0 and marks[i - 1].key == mark.key and effective(text[mark.start : end])
+        block = _block(mark, end, (f"{part}(시행예정)" if later else part, part_name), above)
+        yield replace(block, addenda=addenda if part == "부칙" else 0)
 
 
 def _begins_again(marks: Sequence[Mark], i: int) -> bool:
@@ -108,10 +115,10 @@ def _begins_again(marks: Sequence[Mark], i: int) -> bool:
     return any(mark.kind == "article" for mark in since) or "목적" in marks[i].title
 
 
-def _block(text: str, mark: Mark, end: int, part: tuple[str, str], above: Sequence[Mark]) -> Block:
+def _block(mark: Mark, end: int, part: tuple[str, str], above: Sequence[Mark]) -> Block:
     chapters = tuple(m.heading for m in above)
     chapter = next((m.heading for m in reversed(above) if m.rank == _CHAPTER_RANK), "")
     name = (part[1],) if part[1] else ()
     own = (mark.heading,) if mark.kind == "article" else ()
-    kind: BlockKind = "heading" if mark.kind in ("chapter", "name") else mark.kind  # type: ignore[assignment]
+    kind: BlockKind = "heading" if mark.kind == "chapter" or mark.kind == "name" else mark.kind
     return Block(kind, mark.start, mark.body, end, (*name, *chapters, *own), part[0], part[1], chapter, mark)

@@ -21,7 +21,14 @@ _SIGNAL: Final = re.compile(r"[-–—<\s]*(?:다\s*음|아\s*래)[-–—>\s]*$
 _ENDS: Final = re.compile(r"[.?!:;。]['\"”’)\]]*$|[다요음함됨임것][)\]]?$")
 _SHORT: Final = 80  # characters of an item on average; longer ones are paragraphs with a mark before them
 _DEEPEST: Final = 8
+_WRAPPED: Final = 30  # characters of a line that the margin may have broken; fewer where all lines are short
+_FULL: Final = 0.7  # of the longest line
 _LEAD: Final = 120  # characters of each line of a lead
+
+
+def announces(text: str, start: int, end: int) -> bool:
+    """Whether what stands between two offsets ends by saying that a list or a table follows."""
+    return _ANNOUNCES.search(text, max(start, end - 60), end) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,7 @@ def _long_whole(maker: _Maker, text: str, lines: Sequence[list[Span]], binding: 
     """A whole over the limit: its first line goes along with every part."""
     opening = _trimmed(text[lines[0][0][0] : lines[0][-1][1]])
     for i, unit in enumerate(maker.units(_nodes(text, lines, binding), opening)):
-        yield Unit(unit.start, unit.end, unit.lead if i else "", binding.kind)
+        yield Unit(unit.start, unit.end, unit.lead if i else "", binding.kind, opening)
 
 
 def _lines(text: str, spans: Sequence[Span]) -> list[list[Span]]:
@@ -113,6 +120,8 @@ def _wholes(text: str, lines: Sequence[list[Span]], binding: Binding) -> Iterato
 
 def _nodes(text: str, lines: Sequence[list[Span]], binding: Binding) -> list[_Node]:
     """Paragraphs and items, items under those they are a part of."""
+    longest = max((spans[-1][1] - spans[0][0] for spans in lines), default=0)
+    wrapped = min(_WRAPPED, int(_FULL * longest))
     top: list[_Node] = []
     stack: list[_Node] = []
     last: _Node | None = None
@@ -120,7 +129,7 @@ def _nodes(text: str, lines: Sequence[list[Span]], binding: Binding) -> list[_No
         printed = text[spans[0][0] : spans[-1][1]]
         contents = LEADERS.search(printed) is not None
         marker = None if contents or _SIGNAL.match(printed) else find_marker(printed)
-        if last is not None and not contents and _goes_on(text, last, printed, marker, binding):
+        if last is not None and not contents and _goes_on(text, last, printed, marker, binding, wrapped):
             last.spans.extend(spans)
             continue
         last = _Node(list(spans), marker.style if marker is not None and marker.style != "note" else "")
@@ -135,7 +144,7 @@ def _nodes(text: str, lines: Sequence[list[Span]], binding: Binding) -> list[_No
     return top
 
 
-def _goes_on(text: str, last: _Node, printed: str, marker: Marker | None, binding: Binding) -> bool:
+def _goes_on(text: str, last: _Node, printed: str, marker: Marker | None, binding: Binding, wrapped: int) -> bool:
     """Whether a line is no paragraph or item of its own, but part of the one before it."""
     if binding.clings is not None and binding.clings.match(printed):
         return True
@@ -143,8 +152,10 @@ def _goes_on(text: str, last: _Node, printed: str, marker: Marker | None, bindin
         return marker.style == "note"
     if _SIGNAL.match(printed):
         return True
-    # The rest of a line that was wrapped.
+    # The rest of a line that was wrapped; a short item that ends with a noun was not.
     start, end = last.spans[-1]
+    if last.style and end - max(start, text.rfind("\n", 0, end) + 1) < wrapped:
+        return False
     return _ENDS.search(text, start, end) is None and LEADERS.search(text, start, end) is None
 
 
@@ -178,8 +189,7 @@ class _Maker:
         return out
 
     def _announces(self, node: _Node) -> bool:
-        start, end = node.spans[-1]
-        return _ANNOUNCES.search(self.text, max(start, end - 60), end) is not None
+        return announces(self.text, *node.spans[-1])
 
     def _sentences(self, spans: Sequence[Span]) -> Iterator[Span]:
         """Sentences, put together again where a line break cut them."""
@@ -197,7 +207,8 @@ class _Maker:
     def _same(self, held: Span, span: Span) -> bool:
         length = span[1] - held[0]
         clings = self.binding.clings
-        if clings is not None and length <= self.settings.longest and clings.match(self.text, *span):
+        bound = _SIGNAL.match(self.text, *span) or (clings is not None and clings.match(self.text, *span))
+        if bound and length <= self.settings.longest:
             return True
         wrapped = "\n" in self.text[held[1] : span[0]] and _ENDS.search(self.text, *held) is None
         return wrapped and length <= self.settings.target

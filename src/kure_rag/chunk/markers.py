@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-LEADERS: Final = re.compile(r"[·.…∙‥･・]{4,}|(?:\s\.){4,}")  # in a line of a table of contents
+# In a line of a table of contents: 「1. 실물경제 ··· 1」.
+LEADERS: Final = re.compile(r"[·.…∙‥･・]{4,}|(?:\s\.){4,}|[·.…∙‥･・]{2,}\s?\d{1,4}\s*$")
 _LETTERS: Final = "가나다라마바사아자차카타파하"
 _BULLET: Final = "■□▪▫◆◇◈○●◎◯◦•∙▶▷►◾❍❏❑❖▣◉☞✔\uf000-\uf8ff"
 _DASH: Final = "-–—―·ㆍ・ㅇ"

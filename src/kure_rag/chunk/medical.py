@@ -113,6 +113,7 @@ _CODE: Final = re.compile(
 )
 _LABEL_NAMES: Final = 2  # a drug label has more than one of the sections above
 _FIRST_LINES: Final = 8
+_UNSAID: Final = re.compile(r"[<〈(].{0,12}[>〉)]|[-\s]*")  # <신설>, <현행과 같음>
 _COLUMNS: Final = {
     "item": ("항목", "구분", "분류"),
     "title": ("제목",),
@@ -136,7 +137,8 @@ class Medical:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         body = Body(document, sentences, settings, _BINDING, _with_row)
         sections = body.sections(_NAMES)
-        label = len({name for section in sections if (name := _of_label(section)) is not None}) >= _LABEL_NAMES
+        names = {_LABEL.name_of(heading) for section in sections for heading in section.headings} - {None}
+        label = len(names) >= _LABEL_NAMES
         if not label:
             sections = body.sections()
         products = _products(document, sections) if label else []
@@ -147,13 +149,10 @@ class Medical:
             crumb = (product,) if product and product != document.title else ()
             name = next(filter(None, map(_NAMES.name_of, reversed(section.headings))), None) if label else None
             about = {key: value for key, value in (("product", product), ("section", name)) if value}
-            out.extend(body.passages(section, (document.title, *crumb, *section.headings), about))
+            # What the line 제품명 said stands in its place.
+            headings = [h for h in section.headings if not product or _LABEL.name_of(h) != "제품명"]
+            out.extend(body.passages(section, (document.title, *crumb, *headings), about))
         return out
-
-
-def _of_label(section: Section) -> str | None:
-    """The name of a label's main section that this section is in."""
-    return next(filter(None, map(_LABEL.name_of, section.headings)), None)
 
 
 def _products(document: Document, sections: Sequence[Section]) -> list[tuple[int, str]]:
@@ -167,7 +166,7 @@ def _products(document: Document, sections: Sequence[Section]) -> list[tuple[int
     ]
     if found:
         return found
-    first = next((section.start for section in sections if _of_label(section) is not None), 0)
+    first = next((section.start for section in sections if any(map(_LABEL.name_of, section.headings))), 0)
     lines = [line.strip() for line in text[:first].split("\n") if line.strip()][:_FIRST_LINES]
     brand = next((line for line in lines if len(line) <= 60 and _BRAND.match(line)), None)
     return [(0, brand or document.title)]
@@ -183,13 +182,13 @@ def _with_row(table: Table, part: TablePart, passage: Passage) -> Passage:
     first, last = part.rows
     if last - first != 1 or first >= len(table.rows):
         return passage
-    columns = ["".join(name.split()) for name in table.header]
-    cells = {
-        key: " ".join(table.rows[first][columns.index(name)].split())
-        for key, names in _COLUMNS.items()
-        for name in names
-        if name in columns
-    }
+    # Of 현행 > 항목 and 개정 > 항목 the last one that says something.
+    cells: dict[str, str] = {}
+    for name, cell in zip(table.header, table.rows[first], strict=False):
+        column = "".join(name.rpartition(">")[2].split())
+        key = next((key for key, names in _COLUMNS.items() if column in names), "")
+        if key and not _UNSAID.fullmatch(cell.strip()):
+            cells[key] = " ".join(cell.split())
     if question := cells.get("question"):
         return replace(passage, kind="qa", metadata={**passage.metadata, "question": question})
     above = tuple(dict.fromkeys(cells[key] for key in ("item", "title") if cells.get(key)))

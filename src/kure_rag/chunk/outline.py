@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings
-from kure_rag.chunk.legal_notes import without_notes
+from kure_rag.chunk.legal_lines import visible_lines
+from kure_rag.chunk.legal_notes import note_spans, without_notes
 from kure_rag.chunk.pack import pack, visible, within
 from kure_rag.tokenize.base import Sentence
 
@@ -29,7 +31,6 @@ _MARKER: Final = re.compile(
 )
 Labels = tuple[tuple[str, str], ...]
 
-_LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
 _NEXT_CIRCLED: Final = re.compile(rf"(?<=[.>\])])\s+([{_CIRCLED}])")
 
 
@@ -84,22 +85,22 @@ def outline(text: str, start: int, end: int) -> Node:
 
 def _markers(text: str, start: int, end: int) -> Iterator[tuple[int, re.Match[str]]]:
     first = True
-    for line in _LINE.finditer(text, start, end):
+    for begin, stop in visible_lines(text, start, end):
         circled = 0
-        if match := _MARKER.match(text, line.start(), line.end()):
-            yield visible(text, match.start(), match.end())[0], match
+        if match := _MARKER.match(text, begin, stop):
+            yield begin, match
             # 3. 가. 그러나 …: two numbers in one line.
-            if (inner := _MARKER.match(text, match.end(), line.end())) and inner.lastgroup != match.lastgroup:
+            if (inner := _MARKER.match(text, match.end(), stop)) and inner.lastgroup != match.lastgroup:
                 yield visible(text, inner.start(), inner.end())[0], inner
             circled = _CIRCLED.find(match["circled"]) + 1 if match["circled"] else 0
         if not (circled or first):
             continue
         first = False
         # ② in the middle of a line, where a reader joined too much.
-        for later in _NEXT_CIRCLED.finditer(text, line.start(), line.end()):
+        for later in _NEXT_CIRCLED.finditer(text, begin, stop):
             if circled and _CIRCLED.find(later[1]) == circled:
                 circled += 1
-                if inner := _MARKER.match(text, later.start(1), line.end()):
+                if inner := _MARKER.match(text, later.start(1), stop):
                     yield later.start(1), inner
 
 
@@ -180,12 +181,25 @@ class Cutter:
     def _packed(self, start: int, end: int) -> list[tuple[int, int]]:
         """Sentences put together; a few words left over go with what stands next to them."""
         out: list[tuple[int, int]] = []
-        for a, b in pack(self.text, within(self.sentences, start, end), self.settings):
+        for a, b in pack(self.text, self._sentences(start, end), self.settings):
             few = out and min(out[-1][1] - out[-1][0], b - a) < self.settings.target // 4
             if few and b - out[-1][0] <= self.settings.longest:
                 out[-1] = (out[-1][0], b)
             else:
                 out.append((a, b))
+        return out
+
+    def _sentences(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Spans of the sentences, of which none ends inside an amendment note; long ones end at notes."""
+        notes = note_spans(self.text, start, end)
+        ends = {b for _, b in within(self.sentences, start, end)}
+        cuts = {place for place in ends if not any(x < place < y for x, y in notes)} | {start, end}
+        cuts |= {x for x, y in notes if any(x < place < y for place in ends)}
+        out: list[tuple[int, int]] = []
+        for a, b in pairwise(sorted(cuts)):
+            inner = [place for span in notes for place in span if a < place < b]
+            places = [a, *inner, b] if b - a > self.settings.longest else [a, b]
+            out.extend(span for x, y in pairwise(places) if (span := visible(self.text, x, y))[0] < span[1])
         return out
 
     def _runs(self, children: Sequence[Node], start: int) -> list[list[Node]]:

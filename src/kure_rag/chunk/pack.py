@@ -29,12 +29,14 @@ class Unit:
         end: Offset after its last.
         lead: What a chunk that begins with it cannot be understood without, see :class:`~kure_rag.chunk.base.Passage`.
         kind: As in :class:`~kure_rag.types.Chunk`; one that is not ``text`` is a chunk of its own.
+        after: The lead of its parts after the first, where it is cut; ``lead`` if empty.
     """
 
     start: int
     end: int
     lead: str = ""
     kind: str = "text"
+    after: str = ""
 
 
 def visible(text: str, start: int, end: int) -> Span:
@@ -94,13 +96,13 @@ def pack_units(text: str, units: Sequence[Unit], settings: ChunkSettings) -> Ite
     """Units in order → longer ones up to the target length; a unit over the limit is cut."""
     run: Unit | None = None
     for unit in units:
-        for start, end in cut(text, (unit.start, unit.end), settings):
+        for i, (start, end) in enumerate(cut(text, (unit.start, unit.end), settings)):
             alike = run is not None and run.kind == unit.kind == "text"
             if run is not None and alike and end - run.start <= settings.target:
                 run = Unit(run.start, end, run.lead)
                 continue
             if run is not None:
                 yield run
-            run = Unit(start, end, unit.lead, unit.kind)
+            run = Unit(start, end, (unit.after if i else "") or unit.lead, unit.kind)
     if run is not None:
         yield run

@@ -60,12 +60,13 @@ _LONGEST_KIN: Final = 70  # of a line whose neighbours in the count are headings
 _LONGEST_BULLET: Final = 30
 _BODY: Final = 60  # characters under a line that are more than the rest of a wrapped item
 _LOOK: Final = 8  # lines
-_WORD: Final = re.compile(r"[^\W\d_]\s?[^\W\d_]")
+_WORD: Final = re.compile(r"[^\W\d_]")
 _TITLE_START: Final = re.compile(r"[\w「『‘“《<【\[]")
 _NO_TITLE: Final = re.compile(r"[.。:]|\d{5}")
 # 「제안서는 A4를 원칙으로 하되, 부득이한」: the first line of a wrapped sentence.
 _CLAUSE: Final = re.compile(
-    r"(?:[하되]며|하되|하여야|하여\s|되어\s|하고\s|[때우]에는|위하여\s|[에를]\s따라\s|[을를]\s통한$)"
+    r"(?:[하되]며|하되|하여야|하여\s|되어\s|하고\s|[때우]에는|위하여\s|[에를]\s따라\s"
+    r"|(?:[관위통대의][한해]|[하있되없않]는|인해|하고|(?<![관대])하여|되어|따라|에서|으로|에)$)"
 )
 _PLAIN_NUMBER: Final = re.compile(r"\d{1,2}\s")  # of a number drawn in a box: 1 실물경제
 _ANYWHERE: Final = ("roman", "number")  # an excerpt may begin in the middle of these counts
@@ -94,7 +95,7 @@ class Line:
     @property
     def title(self) -> str:
         """The text after the marker."""
-        return self.text[self.marker.length :] if self.marker else self.text
+        return self.text[self.marker.length :].lstrip() if self.marker else self.text
 
     @property
     def style(self) -> str:
@@ -214,7 +215,7 @@ def _certain(line: Line, finder: NameFinder, listed: Mapping[str, Title]) -> Tit
     if name is None:
         return None
     marker = line.marker
-    length = name.stop + (marker.length if marker else 0)
+    length = len(text) - len(line.title) + name.stop
     if marker is not None and (own := _rank(marker.style)) is not None:
         return Title(marker.style, own, length, marker.number, name.restart, named=name.rank)
     return Title(f"name{name.rank}", name.rank, length, 0, name.restart, named=name.rank)
@@ -283,6 +284,7 @@ def _reads_as_title(line: Line, longest: int) -> bool:
         and _TITLE_START.match(title) is not None
         and _WORD.search(title) is not None
         and title.count("(") == title.count(")")
+        and title.count("「") == title.count("」")
         and _CLAUSE.search(title) is None
         and (_NO_TITLE.search(title) is None or (line.style.startswith("circled") and " : " in title))
         and _SENTENCE.search(title) is None

@@ -101,7 +101,9 @@ def run(options: argparse.Namespace) -> int:
     with opened as index, common.progress("reading") as advance:
         report = _ingest(index, options, recipe, advance, row_line)
     if not report.rows:
-        raise ReadError(str(options.corpus or options.from_autorag), "holds no passages; give a file with some")
+        if options.corpus:
+            raise ReadError(str(options.corpus), "holds no records; give a file with one JSON object a line")
+        raise ReadError(str(options.from_autorag), "holds no rows; give the corpus.parquet that AutoRAG reads")
     counts = report.counts()
     if options.json:
         result = {"index": str(options.index), **report.to_dict()}

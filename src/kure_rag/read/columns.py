@@ -13,6 +13,7 @@ _LEAST_ROWS: Final = 4  # on each side of a gutter
 _FILLED: Final = 0.6  # of a column's width that its usual line fills; the cells of a table fill less
 _LEAST_CHARS: Final = 8  # of a column's usual line
 _IN_LINE: Final = 0.5  # of the lines of a column: so many beside lines of the next one make a table
+_FAR: Final = 1.5  # times the size: what stands so far above two columns is part of neither
 _STEP: Final = 4.0  # points between the places at which a gutter is looked for
 _DEEPEST: Final = 2  # columns inside columns
 
@@ -84,8 +85,9 @@ def _columns(pieces: list[Piece], depth: int) -> list[list[Piece]]:
     out: list[list[Piece]] = []
     for across, left, right in _bands(pieces, gutter):
         if _side_by_side(left, right):
-            if across:
-                out.append(across)
+            above, left, right = _without_head(left, right)
+            if across or above:
+                out.append(across + above)
             out += _columns(left, depth + 1) + _columns(right, depth + 1)
         else:
             rest = across + left + right
@@ -127,13 +129,26 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
     sides = np.array([(piece.left, piece.right) for piece in pieces])
     best, most = None, 0
     for x in np.arange(left + 0.2 * (right - left), right - 0.2 * (right - left), _STEP).tolist():
-        beside = (sides[:, 1] <= x) | (sides[:, 0] >= x)
-        if beside.sum() < max(2 * _LEAST_ROWS, most):
+        before, behind = int((sides[:, 1] <= x).sum()), int((sides[:, 0] >= x).sum())
+        if min(before, behind) < _LEAST_ROWS or before + behind <= most:
             continue
         count = sum(len(a) + len(b) for _, a, b in _bands(pieces, x) if _side_by_side(a, b))
         if count > most:
             best, most = x, count
     return best
+
+
+def _without_head(left: list[Piece], right: list[Piece]) -> tuple[list[Piece], list[Piece], list[Piece]]:
+    """Takes out a line far above two columns, such as a running title, which belongs to neither."""
+    both = rows(left + right)
+    for count in (1, 2):
+        head, rest = both[:count], both[count:]
+        if rest and min(piece.bottom for row in head for piece in row) - _top(rest[0]) > _FAR * rest[0][0].size:
+            taken = {id(piece) for row in head for piece in row}
+            above = [piece for row in head for piece in row]
+            sides = ([piece for piece in side if id(piece) not in taken] for side in (left, right))
+            return above, *sides
+    return [], left, right
 
 
 def _side_by_side(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
@@ -166,7 +181,10 @@ def _in_line(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
     a, b = ([row[0] for row in rows(side)] for side in (left, right))
     if len(a) > len(b):
         a, b = b, a
-    beside = sum(any(abs(one.middle - other.middle) < 0.2 * one.size for other in b) for one in a)
+    beside = sum(
+        any(abs(one.middle - other.middle) < 0.2 * one.size and 0.8 < one.size / other.size < 1.25 for other in b)
+        for one in a
+    )
     return beside >= _IN_LINE * len(a)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from heapq import nlargest, nsmallest
+from typing import Final, NamedTuple
 
 from kure_rag.read.layout import Line
 
@@ -22,9 +23,20 @@ _NUMBERED_HEADING = re.compile(
 )
 # A page's number with its decoration: - 3 -, 3 / 12, 3쪽, Page 3 of 12, and what law.go.kr prints.
 _PAGE_NUMBER = re.compile(
-    r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|(?P<of>\d{1,4})\s*/\s*\d{1,4}|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
+    r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|[-–—‐―]?\s*(?P<of>\d{1,4})\s*/\s*\d{1,4}\s*[-–—‐―]?|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
     r"|(?:p|P|page|Page|PAGE)\.?\s*(?P<page>\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?|법제처\s+(?P<law>\d{1,4})\s+국가법령정보센터)\s*"
 )
+
+
+class _Seen(NamedTuple):
+    """A line at a page's edge, and what makes it comparable."""
+
+    at: int
+    top: bool
+    flat: str
+    masked: str
+    counts: tuple[tuple[int, int], ...]
+    places: tuple[tuple[bool, str, int], ...]
 
 
 def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> list[list[Line]]:
@@ -38,44 +50,51 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
         pages: Lines of each page.
         heights: Of the pages, in points; zero where nothing is known about places.
     """
-    edges = [_edges(page) for page in pages]
+    seen: list[list[_Seen]] = []
     alike: Counter[tuple[bool, str]] = Counter()
     same: Counter[tuple[bool, str]] = Counter()
     placed: Counter[tuple[bool, str, int]] = Counter()
     counting: Counter[tuple[bool, str, int, int]] = Counter()
-    for p, (page, some) in enumerate(zip(pages, edges, strict=True)):
-        texts = [(top, page[i]) for i, top in some]
-        alike.update({(top, _masked(line.text)) for top, line in texts})
-        same.update({(top, "".join(line.text.split())) for top, line in texts})
-        placed.update({place for top, line in texts for place in _places(line, heights[p], top)[:1]})
-        counting.update({(top, _masked(line.text), *at) for top, line in texts for at in _counts(line.text, p)})
+    for p, page in enumerate(pages):
+        found = [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page)]
+        seen.append(found)
+        alike.update({(line.top, line.masked) for line in found})
+        same.update({(line.top, line.flat) for line in found})
+        placed.update({line.places[0] for line in found if line.places})
+        counting.update({(line.top, line.masked, *at) for line in found for at in line.counts})
     need = max(3, _REPEATED * len(pages))
     often = max(2, _OFTEN * len(pages))
 
-    def furniture(p: int, line: Line, top: bool) -> bool:
-        flat = "".join(line.text.split())
-        if same[top, flat] >= need:
-            return True
-        if max((placed[place] for place in _places(line, heights[p], top)), default=0) >= often:
-            return True
-        if _is_page_number(line, p, len(pages), heights[p], top):
-            return True
-        masked = _masked(line.text)
-        return alike[top, masked] >= need and any(counting[top, masked, *at] >= 3 for at in _counts(line.text, p))
+    def is_furniture(p: int, line: _Seen) -> bool:
+        return (
+            same[line.top, line.flat] >= need
+            or any(placed[place] >= often for place in line.places)
+            or _is_page_number(pages[p][line.at], p, len(pages), heights[p], line.top)
+            or (
+                alike[line.top, line.masked] >= need
+                and any(counting[line.top, line.masked, *at] >= 3 for at in line.counts)
+            )
+        )
 
     kept = []
-    for p, (page, some) in enumerate(zip(pages, edges, strict=True)):
-        drop = {i for i, top in some if furniture(p, page[i], top)}
+    for p, page in enumerate(pages):
+        drop = {line.at for line in seen[p] if is_furniture(p, line)}
         kept.append([line for i, line in enumerate(page) if i not in drop])
     return kept
 
 
+def _look(p: int, line: Line, at: int, top: bool, height: float) -> _Seen:
+    flat = "".join(line.text.split())
+    masked = _NUMBER.sub("#", flat)
+    counts = () if masked == flat else tuple(_counts(line.text, p))
+    return _Seen(at, top, flat, masked, counts, _places(line, flat, height, top))
+
+
 def _edges(page: Sequence[Line]) -> list[tuple[int, bool]]:
     """Positions of the outermost lines, and whether each is at the top. Tables end a page's edge."""
-    order = sorted((i for i, line in enumerate(page)), key=lambda i: -(page[i].top + page[i].bottom))
     edges = []
-    for top, outer in ((True, order), (False, order[::-1])):
-        for i in outer[:_EDGE]:
+    for top, outer in ((True, nlargest), (False, nsmallest)):
+        for i in outer(_EDGE, range(len(page)), key=lambda i: page[i].top + page[i].bottom):
             if page[i].table is not None:
                 break
             edges.append((i, top))
@@ -88,14 +107,13 @@ def _in_band(line: Line, height: float, top: bool) -> bool:
     )
 
 
-def _places(line: Line, height: float, top: bool) -> list[tuple[bool, str, int]]:
+def _places(line: Line, flat: str, height: float, top: bool) -> tuple[tuple[bool, str, int], ...]:
     """What and where a line at a page's edge is; the second place is the first one's neighbour, against rounding."""
-    if not _in_band(line, height, top) or len(line.text.strip()) < 2:
-        return []
-    flat = "".join(line.text.split())
+    if not _in_band(line, height, top) or len(flat) < 2:
+        return ()
     middle = (line.top + line.bottom) / 2 / _SAME_PLACE
     nearest = round(middle)
-    return [(top, flat, nearest), (top, flat, nearest + (1 if middle > nearest else -1))]
+    return (top, flat, nearest), (top, flat, nearest + (1 if middle > nearest else -1))
 
 
 def _is_page_number(line: Line, p: int, count: int, height: float, top: bool) -> bool:
@@ -113,7 +131,3 @@ def _counts(line: str, p: int) -> list[tuple[int, int]]:
     if _NUMBERED_HEADING.match(line):
         return []
     return [(at, int(number[-9:]) - p) for at, number in enumerate(_NUMBER.findall(line))]
-
-
-def _masked(line: str) -> str:
-    return "".join(_NUMBER.sub("#", line).split())

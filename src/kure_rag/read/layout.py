@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kure_rag.read.clean import clean_line, needs_cleaning
 from kure_rag.read.columns import Piece, reading_order
 from kure_rag.read.page import FoundTable, PageContent
-from kure_rag.read.pdfium import LINE
+from kure_rag.read.pdfium import LINE, line_ends
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ _BACK: Final = (
 )
 _RAISED: Final = 0.7  # of a character's height: a centre this far off stands on another line
 _WIDE: Final = 1.5  # of a character's height: no space between words is as wide; the gutter between columns is
+_GAPS: Final = 4  # wide gaps on a page: fewer make no columns
 _SAME_ROW: Final = 0.5  # of the lower of two lines: overlapping more than this, they stand side by side
 _UPRIGHT: Final = 2.5  # times as high as wide: a line of text turned by a quarter
 
@@ -99,6 +100,7 @@ def text_lines(text: str) -> list[Line]:
 
 
 def _set_columns(lines: Sequence[Line]) -> None:
+    """Margins and, for a start, edges, see :func:`kure_rag.read.lines.join_lines`."""
     margins: dict[int, float] = {}
     edges: dict[int, float] = {}
     for line in lines:
@@ -115,39 +117,34 @@ def _set_columns(lines: Sequence[Line]) -> None:
 
 def _plain(content: PageContent) -> list[Line] | None:
     """The parser's lines from top to bottom, or ``None`` where that would not be the reading order."""
-    import numpy as np
-
-    spans, ends = [], []
-    for match in LINE.finditer(content.text):
-        line = match.group()
-        stripped = line.strip()
-        if stripped:
-            first = match.start() + line.index(stripped[0])
-            spans.append((first, match.end()))
-            ends.append((first, first + len(stripped) - 1))
-    if not spans:
-        return []
-    places = content.boxes[np.array(ends)]  # (lines, first and last, sides)
-    left, right = places[:, 0, 0], places[:, 1, 2]
-    bottom, top = places[:, :, 1].min(axis=1), places[:, :, 3].max(axis=1)
-    size = (places[:, :, 3] - places[:, :, 1]).max(axis=1)
-    middle = (bottom + top) / 2
-    if (size <= 0).any() or (right < left).any() or (np.abs(np.diff(places[:, :, 1])) > size[:, None]).any():
-        return None
-    order = np.argsort(-middle, kind="stable")
-    overlap = top[order[1:]] - bottom[order[:-1]]
-    lower = np.minimum(top - bottom, np.roll(top - bottom, 0))
-    if (overlap > _SAME_ROW * np.minimum(lower[order[1:]], lower[order[:-1]])).any():
-        return None
-    if _scattered(content):
-        return None
-    sides = np.stack((left, bottom, right, top, size), axis=1).tolist()
     text = content.text
-    lines = [Line(text[spans[i][0] : spans[i][1]], *sides[i]) for i in order.tolist()]
+    spans, places = line_ends(text)
+    ends = content.extra.get("ends")
+    if ends is None:
+        ends = content.boxes[places]
+    lines: list[Line] = []
+    # A page has some forty lines: loops over floats are faster here than arrays.
+    for (start, end), place in zip(spans, ends.reshape(-1, 8).tolist(), strict=True):
+        left, bottom, _, top, _, low, right, high = place
+        size = max(top - bottom, high - low)
+        if size <= 0 or right < left or abs(low - bottom) > size:
+            return None
+        lines.append(Line(text[start:end], left, min(bottom, low), right, max(top, high), size))
+    lines.sort(key=_downwards)
+    for line, following in pairwise(lines):
+        overlap = following.top - line.bottom
+        if overlap > 0 and overlap > _SAME_ROW * min(line.top - line.bottom, following.top - following.bottom):
+            return None
+    if not lines or _scattered(content):
+        return None if lines else []
     if needs_cleaning(text.replace("\r\n", "\n")):
         for line in lines:
             line.text = clean_line(line.text)
     return lines
+
+
+def _downwards(line: Line) -> float:
+    return -line.bottom - line.top
 
 
 def _scattered(content: PageContent) -> bool:
@@ -169,7 +166,8 @@ def _scattered(content: PageContent) -> bool:
     middle = (runs[:, 3] + runs[:, 1]) / 2
     beside = np.abs(np.diff(middle)) < _SAME_ROW * high
     gap = runs[1:, 0] - runs[:-1, 2]
-    return bool((beside & ((step < -_BACK * high) | (gap > _WIDE * high))).any())
+    again = beside & (step < -_BACK * high)
+    return bool(again.any()) or int((beside & (gap > _WIDE * high)).sum()) >= _GAPS
 
 
 def _visible(content: PageContent) -> Indices:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Final
 
 from kure_rag.read.layout import Line, text_lines
@@ -21,21 +23,28 @@ Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
 _FULL: Final = 0.15  # of the column's width, where places are only guessed: a line that ends nearer to the edge is full
 _TIGHT: Final = 1.6  # times the size: room at the end of a line in a document whose lines break at any syllable
 _ROOM: Final = 0.35  # times the size: a space, and what kerning takes
+_NARROW: Final = 0.7  # times the size: no word is as narrow, a space included
 _LONGEST: Final = 12.0  # times the size: a longer word would have been broken
 _SYLLABLES: Final = 0.9  # of the broken lines that end near the edge in a document whose lines break at any syllable
 _ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
 _INDENT: Final = 0.7  # times the size: less is no indentation
 _KEPT: Final = 0.3  # of the breaks with a space kept at the line's end: then none was dropped
+_FAR: Final = 1.8  # times the size: lines of one paragraph are never so far apart
+_SHIFT: Final = 8.0  # times the size: no paragraph's first line is indented as far
+_BUCKET: Final = 2.0  # points by which the ends of lines at one edge differ
+_FEW_LINES: Final = 60
+_ENOUGH_LINES: Final = 2_000  # to tell a document's habits by
+_NOTE: Final = 60  # characters within which a bracket that opened is looked for
 _WORDS: Final = 0.9  # of the breaks with a space: then all lines break between words
 _ENOUGH: Final = 12  # breaks from which a document's habit can be told
 
 # What begins a new paragraph even after a full line: articles, items, bullets, bracketed headings, notes.
 STARTS_PARAGRAPH: Final = re.compile(
     # 제15조에 따라, 제2장 및 제3장의: a reference in the middle of a sentence.
-    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉑-㉟㊱-㊿㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|[-–—·ㆍ]\s"
+    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉑-㉟㊱-㊿㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|o\s|[-–—·ㆍ]\s"
     r"|\d{1,3}(?:의\s?\d+)?\s?[.)]\s|[가나다라마바사아자차카타파하]\s?[.)]\s|\((?:[가나다라마바사아자차카타파하]|\d{1,3})\)|[IVXⅠ-Ⅻ]+\s?\.|【|\[|<|〈|「[^」]{1,40}」\s*$)"
 )
-_ENDS_SENTENCE: Final = re.compile(r"(?:[가-힣)]|[가-힣][”’」』])[.?!]\s*$")
+_ENDS_SENTENCE: Final = re.compile(r"(?:[가-힣)]|[가-힣][”’」』])[.?!]$")
 _NOTE_OPEN = re.compile(r"[<〈][^<>〈〉]{1,60}$|\[[^\[\]]{1,60}$")  # <개정 2010. is not over
 _ITEM = re.compile(r"\s*([가나다라마바사아자차카타파하])\s?[.)]\s")
 _FINAL_N: Final = 4  # ㄴ, as in 한다; many nouns end in it too
@@ -68,7 +77,7 @@ class Paragraph:
 
 def visual_width(line: str) -> int:
     """Columns a line takes in print: two for Hangul and Hanja, one for the rest."""
-    return sum(map(_width, line))
+    return len(line) if line.isascii() else sum(map(_width, line))
 
 
 def _width(char: str) -> int:
@@ -117,7 +126,9 @@ def join_lines(pages: Sequence[Sequence[Line]], space_at: Spacer | None, *, over
         if line.table is not None:
             out.append(Paragraph([(p, "")], line.table))
             continue
-        text = _LEADER.sub(r"\1\1\1", " ".join(line.text.split()))
+        text = " ".join(line.text.split())
+        if "··" in text or ".." in text or "…" in text or "--" in text or "· ·" in text:
+            text = _LEADER.sub(r"\1\1\1", text)
         if i not in breaks:
             out.append(Paragraph([(p, text)]))
             continue
@@ -134,55 +145,92 @@ def join_lines(pages: Sequence[Sequence[Line]], space_at: Spacer | None, *, over
 
 def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     """Positions of lines that go on with what the line before began."""
-    _guess_edges([line for _, line in lines])
+    _set_edges(lines)
     usual = _usual_gap(lines)
     candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
-    for i in range(1, len(lines)):
-        (p, line), (q, following) = lines[i - 1], lines[i]
-        if line.table or following.table or (p != q and not over_pages) or q - p > 1:
-            continue
-        if not _alike(line, following):
+    for i, ((p, line), (q, following)) in enumerate(pairwise(lines), 1):
+        if line.table or following.table:
             continue
         room = (line.edge - line.right) / line.size
         if line.size == 1.0:
             room -= _FULL * (line.edge - line.margin)
-        if room > _first(_WORD, following) + _ROOM:
+        if room > _NARROW and (room > _LONGEST or room > _first(_WORD, following) + _ROOM):
             continue
-        beside = p != q or line.column != following.column
-        if not beside and line.bottom - following.top > max(1.5 * usual, 0.6) * line.size:
+        if not _alike(line, following) or (p != q and not over_pages) or q - p > 1:
             continue
-        candidates.append((i, room, max(_TIGHT, _first(_SYLLABLE, following) + _ROOM)))
+        beside = p != q or (line.column != following.column and following.bottom > line.bottom)
+        if not beside and (
+            line.bottom - following.top > min(max(1.5 * usual, 0.6), _FAR) * line.size
+            or abs(line.left - following.left) > _SHIFT * line.size
+        ):
+            continue
+        syllable = _TIGHT if room <= _TIGHT else max(_TIGHT, _first(_SYLLABLE, following) + _ROOM)
+        candidates.append((i, room, syllable))
     tight = sum(room <= syllable for _, room, syllable in candidates) >= _SYLLABLES * len(candidates)
+    indented = _is_indented(lines, [i for i, _, _ in candidates])
     found: set[int] = set()
     for i, room, syllable in candidates:
         if tight and room > syllable:
             continue
-        if not _begins_paragraph(lines, i, found):
+        if not _begins_paragraph(lines, i, found, indented):
             found.add(i)
     return found
 
 
+def _is_indented(lines: Sequence[tuple[int, Line]], candidates: Sequence[int]) -> bool:
+    """Whether paragraphs of the document begin with an indented line."""
+    shifts = [_shift(lines, i) for i in candidates if not STARTS_PARAGRAPH.match(lines[i - 1][1].text)]
+    back = sum(shift < -_INDENT for shift in shifts)
+    return back >= 3 and back > sum(shift > _INDENT for shift in shifts)
+
+
+def _shift(lines: Sequence[tuple[int, Line]], i: int) -> float:
+    """How far a line begins to the right of the line before, in sizes; on another page or column, of its margin."""
+    (p, before), (q, line) = lines[i - 1], lines[i]
+    apart = line.left - before.left
+    if (p, before.column) != (q, line.column):
+        apart -= line.margin - before.margin
+    return apart / line.size
+
+
 def _alike(line: Line, following: Line) -> bool:
     """Whether two lines are of one size; the digits and letters of many Korean fonts are lower than their Hangul."""
-    same = _HANGUL.search(line.text) and _HANGUL.search(following.text)
-    return abs(line.size - following.size) <= (_ALIKE if same else 2 * _ALIKE) * max(line.size, following.size)
+    apart = abs(line.size - following.size) / max(line.size, following.size)
+    if apart <= _ALIKE or apart > 2 * _ALIKE:
+        return apart <= _ALIKE
+    return not (_HANGUL.search(line.text) and _HANGUL.search(following.text))
 
 
-def _guess_edges(lines: Sequence[Line]) -> None:
-    """Lines without places take the document's usual right edge for theirs."""
-    rough = sorted(line.right for line in lines if line.size == 1.0 and line.table is None)
-    if rough:
-        edge = rough[int(0.95 * len(rough))]
-        for line in lines:
+def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
+    """Sets the right edge that lines are broken at: of each column the furthest place where several lines end."""
+    rough = sorted(line.right for _, line in lines if line.size == 1.0 and line.table is None)
+    ends = Counter([round(line.right / _BUCKET) for _, line in lines])
+    least = 2 if len(lines) < _FEW_LINES else 3
+    for _, group in groupby(lines, key=_column):
+        some = [line for _, line in group if line.table is None]
+        rights = sorted([line.right for line in some], reverse=True)
+        for edge in rights:
+            place = round(edge / _BUCKET)
+            if ends[place] + ends[place - 1] + ends[place + 1] >= least:
+                break
+        else:
+            edge = rights[0] if rights else 0.0
+        for line in some:
+            line.edge = edge
             if line.size == 1.0:
-                line.margin, line.edge = 0.0, edge
+                line.margin, line.edge = 0.0, rough[int(0.95 * len(rough))]
+
+
+def _column(item: tuple[int, Line]) -> tuple[int, int]:
+    return item[0], item[1].column
 
 
 def _usual_gap(lines: Sequence[tuple[int, Line]]) -> float:
     """The usual distance between two lines, in sizes."""
+    some = lines[:_ENOUGH_LINES]
     gaps = sorted(
         (line.bottom - following.top) / line.size
-        for (p, line), (q, following) in zip(lines, lines[1:], strict=False)
+        for (p, line), (q, following) in pairwise(some)
         if p == q
         and line.column == following.column
         and line.size
@@ -202,28 +250,29 @@ def _first(what: re.Pattern[str], line: Line) -> float:
     return min(width / line.size, _LONGEST)
 
 
-def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]) -> bool:
+def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int], indented: bool) -> bool:
     """Whether the author broke the line before this one, not the margin."""
-    (p, before), (q, line) = lines[i - 1], lines[i]
     if _starts(lines, i):
         return True
+    before, line = lines[i - 1][1], lines[i][1]
     if before.size == 1.0:
         return False
-    shift = (
-        (line.left - line.margin) - (before.left - before.margin)
-        if (p, before.column) != (q, line.column)
-        else (line.left - before.left)
-    )
+    shift = _shift(lines, i)
+    ended = _ends_sentence(before.text)
     if i - 1 not in found:  # a first line stands to the left or to the right of the rest
-        return False
-    if abs(shift) < _INDENT * line.size:
-        return False
-    return shift < 0 or bool(_ENDS_SENTENCE.search(before.text))
+        inside = before.left - before.margin > _INDENT * before.size
+        return indented and inside and ended and abs(shift) < _INDENT
+    return shift < -_INDENT or (shift > _INDENT and ended)
+
+
+def _ends_sentence(text: str) -> bool:
+    stripped = text.rstrip()
+    return stripped[-1:] in (".", "?", "!") and _ENDS_SENTENCE.search(stripped[-3:]) is not None
 
 
 def _starts(lines: Sequence[tuple[int, Line]], i: int) -> bool:
     following = lines[i][1].text
-    if not STARTS_PARAGRAPH.match(following) or _NOTE_OPEN.search(lines[i - 1][1].text):
+    if not STARTS_PARAGRAPH.match(following) or _NOTE_OPEN.search(lines[i - 1][1].text[-_NOTE:]):
         return False
     if not following.lstrip().startswith("다."):
         return True
@@ -250,10 +299,7 @@ def _spaces(lines: Sequence[tuple[int, Line]], breaks: set[int], space_at: Space
     answers = dict(zip(asked, _answers(pairs, lines, space_at), strict=True)) if space_at and pairs else {}
     words = len(answers) >= _ENOUGH and sum(answers.values()) >= _WORDS * len(answers)
     return {
-        i: kept[i]
-        or bool(_ENDS_SENTENCE.search(lines[i - 1][1].text))
-        or answers.get(i, False)
-        or (words and i in answers)
+        i: kept[i] or _ends_sentence(lines[i - 1][1].text) or answers.get(i, False) or (words and i in answers)
         for i in order
     }
 

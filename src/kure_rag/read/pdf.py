@@ -185,11 +185,20 @@ def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settin
     return lines
 
 
+def _has_text(sheets: Sequence[_Sheet]) -> bool:
+    visible = 0
+    for sheet in sheets:
+        for line in sheet.lines:
+            visible += len("".join(line.text.split()))
+            if line.table or visible >= _MIN_VISIBLE:
+                return True
+    return False
+
+
 def _check_readable(sheets: Sequence[_Sheet], data: bytes, source: str, settings: ReadSettings) -> None:
     count = len(sheets)
     errors = [sheet.error for sheet in sheets if sheet.error]
-    visible = sum(len("".join(line.text.split())) for sheet in sheets for line in sheet.lines)
-    if visible >= _MIN_VISIBLE or any(line.table for sheet in sheets for line in sheet.lines):
+    if _has_text(sheets):
         return
     if errors:
         raise DamagedFileError(

@@ -11,7 +11,7 @@ import functools
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from itertools import pairwise, repeat
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,8 +83,8 @@ class PdfFile:
 
         Args:
             number: 1-based.
-            boxes: The places of all characters; otherwise of the first and the last visible one of each line, with the
-                places of runs of characters in ``extra["runs"]``.
+            boxes: The places of all characters; otherwise those of the first and the last visible one of each line stand
+                in ``extra["ends"]``, those of runs of characters in ``extra["runs"]``.
             rules: Lines and edges too.
 
         Returns:
@@ -142,12 +142,13 @@ def _read(page: Any, number: int, boxes: bool, rules: bool) -> PageContent:
         text = _text(textpage)
         extra: dict[str, Any] = {}
         if boxes:
-            places = _char_boxes(textpage, range(len(text)), len(text))
+            places = _turned(_char_boxes(textpage, range(len(text))), shown)
         else:
-            places = _char_boxes(textpage, _line_ends(text), len(text))
+            places = np.zeros((len(text), 4), np.float32)
+            extra["ends"] = _turned(_char_boxes(textpage, line_ends(text)[1]), shown)
             extra["runs"] = _turned(_runs(textpage), shown)
         edges = _turned(_rules(page), shown) if rules else np.zeros((0, 4), np.float32)
-        return PageContent(number, width, height, text, _turned(places, shown), edges, extra=extra)
+        return PageContent(number, width, height, text, places, edges, extra=extra)
     finally:
         textpage.close()
 
@@ -167,16 +168,19 @@ def _valid(code: int) -> int:
     return code if code <= 0x10FFFF else 0xFFFD
 
 
-def _line_ends(text: str) -> Iterator[int]:
-    for match in LINE.finditer(text):
-        line = match.group()
+def line_ends(text: str) -> tuple[list[tuple[int, int]], list[int]]:
+    """Where the visible part of each line begins and the line ends, and where its first and last visible characters are."""
+    spans: list[tuple[int, int]] = []
+    ends: list[int] = []
+    at = 0
+    for line in text.split("\r\n"):
         stripped = line.strip()
         if stripped:
-            first = match.start() + line.index(stripped[0])
-            last = first + len(stripped) - 1
-            yield first
-            if last > first:
-                yield last
+            first = at + len(line) - len(line.lstrip())
+            spans.append((first, at + len(line)))
+            ends += (first, first + len(stripped) - 1)
+        at += len(line) + 2
+    return spans, ends
 
 
 @functools.cache
@@ -185,9 +189,8 @@ def _prototypes() -> dict[str, Callable[..., Any]]:
 
     def prototype(name: str, result: Any, *args: Any) -> Callable[..., Any]:
         address = ctypes.cast(getattr(raw, name), ctypes.c_void_p).value
-        assert address is not None
         # PyFuncPtr keeps the interpreter's lock: giving it up and taking it back costs more than the call.
-        return ctypes.PYFUNCTYPE(result, *args)(address)
+        return ctypes.PYFUNCTYPE(result, *args)(address or 0)
 
     pointer, number = ctypes.c_void_p, ctypes.c_int
     return {
@@ -202,13 +205,13 @@ def _address(handle: Any) -> int:
     return ctypes.cast(getattr(handle, "raw", handle), ctypes.c_void_p).value or 0
 
 
-def _char_boxes(textpage: Any, wanted: range | Iterator[int], count: int) -> Boxes:
+def _char_boxes(textpage: Any, wanted: range | list[int]) -> Boxes:
     import numpy as np
 
-    boxes = np.zeros((count, 4), np.float32)
+    boxes = np.zeros((len(wanted), 4), np.float32)
     start = boxes.ctypes.data
-    indices = list(wanted)
-    deque(map(_prototypes()["box"], repeat(_address(textpage)), indices, [start + 16 * i for i in indices]), maxlen=0)
+    places = range(start, start + 16 * len(wanted), 16)
+    deque(map(_prototypes()["box"], repeat(_address(textpage)), wanted, places), maxlen=0)
     return boxes[:, [0, 3, 2, 1]]  # PDFium writes left, top, right, bottom
 
 
@@ -321,7 +324,7 @@ def _edges(item: Any, matrix: _Matrix, left: list[int]) -> Iterator[tuple[float,
             else:
                 yield middle_x, y0, middle_x, y1
             continue
-        for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+        for (ax, ay), (bx, by) in pairwise(points):
             if abs(ay - by) <= _STRAIGHT < abs(ax - bx):
                 y = (ay + by) / 2
                 yield min(ax, bx), y, max(ax, bx), y

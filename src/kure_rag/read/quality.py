@@ -77,6 +77,7 @@ _ODD: Final = re.compile(r"[^\x21-\x7e가-힣\u3400-\u9fff·ㆍ\u2010-\u203b\u24
 _LINE: Final = re.compile(r"[^\r\n]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
+INK_DPI: Final = 72  # what the shares of ink below were measured with
 _LEAST: Final = 20  # visible characters under which a page is looked at
 _LEAST_SCAN: Final = 60  # and under which it is called a scan with a running title if most of it is drawn
 _INK: Final = 0.0002  # share of pixels at an edge: less is dust
@@ -167,7 +168,7 @@ def ink_outside(gray: NDArray[np.uint8], content: PageContent) -> float:
     Edges, since a coloured background has none and a table or a scanned paragraph is full of them.
 
     Args:
-        gray: The page drawn at any scale, shape (height, width), 0 black to 255 white.
+        gray: The page drawn with :data:`INK_DPI` dots an inch, shape (height, width), 0 black to 255 white.
         content: Says where the page's own characters are; they do not count.
     """
     import numpy as np

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kure_rag.read import ocr, quality
 from kure_rag.read.clean import clean_text
@@ -13,22 +14,54 @@ from kure_rag.read.page import PageContent
 from kure_rag.read.pdfium import PdfFile
 from kure_rag.read.settings import ReadSettings
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 REREAD: Final = "read by the fallback parser"
 RECOGNISED: Final = "recognised by OCR"
 UNFINISHED: Final = "OCR took too long"
 
 _INK_DPI: Final = 50  # enough to tell a blank page from a picture
 
+_PLAIN_LEAST: Final = 100  # frequent syllables on a page
+
 Reading = tuple[PageContent, tuple[str, ...]]
 
 
 def judged(pdf: PdfFile, content: PageContent) -> tuple[str, ...]:
     """What is wrong with a page, see :func:`kure_rag.read.quality.judge`."""
+    if _is_plain_korean(content.text):
+        return ()
 
     def ink() -> float:
         return quality.ink_outside(pdf.gray(content.number, _INK_DPI), content)
 
     return quality.judge(content, clean_text(content.text), ink=ink)
+
+
+def _is_plain_korean(text: str) -> bool:
+    """Whether a page is so clearly sound Korean that none of the judge's questions could find fault with it."""
+    import numpy as np
+
+    codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
+    common, rare, plain, doubtful = np.bincount(_kinds()[codes], minlength=4)[:4].tolist()
+    return common >= _PLAIN_LEAST and common > plain and common >= 4 * rare and doubtful <= 0.02 * common
+
+
+@functools.cache
+def _kinds() -> NDArray[np.uint8]:
+    """For each UTF-16 code: 0 a frequent syllable, 1 another that is known, 2 a letter, digit or mark, 3 doubtful, 4 space."""
+    import numpy as np
+
+    kinds = np.full(0x10000, 3, np.uint8)
+    kinds[[ord(char) for char in quality._KNOWN]] = 1
+    kinds[[ord(char) for char in quality._COMMON]] = 0
+    kinds[[ord(char) for char in "\r\n \u00a0\u3000"]] = 4
+    marks = "0123456789.,()[]:/%-~“”‘’「」『』ㆍ·①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮<>"
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    kinds[[ord(char) for char in marks + letters]] = 2
+    return kinds
 
 
 def needs_rescue(warnings: Sequence[str], settings: ReadSettings) -> bool:

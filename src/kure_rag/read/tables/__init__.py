@@ -1,8 +1,10 @@
-"""Tables of a page: found by their rules or by aligned numbers, read cell by cell, joined over pages, written as text."""
+"""Tables: found by their rules or by aligned numbers, read cell by cell, joined over pages, written as text."""
 
 from __future__ import annotations
 
 from kure_rag.read.tables.find import find_tables
 from kure_rag.read.tables.join import join_continued
+from kure_rag.read.tables.render import render_pieces
+from kure_rag.read.tables.wrapped import joined_cells
 
-__all__ = ["find_tables", "join_continued"]
+__all__ = ["find_tables", "join_continued", "joined_cells", "render_pieces"]

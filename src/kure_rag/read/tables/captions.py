@@ -18,7 +18,7 @@ _LONGEST: Final = 60  # characters of a caption
 _UNIT = re.compile(r"[(\[<〈【]\s*(단\s*위\s*[:：]?\s*[^)\]>〉】]*)[)\]>〉】]|(단\s*위\s*[:：]\s*\S[^()\[\]<>]*)$")
 _MEASURE: Final = (
     r"(?:천|백|십|만|억|조|백만|천만|십억)*\s?(?:원|명|개|건|주|달러|불|톤|호|세대|가구|대|회|점|배|엔|유로|위안|주|좌|포인트)"
-    r"|[$￦₩]|%p?|bps?|pt|p|km|㎡|kg|mg|㎎|g|t|L|℃|년|월|일|시간|분|전[년월분기동]*\s?(?:대비|동[기월]\s?대비)|기간중|연율"
+    r"|[$￦₩]|월말|기말|연말|말일|%p?|bps?|pt|p|km|㎡|kg|mg|㎎|g|t|L|℃|년|월|일|시간|분|전[년월분기동]*\s?(?:대비|동[기월]\s?대비)|기간중|연율"
 )
 _BARE_UNIT = re.compile(rf"[(\[]\s*((?:{_MEASURE})(?:\s*[,，/·ㆍ;]\s*(?:{_MEASURE}))*)\s*[)\]]$")
 _MARKED = re.compile(
@@ -27,7 +27,7 @@ _MARKED = re.compile(
 )
 _SENTENCE = re.compile(r"(?:[가-힣]\.|[?,:;，])\s*$")
 # A line without a mark that ends so is the end of a paragraph.
-_RUNNING = re.compile(r"(?:다|요|함|됨|임|음|짐|며|고|여|로|을|를|은|는|에|의|와|과|도|한|된|및|등)$")
+_RUNNING = re.compile(r"(?:다|요|함|됨|임|음|짐|며|고|여|로|을|를|은|는|에|의|와|과|도|한|된|및)$")
 _SOURCE = re.compile(r"\s*(?:※|\*|주\s*[:)]|자료\s*[:]|출처)")
 
 
@@ -48,14 +48,15 @@ def label_above(glyphs: Glyphs, body: Box, ceiling: float) -> Label:
         body: The table's grid.
         ceiling: Nothing above this place belongs to it: another table ends there.
     """
-    left, _, right, top = body
+    top = body[3]
     above = _lines_above(glyphs, body, min(top + _FAR, ceiling))
     caption, unit = "", ""
     used: list[Line] = []
     edge = top
     for i, line in enumerate(above[:4]):
         value = text(line)
-        near = min(glyph.bottom for glyph in line) - edge <= 1.9 * max(glyph.height for glyph in line)
+        reach = 2.5 if _MARKED.match(value) else 1.9
+        near = min(glyph.bottom for glyph in line) - edge <= reach * max(glyph.height for glyph in line)
         if not near:
             break
         if not unit and (found := unit_in(value)):
@@ -113,7 +114,7 @@ def _unit_above_chart(above: Sequence[Line]) -> str:
     """A chart with the same unit may stand between the note and its table; its labels are short."""
     for line in above:
         value = text(line)
-        if (match := _UNIT.search(value)):
+        if match := _UNIT.search(value):
             return (match.group(1) or match.group(2)).strip()
         if len(squeezed(value)) > _AXIS and not all(is_number(word) for word in value.split()):
             return ""
@@ -130,7 +131,7 @@ def unit_in(value: str) -> tuple[str, str] | None:
         unit = match.group(1)
     else:
         return None
-    return unit.strip(), (value[: match.start()] + value[match.end() :]).strip()
+    return unit.strip(), _UNIT.sub("", value[: match.start()] + value[match.end() :]).strip()
 
 
 def is_caption(value: str) -> bool:

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from kure_rag.read.page import Box
 from kure_rag.read.tables.glyphs import Glyph, Line, lines, text
 from kure_rag.read.tables.grid import Grid
 
 
-@dataclass(slots=True)
+@dataclass
 class Cell:
-    """One cell as printed, which may span several places of the grid."""
+    """One cell as printed, which may span several places of the grid; its lines and texts are made when asked for."""
 
     row: int
     column: int
     height: int = 1
     width: int = 1
     glyphs: list[Glyph] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """From top to bottom."""
+        return lines(self.glyphs)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Its lines as text, without empty ones."""
+        return [line for line in map(text, self.lines) if line]
 
     @property
     def text(self) -> str:
         """Its lines, joined by spaces."""
         return " ".join(self.texts)
+
+    @property
+    def printed(self) -> str:
+        """Its lines as they stand."""
+        return "\n".join(self.texts)
 
 
 Table = list[list[Cell]]
@@ -37,12 +52,10 @@ Nested = tuple[Box, Sequence[str]]  # a table inside a cell: its box, and its ro
 def cells(grid: Grid, glyphs: Sequence[Glyph], nested: Sequence[Nested] = ()) -> Table:
     """The cell at each place of the grid; one that spans several places is the same object at all of them."""
     table = merged_cells(grid)
+    tops = [-place for place in grid.rows[1:-1]]
+    edges = grid.columns[1:-1]
     for glyph in glyphs:
-        row, column = grid.cell_at(glyph.x, glyph.y)
-        table[row][column].glyphs.append(glyph)
-    for cell in distinct(table):
-        cell.lines = lines(cell.glyphs)
-        cell.texts = [line for line in map(text, cell.lines) if line]
+        table[bisect_right(tops, -glyph.y)][bisect_right(edges, glyph.x)].glyphs.append(glyph)
     for box, rows in nested:
         _insert(table, grid, box, rows)
     return table
@@ -117,11 +130,11 @@ def without_idle(grid: Grid, table: Table) -> bool:
     height, width = grid.size
     for c in range(width):
         column = [table[r][c] for r in range(height)]
-        if width > 1 and all(cell.width > 1 or not cell.texts for cell in column):
+        if width > 1 and all(cell.width > 1 or not cell.glyphs for cell in column):
             grid.drop_column(c)
             return True
     for r in range(height):
-        if height > 1 and all(cell.height > 1 or not cell.texts for cell in table[r]):
+        if height > 1 and all(cell.height > 1 or not cell.glyphs for cell in table[r]):
             grid.drop_row(r)
             return True
     return False

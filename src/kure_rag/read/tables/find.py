@@ -29,7 +29,8 @@ Found = tuple[Grid, Table]
 def find_tables(content: PageContent) -> list[FoundTable]:
     """The tables of a page, ruled, partly ruled and borderless, from top to bottom.
 
-    A table inside a cell of another is found too; its text is also in that cell. The page is left at once where it has
+    Cells hold their printed lines; :func:`joined_cells` joins those that the cell's width broke. A table inside a cell
+    of another is found too; its text is also in that cell. The page is left at once where it has
     too few rules to bound one and no lines of numbers.
     """
     if not content.text:
@@ -81,9 +82,10 @@ def _read(grid: Grid, ruling: Ruling, glyphs: Glyphs, inner: Sequence[Nested]) -
     group_heads(grid, ruling, cells(grid, inside))
     table = cells(grid, inside)
     while without_idle(grid, table) or _without_surroundings(grid, table):
+        inside = glyphs.inside(grid.box)
         table = cells(grid, inside)
-    inside = glyphs.inside(grid.box)
-    table = cells(grid, inside, inner)
+    if inner:
+        table = cells(grid, inside, inner)
     return table if _is_table(table) else None
 
 
@@ -112,7 +114,7 @@ def _is_table(table: Table) -> bool:
     if len(table) < 2 or len(table[0]) < 2:
         return False
     whole = distinct(table)
-    filled = [cell for cell in whole if cell.texts]
+    filled = [cell for cell in whole if cell.glyphs]
     return (
         len(filled) >= max(3, _FILLED * len(whole))
         and len({cell.row for cell in filled}) > 1
@@ -134,22 +136,21 @@ def _bound(grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box]) -> Fo
             box = _around(body, label.box)
     depth = header_depth(table)
     header = flattened(table, depth) if depth else ("",) * len(table[0])
-    rows = tuple(tuple(cell.text for cell in row) for row in table[depth:])
+    rows = tuple(tuple(cell.printed for cell in row) for row in table[depth:])
     return FoundTable(box, body, tuple(grid.columns), caption, unit, header, rows)
 
 
 def _without_title(table: Table) -> tuple[Table, str, str]:
     """First rows that are one cell as wide as the table are its title and unit."""
-    caption = unit = ""
+    whole, caption, unit = table, "", ""
     while len(table) > 2 and len({id(cell) for cell in table[0]}) == 1 and len(table[0][0].text) <= _TITLE:
         cell = table[0][0]
         found = unit_in(cell.text)
         unit, rest = found or (unit, cell.text)
         caption = f"{caption} {rest}".strip()
         table = table[cell.height :]
-        for other in distinct(table):
-            other.row -= cell.height
-    return table, caption, unit
+    # In a list, a row that is one cell is the heading of the rows below it.
+    return (table, caption, unit) if table is whole or unit or header_depth(table) else (whole, "", "")
 
 
 def _ceiling(body: Box, boxes: Sequence[Box]) -> float:

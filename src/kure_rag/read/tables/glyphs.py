@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -13,38 +14,31 @@ import numpy as np
 from kure_rag.read.clean import clean_text
 from kure_rag.read.page import Box, PageContent
 
-_SMALL: Final = 0.75  # of the usual height: smaller characters may be raised or lowered and belong to a line beside them
+_SMALL: Final = (
+    0.75  # of the usual height: smaller characters may be raised or lowered and belong to a line beside them
+)
 _SAME_LINE: Final = 0.5  # of a character's height: how far centres of one line may be apart
 _WORD_GAP: Final = 0.25  # of a character's height: a wider gap separates words
 
 Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Glyph:
-    """A visible character with its loose box; ``spaced`` where white space stands before it in the parser's order."""
+    """A visible character with its loose box and its middle.
+
+    ``spaced`` where white space stands before it in the parser's order.
+    """
 
     left: float
     bottom: float
     right: float
     top: float
+    x: float
+    y: float
+    height: float
     char: str
     spaced: bool
-
-    @property
-    def x(self) -> float:
-        """Centre."""
-        return (self.left + self.right) / 2
-
-    @property
-    def y(self) -> float:
-        """Centre."""
-        return (self.bottom + self.top) / 2
-
-    @property
-    def height(self) -> float:
-        """Of the font, about one em."""
-        return self.top - self.bottom
 
 
 Line = list[Glyph]
@@ -60,12 +54,13 @@ class Glyphs:
         at = np.flatnonzero(shown)
         before = np.zeros(len(blank), bool)
         before[1:] = blank[:-1]
+        left, bottom, right, top = boxes[at].T
+        self._x, self._y = (left + right) / 2, (bottom + top) / 2
+        places = np.stack([left, bottom, right, top, self._x, self._y, top - bottom], axis=1)
         self._all = [
-            Glyph(*box, content.text[i], spaced)
-            for i, box, spaced in zip(at.tolist(), boxes[at].tolist(), before[at].tolist(), strict=True)
+            Glyph(*place, content.text[i], spaced)
+            for i, place, spaced in zip(at.tolist(), places.tolist(), before[at].tolist(), strict=True)
         ]
-        self._x = (boxes[at, 0] + boxes[at, 2]) / 2
-        self._y = (boxes[at, 1] + boxes[at, 3]) / 2
 
     def inside(self, box: Box) -> list[Glyph]:
         """Characters whose centre lies in the box, in the parser's order."""
@@ -77,8 +72,8 @@ class Glyphs:
 def lines(glyphs: Iterable[Glyph]) -> list[Line]:
     """Characters → lines from top to bottom, each from left to right; raised and lowered ones join their line."""
     glyphs = list(glyphs)
-    if not glyphs:
-        return []
+    if len(glyphs) < 2:
+        return [glyphs] if glyphs else []
     tall = _SMALL * sorted(glyph.height for glyph in glyphs)[len(glyphs) // 2]
     rows = _by_height(glyph for glyph in glyphs if glyph.height >= tall)
     left_over: list[Glyph] = []
@@ -88,16 +83,19 @@ def lines(glyphs: Iterable[Glyph]) -> list[Line]:
             (near if abs(near[0].y - glyph.y) <= _SAME_LINE * near[0].height else left_over).append(glyph)
     if left_over:
         rows = sorted([*rows, *_by_height(left_over)], key=lambda row: -row[0].y)
-    return [sorted(row, key=lambda glyph: glyph.left) for row in rows]
+    return [sorted(row, key=attrgetter("left")) for row in rows]
 
 
 def _by_height(glyphs: Iterable[Glyph]) -> list[Line]:
     rows: list[Line] = []
-    for glyph in sorted(glyphs, key=lambda glyph: -glyph.y):
-        if rows and rows[-1][0].y - glyph.y <= _SAME_LINE * min(rows[-1][0].height, glyph.height):
+    middle, height = 0.0, 0.0
+    for glyph in sorted(glyphs, key=attrgetter("y"), reverse=True):
+        if rows and middle - glyph.y <= _SAME_LINE * min(height, glyph.height):
             rows[-1].append(glyph)
+            middle += (glyph.y - middle) / len(rows[-1])
         else:
             rows.append([glyph])
+            middle, height = glyph.y, glyph.height
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from kure_rag.read.page import Box
@@ -46,10 +47,7 @@ class Grid:
 
     def cell_at(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of a point; points outside fall into the nearest."""
-        height, width = self.size
-        row = bisect_right([-place for place in self.rows], -y) - 1
-        column = bisect_right(self.columns, x) - 1
-        return min(max(row, 0), height - 1), min(max(column, 0), width - 1)
+        return bisect_right([-place for place in self.rows[1:-1]], -y), bisect_right(self.columns[1:-1], x)
 
     def split_column(self, column: int, place: float, apart: Sequence[bool]) -> None:
         """Cuts a column in two; ``apart`` tells for each row whether its cell is cut too."""
@@ -106,7 +104,7 @@ def grid_of(ruling: Ruling) -> Grid | None:
         return None
     grid = Grid(columns, rows)
     spans_down = list(zip(rows[1:], rows, strict=False))
-    spans_across = list(zip(columns, columns[1:], strict=False))
+    spans_across = list(pairwise(columns))
     walls = [_cover(edge, down, spans_down) for edge in columns[1:]]
     floors = [_cover(edge, across, spans_across) for edge in rows[1:]]
     grid.walls = [[wall[r] for wall in walls] for r in range(len(rows) - 1)]

@@ -17,8 +17,8 @@ def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
     """Joins the last table of a page with the first of the next where it goes on.
 
     It does where the columns stand at the same places and the second part has no caption of its own and the same header
-    or none. A row that the page break cut is put together again, and a merged cell that reaches over the break is filled.
-    The place of the joined table is the first part's.
+    or none. A row that the page break cut is put together again, and a merged cell that reaches over the break is
+    filled. The place of the joined table is the first part's.
 
     Returns:
         The joined table, or nothing where the second is a table of its own.
@@ -37,11 +37,14 @@ def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
 
 def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
     """The rows of the second part below its repeated header, or nothing where it is no part of the first."""
-    if len(first.columns) != len(second.columns) or len(first.header) != len(second.header):
+    places = _places(first, second)
+    if places is None:
         return None
-    shift = second.columns[0] - first.columns[0]  # odd and even pages may have different margins
-    if any(abs(a + shift - b) > _DRIFT for a, b in zip(first.columns, second.columns, strict=True)):
-        return None
+    second = replace(
+        second,
+        header=tuple(second.header[c] for c in places),
+        rows=tuple(tuple(row[c] for c in places) for row in second.rows),
+    )
     if second.unit and squeezed(second.unit) != squeezed(first.unit):
         return None
     header = _squeezed(first.header)
@@ -54,6 +57,22 @@ def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
     if any(header) and second.rows and _squeezed(second.rows[0]) == header:
         return list(second.rows[1:])
     return None if second.caption else list(second.rows)
+
+
+def _places(first: FoundTable, second: FoundTable) -> list[int] | None:
+    """For each column of the first part the column of the second that lies there, or nothing where edges differ.
+
+    The second part may lack columns that none of its cells ends at: those are merged there.
+    """
+    shift = second.columns[0] - first.columns[0]  # odd and even pages may have different margins
+    edges = [place - shift for place in second.columns]
+    if abs(edges[-1] - first.columns[-1]) > _DRIFT or len(edges) > len(first.columns):
+        return None
+    if any(min(abs(edge - place) for place in first.columns) > _DRIFT for edge in edges):
+        return None
+    return [
+        sum(edge <= place + _DRIFT for edge in edges[1:-1]) if len(edges) > 2 else 0 for place in first.columns[:-1]
+    ]
 
 
 def _is_head_like(first: FoundTable, header: Row) -> bool:
@@ -77,7 +96,7 @@ def _is_cut(above: list[Row], below: list[Row]) -> bool:
 
 
 def _put_together(above: str, below: str) -> str:
-    return f"{above} {below}".strip() if above != below else above
+    return f"{above}\n{below}".strip() if above != below else above
 
 
 def _filled(above: Row, row: Row) -> Row:

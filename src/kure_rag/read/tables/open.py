@@ -5,44 +5,44 @@ Many Korean reports rule the head and the foot of a table, or every group of row
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations, islice, pairwise
 from typing import Final
 
 from kure_rag.read.tables.cells import Table, cells
-from kure_rag.read.tables.glyphs import Glyph, Line, is_number, lines, text, words
+from kure_rag.read.tables.glyphs import Glyph, Line, is_number, lines, squeezed, text, words
 from kure_rag.read.tables.grid import Grid
 from kure_rag.read.tables.rules import Ruling
 
 _ROWS: Final = 3  # lines with numbers at the same places that make columns
+_SHARE: Final = 0.4  # of the lines of a column: fewer lines of numbers are those of a chart in it
 _FULL: Final = 0.8  # of the columns: a rule below so many ends a row of the whole table
 _REGULAR: Final = 0.7  # of the lines: a column that has text on so many is part of every row
 _NUMERIC: Final = 0.6  # of the values: columns that are numbers
 _KEYS: Final = 5  # names at the left, each beside the first line of its value
+_KEY: Final = 8  # characters of such a name
 _SAME: Final = 0.4  # of a character's height: lines of neighbouring columns this near are one row
 
 
 def split_columns(grid: Grid, glyphs: Sequence[Glyph]) -> None:
     """Cuts columns that hold several columns of numbers."""
-    column = 0
-    while column < grid.size[1]:
+    table = cells(grid, glyphs)
+    single = grid.size[1] == 1
+    for column in range(grid.size[1] - 1, -1, -1):  # from the right: places to the left stay
         left, right = grid.columns[column], grid.columns[column + 1]
-        table = cells(grid, glyphs)
-        alone = [row[column] for row in table if row[column].width == 1]
-        held = [words(line) for cell in {id(cell): cell for cell in alone}.values() for line in cell.lines]
-        single = grid.size[1] == 1
+        alone = {id(row[column]): row[column] for row in table if row[column].width == 1}
+        held = [words(line) for cell in alone.values() for line in cell.lines]
         places = [place for place in number_columns(held, single=single) if left < place < right]
         before = [row[column] for row in table]
-        for place in places:
+        for place in reversed(places):
             apart = [
                 (cell.width == 1 or _has_gaps(cell.lines))
                 and not any(_crosses(word, place) for line in cell.lines for word in words(line))
                 for cell in before
             ]
             grid.split_column(column, place, apart)
-            column += 1
-        column += 1
 
 
 def number_columns(held: Sequence[Sequence[Line]], *, single: bool) -> list[float]:
@@ -57,7 +57,7 @@ def number_columns(held: Sequence[Sequence[Line]], *, single: bool) -> list[floa
     if not usual:
         return []
     wanted, often = max(usual.items(), key=lambda item: (item[1] * item[0], item[0]))
-    if often < _ROWS or often < 0.5 * sum(count > 0 for count in counts):
+    if often < _ROWS or often < 0.5 * sum(count > 0 for count in counts) or often < _SHARE * len(held):
         return []
     fitting = [line for line, count in zip(held, counts, strict=True) if count == wanted]
     spans = [
@@ -101,9 +101,11 @@ def split_rows(grid: Grid, glyphs: Sequence[Glyph]) -> None:
     edges = [0, *(r + 1 for r, floor in enumerate(grid.floors[:-1]) if sum(floor) >= _FULL * len(floor)), grid.size[0]]
     for top, bottom in reversed(list(pairwise(edges))):
         inside = [g for g in glyphs if grid.rows[bottom] < g.y <= grid.rows[top]]
+        if not inside or max(g.y for g in inside) - min(g.y for g in inside) < inside[0].height:
+            continue  # one line
         by_column: list[list[Glyph]] = [[] for _ in range(grid.size[1])]
         for glyph in inside:
-            by_column[grid.cell_at(glyph.x, glyph.y)[1]].append(glyph)
+            by_column[bisect_right(grid.columns[1:-1], glyph.x)].append(glyph)
         places = _row_places(by_column, whole=len(inside) >= 0.6 * len(glyphs))
         if places:
             _replace_rows(grid, top, bottom, places)
@@ -140,7 +142,7 @@ def _has_number_rows(held: Sequence[Sequence[Line]], levels: int) -> bool:
 
 def _has_keys(held: Sequence[Sequence[Line]]) -> bool:
     keys, values = held[0], held[1]
-    if len(keys) < _KEYS or len(values) < len(keys):
+    if len(keys) < _KEYS or len(values) < len(keys) or any(len(squeezed(text(key))) > _KEY for key in keys):
         return False
     if keys[-1][0].y > values[0][0].y - 0.7 * (values[0][0].y - values[-1][0].y):
         return False  # one name broken over lines, beside a longer text

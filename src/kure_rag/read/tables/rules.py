@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -83,35 +83,33 @@ def merged(boxes: Floats) -> tuple[list[Rule], list[Rule]]:
 
 
 def _joined(at: Floats, start: Floats, end: Floats) -> list[Rule]:
+    """Pieces → rules: those at one place join where they touch, dots and dashes too."""
     if not len(at):
         return []
-    pieces = sorted(zip(at.tolist(), start.tolist(), end.tolist(), strict=True))
-    rules: list[Rule] = []
-    same = [pieces[0]]
-    for piece in pieces[1:]:
-        # Not as far as each next piece is near: the lines of a chart would make one rule of many places.
-        if piece[0] - same[0][0] > _ACROSS:
-            rules.extend(_along(same))
-            same = []
-        same.append(piece)
-    rules.extend(_along(same))
-    return rules
+    order = np.argsort(at, kind="stable")
+    place = _places(at[order])
+    order = order[np.lexsort((start[order], place))]
+    place.sort()
+    start, end, at = start[order], end[order], at[order]
+    # How far the pieces so far reach; a new place begins far beyond all that was before.
+    beyond = place * np.float64(1e6)
+    reach = np.maximum.accumulate(end + beyond)
+    first = np.flatnonzero(np.concatenate(([True], start[1:] + beyond[1:] > reach[:-1] + _ALONG)))
+    last = np.concatenate((first[1:], [len(at)])) - 1
+    count = last - first + 1
+    middle = np.add.reduceat(at, first) / count
+    low, high = start[first], reach[last] - beyond[last]
+    long = high - low >= _SHORT
+    return [Rule(*rule) for rule in zip(middle[long].tolist(), low[long].tolist(), high[long].tolist(), strict=True)]
 
 
-def _along(pieces: list[tuple[float, float, float]]) -> Iterator[Rule]:
-    """Pieces at one place → rules; dots and dashes join."""
-    place = sum(piece[0] for piece in pieces) / len(pieces)
-    spans = sorted(piece[1:] for piece in pieces)
-    first, last = spans[0]
-    for start, end in spans[1:]:
-        if start > last + _ALONG:
-            if last - first >= _SHORT:
-                yield Rule(place, first, last)
-            first, last = start, end
-        else:
-            last = max(last, end)
-    if last - first >= _SHORT:
-        yield Rule(place, first, last)
+def _places(at: Floats) -> NDArray[np.int64]:
+    """A number for each of some ascending places, the same for those that are nearly the same."""
+    starts = [0]
+    # Not as far as each next one is near: the lines of a chart would make one place of many.
+    while (following := int(np.searchsorted(at, at[starts[-1]] + _ACROSS, side="right"))) < len(at):
+        starts.append(following)
+    return np.repeat(np.arange(len(starts)), np.diff([*starts, len(at)]))
 
 
 def _touching(across: list[Rule], down: list[Rule]) -> list[Ruling]:
@@ -166,7 +164,7 @@ def _absorbed(groups: list[Ruling]) -> list[Ruling]:
         extra = []
         if group.down:
             near = [rule for rule in loose if left - _EVEN <= rule.start and rule.end <= right + _EVEN]
-            within = [rule for rule in near if bottom < rule.at < top]
+            within = [rule for rule in near if bottom - _EVEN <= rule.at <= top + _EVEN]
             extra = [
                 rule
                 for rule in within

@@ -1,0 +1,98 @@
+"""Lines inside cells → text: lines that the cell's width broke join, those of lists stay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from kure_rag.read.lines import STARTS_PARAGRAPH, visual_width
+from kure_rag.read.page import FoundTable
+from kure_rag.read.tables.glyphs import Spacer
+
+_ITEM = re.compile(r"\s*(?:\d{1,2}|[가나다라마바사아자차카타파하])[.)](?=[가-힣A-Z])")  # 2.좌측, without the space
+_CONTINUES = re.compile(r"(?:\(\d+\)|<[^<>]{1,12}>?|\[[^\[\]]{1,12}\]?)$")  # (3) below a name: no item of a list
+_STOPS = re.compile(r"[.?!:]$")
+
+Row = tuple[str, ...]
+
+
+def joined_cells(tables: Sequence[FoundTable], space_at: Spacer | None = None) -> list[FoundTable]:
+    """Puts together the lines in cells that were broken because the cell was too narrow.
+
+    A line feed stays where the author broke the line: before an item of a list, and after a line that had room for
+    more.
+
+    Args:
+        tables: As found, with the cells' printed lines.
+        space_at: Decides for pairs (line, next line) whether a space belongs between them; asked once for all tables.
+            Without it a space is put at every break.
+
+    Returns:
+        The same tables with whole lines in their cells.
+    """
+    cells = sorted({cell for table in tables for row in (table.header, *table.rows) for cell in row if "\n" in cell})
+    if not cells:
+        return list(tables)
+    widths = _widths(tables)
+    breaks = [(cell, i) for cell in cells for i in _margin_breaks(cell, widths[cell])]
+    split = {cell: cell.split("\n") for cell in cells}
+    pairs = [(split[cell][i], split[cell][i + 1]) for cell, i in breaks]
+    answers = space_at(pairs) if space_at and pairs else [True] * len(pairs)
+    between = {
+        place: " " if spaced and not _is_upright(*pair) else ""
+        for place, pair, spaced in zip(breaks, pairs, answers, strict=True)
+    }
+    joined = {
+        cell: lines[0] + "".join(between.get((cell, i), "\n") + line for i, line in enumerate(lines[1:]))
+        for cell, lines in split.items()
+    }
+
+    def put(row: Row) -> Row:
+        return tuple(joined.get(cell, cell) for cell in row)
+
+    return [replace(table, header=put(table.header), rows=tuple(map(put, table.rows))) for table in tables]
+
+
+def _widths(tables: Sequence[FoundTable]) -> dict[str, int]:
+    """For each cell the width of its column in print, as the widest line shows it."""
+    widths: dict[str, int] = {}
+    for table in tables:
+        columns: dict[tuple[int, int], int] = {}
+        held: list[tuple[tuple[int, int], str]] = []
+        for row in (table.header, *table.rows):
+            first = 0
+            for c in range(1, len(row) + 1):
+                if c < len(row) and row[c] == row[first]:
+                    continue  # one cell over several columns
+                place, cell = (first, c), row[first]
+                widest = max((visual_width(line) for line in cell.split("\n")), default=0)
+                columns[place] = max(columns.get(place, 0), widest)
+                held.append((place, cell))
+                first = c
+        for place, cell in held:
+            widths[cell] = min(widths.get(cell, columns[place]), columns[place])
+    return widths
+
+
+def _margin_breaks(cell: str, width: int) -> list[int]:
+    """Lines of a cell that end because the next word had no room."""
+    found = []
+    for i, (line, following) in enumerate(pairwise(cell.split("\n"))):
+        if _begins_item(following):
+            continue
+        word = following.split(" ", 1)[0]
+        full = visual_width(line) + visual_width(word) + 1 > width - 1
+        if full and not (_STOPS.search(line) and visual_width(line) < 0.8 * width):
+            found.append(i)
+    return found
+
+
+def _begins_item(line: str) -> bool:
+    return bool(_ITEM.match(line) or (STARTS_PARAGRAPH.match(line) and not _CONTINUES.match(line)))
+
+
+def _is_upright(line: str, following: str) -> bool:
+    """Names in very narrow columns are written from top to bottom, one syllable a line."""
+    return len(line) == len(following) == 1 and "가" <= line <= "힣"

@@ -1,0 +1,112 @@
+"""Reports by the names of their sections, whatever their numbers."""
+
+import pytest
+
+from kure_rag.chunk import ChunkSettings, chunk_document
+from kure_rag.tokenize import WhitespaceTokenizer
+from kure_rag.types import Chunk, Document, Table
+
+TABLE = (
+    "요약연결재무정보\n(단위: 백만원)\n| 구분 | 제56기 3개월 |\n| --- | --- |\n| 매출액 | 1,234 |\n| 영업손실 | △12 |"
+)
+REPORT = f"""I. 회사의 개요
+1. 회사의 연혁
+새솔전자는 1985년에 세웠습니다.
+III. 재무에 관한 사항
+1. 요약재무정보
+{TABLE}
+2. 연결재무제표
+2-1. 연결 재무상태표
+자산은 지난해보다 늘었습니다.
+3. 연결재무제표 주석
+1. 일반사항
+지배기업인 새솔전자는 1985년에 설립되었습니다.
+2. 중요한 회계정책
+연결재무제표는 한국채택국제회계기준에 따라 작성되었습니다.
+3. 영업부문
+연결회사는 두 개의 부문을 보고합니다.
+4. 차입금
+차입금의 이자율은 연 4.1퍼센트입니다.
+5. 재무제표 주석
+1. 일반사항
+회사는 전자부품을 만듭니다.
+6. 배당에 관한 사항
+회사는 해마다 주당 500원을 배당합니다.
+IV. 이사의 경영진단 및 분석의견
+1. 예측정보에 대한 주의사항
+실제 결과는 다를 수 있습니다.
+"""
+
+
+def report(text: str, table: str = "") -> Document:
+    tables: tuple[Table, ...] = ()
+    if table:
+        start = text.index(table)
+        end = start + len(table)
+        rows = (("매출액", "1,234"), ("영업손실", "△12"))
+        header = ("구분", "제56기 3개월")
+        tables = (Table(1, start, end, "요약연결재무정보", "단위: 백만원", header, rows, ((start, end, 0, 2),)),)
+    return Document(id="d", source="a.pdf", title="분기보고서", domain="finance", text=text, tables=tables)
+
+
+def cut(document: Document) -> list[Chunk]:
+    return [item.chunk for item in chunk_document(document, WhitespaceTokenizer(), ChunkSettings())]
+
+
+def test_sections_of_a_business_report_by_name() -> None:
+    found = [(chunk.breadcrumb[1:], chunk.metadata.get("section")) for chunk in cut(report(REPORT, TABLE))]
+    finance = "III. 재무에 관한 사항"
+    assert found == [
+        (("I. 회사의 개요", "1. 회사의 연혁"), "회사의 개요"),
+        ((finance, "1. 요약재무정보"), "요약재무정보"),
+        ((finance, "2. 연결재무제표", "2-1. 연결 재무상태표"), "재무상태표"),
+        ((finance, "3. 연결재무제표 주석", "1. 일반사항"), "주석"),
+        ((finance, "3. 연결재무제표 주석", "2. 중요한 회계정책"), "주석"),
+        ((finance, "3. 연결재무제표 주석", "3. 영업부문"), "주석"),
+        ((finance, "3. 연결재무제표 주석", "4. 차입금"), "주석"),
+        ((finance, "5. 재무제표 주석", "1. 일반사항"), "주석"),
+        ((finance, "6. 배당에 관한 사항"), "배당에 관한 사항"),
+        (("IV. 이사의 경영진단 및 분석의견", "1. 예측정보에 대한 주의사항"), "이사의 경영진단"),
+    ]
+
+
+def test_notes_are_named() -> None:
+    notes = [chunk.metadata["note"] for chunk in cut(report(REPORT, TABLE)) if "note" in chunk.metadata]
+    assert notes == ["1. 일반사항", "2. 중요한 회계정책", "3. 영업부문", "4. 차입금", "1. 일반사항"]
+
+
+def test_a_table_is_a_chunk_with_its_rows_said() -> None:
+    (table,) = [chunk for chunk in cut(report(REPORT, TABLE)) if chunk.kind == "table"]
+    assert table.text.endswith(TABLE)
+    assert table.lead == "매출액 | 제56기 3개월 = 1,234 (백만원)\n영업손실 | 제56기 3개월 = △12 (백만원)"
+    assert table.metadata == {
+        "section": "요약재무정보",
+        "caption": "요약연결재무정보",
+        "unit": "단위: 백만원",
+        "header": ["구분", "제56기 3개월"],
+    }
+
+
+@pytest.mark.parametrize("number", ["V", "VI", "Ⅶ"])
+def test_the_number_of_a_section_does_not_matter(number: str) -> None:
+    chunks = cut(report(f"{number}. 이사의 경영진단 및 분석의견\n매출이 늘었습니다."))
+    assert chunks[0].metadata == {"section": "이사의 경영진단"}
+
+
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("▶ 운용성과", "운용성과"),
+        ("■ 운용경과 및 계획", "운용경과 및 계획"),
+        ("[보수 및 비용]", "보수 및 비용"),
+        ("보수·비용 : ", None),
+        ("주요 투자위험", "투자위험"),
+        ("4. 투자위험등급 (2등급)", "투자위험"),
+        ("<자산 구성 현황>", "자산구성"),
+        ("환매방법:", "매입 및 환매"),
+        ("운용성과는 좋았습니다.", None),
+    ],
+)
+def test_sections_of_fund_reports(printed: str, name: str | None) -> None:
+    chunks = cut(report(f"펀드의 이름\n{printed}\n한 달 동안 1.2퍼센트 올랐습니다. 다음 달도 지켜보겠습니다."))
+    assert chunks[-1].metadata.get("section") == name
