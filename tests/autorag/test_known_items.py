@@ -1,5 +1,7 @@
 """Questions from headings."""
 
+from dataclasses import replace
+
 import pytest
 
 from kure_rag import Chunk
@@ -15,6 +17,7 @@ from kure_rag.autorag.known_items import named, topic
         ("제15조의2(연차휴가의 저축) <개정 2024. 1. 2.>", "연차휴가의 저축"),
         ("제3장 휴가", "휴가"),
         ("제1절 통칙 <신설 2020.1.1>", "통칙"),
+        ("부칙 <제1085호, 2024. 11. 11.>", "부칙"),
         ("1. 효능·효과", "효능·효과"),
         ("1.2. 경고", "경고"),
         ("2) 다음 환자에는 투여하지 말 것", "다음 환자에는 투여하지 말 것"),
@@ -60,6 +63,8 @@ def chunk(*breadcrumb: str, kind: str = "article") -> Chunk:
         (chunk("취업규정", "제1조"), ()),
         (chunk("취업규정"), ()),
         (chunk(), ()),
+        (chunk("취업규정", "제3장 휴가", kind="heading"), ()),
+        (replace(chunk("취업규정", "제3장 휴가"), text="제3장 휴가"), ()),
         (chunk("취업규정", kind="record"), ("취업규정에 관한 내용은 무엇인가요?",)),
     ],
 )

@@ -89,7 +89,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(eight: KureIndex, tmp_path:
         assert len(questions(out)) == 3  # a whole file, of what was answered
         assert not list(out.glob("*.part"))
         with (out / "qa.progress.jsonl").open("ab") as file:
-            file.write('{"doc_id": "찢어진 줄'.encode()[:-2])
+            file.write('7\n{"doc_id": "남의 줄"}\n{"doc_id": "찢어진 줄'.encode()[:-2])
         before = {passage_of(request) for request in server.requests}
         server.requests.clear()
         report = make_questions(eight, out, chat=chat(server.url))

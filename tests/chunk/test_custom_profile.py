@@ -43,5 +43,20 @@ def test_a_long_turn_keeps_its_speaker(minutes: Document) -> None:
     assert {chunk.metadata["speaker"] for chunk in chunks} == {"박새롬 사서"}
 
 
-def test_another_profile_is_another_chunker() -> None:
-    assert chunker_fingerprint(SETTINGS) != chunker_fingerprint(ChunkSettings())
+def test_the_version_of_a_profile_is_part_of_the_fingerprint(
+    minutes: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import custom_profile
+
+    before = chunker_fingerprint(SETTINGS)
+    assert before != chunker_fingerprint(ChunkSettings())
+    monkeypatch.setattr(custom_profile, "MINUTES", custom_profile.Minutes(version="2"))
+    assert chunker_fingerprint(SETTINGS) != before
+
+
+def test_a_profile_that_cannot_be_imported_says_so() -> None:
+    for name in ("no_such_module_here:MINUTES", "json:NOTHING"):
+        with pytest.raises(ValueError, match=name):
+            chunker_fingerprint(ChunkSettings(profile=name))
+    with pytest.raises(ValueError, match="choose auto, general, finance, legal, medical"):
+        chunker_fingerprint(ChunkSettings(profile="minutes"))

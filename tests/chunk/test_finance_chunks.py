@@ -110,3 +110,10 @@ def test_the_number_of_a_section_does_not_matter(number: str) -> None:
 def test_sections_of_fund_reports(printed: str, name: str | None) -> None:
     chunks = cut(report(f"펀드의 이름\n{printed}\n한 달 동안 1.2퍼센트 올랐습니다. 다음 달도 지켜보겠습니다."))
     assert chunks[-1].metadata.get("section") == name
+
+
+def test_names_after_a_symbol_are_siblings() -> None:
+    chunks = cut(
+        report("▶ 펀드개요\n주식형 펀드입니다.\n▶ 기타 안내\n궁금하면 전화하세요.\n▶ 운용성과\n1.2퍼센트 올랐습니다.")
+    )
+    assert [chunk.breadcrumb[1:] for chunk in chunks] == [("▶ 펀드개요",), ("▶ 기타 안내",), ("▶ 운용성과",)]

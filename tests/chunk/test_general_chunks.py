@@ -118,6 +118,27 @@ def test_text_without_white_space_is_cut_all_the_same() -> None:
     assert all(len(part) <= 80 for part in texts(items))
 
 
+def test_sections_of_a_patent() -> None:
+    claims = "청구항 1\n개인 정보를 찾는 전자 단말 장치.\n청구항 2\n제1항에 있어서, 개인 정보를 가리는 장치."
+    text = f"청구범위\n{claims}\n발명의 설명\n기 술 분 야\n본 발명은 전자 문서에 관한 것이다."
+    assert [item.chunk.breadcrumb[1:] for item in cut(text)] == [
+        ("청구범위", "청구항 1"),
+        ("청구범위", "청구항 2"),
+        ("발명의 설명", "기술분야"),
+    ]
+
+
+def test_marks_left_of_a_drawing_are_no_chunk_of_their_own() -> None:
+    found = texts(cut("휴가는 열닷새로 한다.\n,,,\n여비는 미리 준다.", target=12, longest=40))
+    assert found == ["휴가는 열닷새로 한다.\n,,,", "여비는 미리 준다."]
+    assert texts(cut("○ ● ○")) == ["○ ● ○"]
+
+
+def test_a_run_without_white_space_is_cut_after_a_mark() -> None:
+    text = "주식시장은올랐습니다.채권금리는내렸습니다." * 6
+    assert all(part.endswith("다.") for part in texts(cut(text, target=50, longest=80)))
+
+
 def test_pages_a_chunk_touches() -> None:
     text = "휴가는 열닷새로 하며\n다음 쪽으로 이어진다.\n셋째 쪽이다.\n"
     ends = [i + 1 for i, char in enumerate(text) if char == "\n"]

@@ -214,6 +214,14 @@ def test_a_number_drawn_above_its_title_is_one_heading() -> None:
     assert headings(text) == [("1 | 보안인증 대상",), ("2 | 보안인증 범위",)]
 
 
+def test_plain_numbers_are_headings_where_they_count_on_with_text_between_them() -> None:
+    body = "\n".join(["감염병으로 인한 입원을 재해로 볼 것인지를 두고 다툼이 있다."] * 10)
+    text = f"1 들어가며\n{body}\n2 쟁점의 정리\n{body}\n3 맺는 말\n{body}"
+    assert headings(text) == [("1 들어가며",), ("2 쟁점의 정리",), ("3 맺는 말",)]
+    assert headings("1 국민은행\n2 두레은행\n3 새솔은행\n모두 세 곳이다.") == [()]
+    assert headings(f"1 들어가며\n{body}\n2 쟁점의 정리\n{body}") == [()]
+
+
 def test_spread_letters_are_put_together() -> None:
     assert headings("Ⅰ 사 업 안 내\n사업의 개요이다.") == [("Ⅰ 사업안내",)]
 

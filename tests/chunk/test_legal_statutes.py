@@ -260,6 +260,7 @@ def test_two_wordings_of_an_article_are_two_chunks_and_the_later_is_not_yet_in_f
     assert coming.text == later
     assert coming.metadata["effective"] == "2026.1.1"
     assert "amended" not in coming.metadata
+    assert "references" not in coming.metadata  # the note is about the article itself
 
 
 def test_no_piece_ends_inside_an_amendment_note() -> None:
@@ -289,6 +290,37 @@ def test_a_collection_of_regulations_starts_again_with_each() -> None:
     ]
     assert about(chunks, "제3조")["part"] == "본칙"
     assert articles(chunks, "부칙") == []
+
+
+def test_an_article_that_a_report_quotes_does_not_swallow_the_report() -> None:
+    text = """검토보고서
+현행법은 위원회의 구성을 다음과 같이 정하고 있다.
+제22조(위원회의 구성) 위원회는 위원장을 포함하여 열 명으로 구성한다.
+이에 따라 개정안은 위원을 열다섯 명으로 늘리려 한다.
+"""
+    assert {c.kind for c in cut(text, title="검토보고서")} == {"text"}
+
+
+def test_a_page_of_a_statute_begins_in_the_middle_of_its_count() -> None:
+    assert articles(cut(filler(22, 23))) == ["제22조", "제23조"]
+
+
+def test_the_comparison_at_a_bills_end_is_not_of_its_addenda() -> None:
+    text = """도서관법 일부개정법률안
+제7조제1항 중 “두 부”를 “세 부”로 한다.
+부 칙
+제1조(시행일) 이 법은 공포한 날부터 시행한다.
+제2조(적용례) 이 법 시행 후 출판한 자료부터 적용한다.
+신ㆍ구조문대비표
+제7조(납본) ① 두 부를 제출한다.
+제7조(납본) ① 세 부를 제출한다.
+"""
+    chunks = cut(text)
+    assert articles(chunks, "부칙") == ["제1조", "제2조"]
+    assert of(chunks, "제2조", "부칙")[0].text.endswith("자료부터 적용한다.")
+    assert chunks[-1].kind == "appendix"
+    assert chunks[-1].breadcrumb == ("도서관법", "신ㆍ구조문대비표")
+    assert articles(chunks) == []
 
 
 LONG = """제1조(목적) 이 규칙은 검사의 절차를 정한다.
@@ -345,3 +377,14 @@ def test_a_table_in_an_article_is_a_chunk_of_its_own() -> None:
     assert chunks[1].text == grid
     assert chunks[1].metadata["article"] == "제1조"
     assert articles(chunks) == ["제1조", "제2조", "제3조"]
+
+
+def test_an_articles_heading_may_be_the_caption_of_its_table() -> None:
+    grid = "제2조 요금표\n| 구분 | 금액 |\n| --- | --- |\n| 어른 | 1,000 |"
+    text = f"제1조 목적\n요금을 정한다.\n{grid}\n어린이는 반값으로 한다.\n제3조 환급\n남은 요금은 돌려준다.\n"
+    start = text.index("제2조")
+    table = Table(1, start, start + len(grid), "제2조 요금표", "", ("구분", "금액"), (("어른", "1,000"),))
+    chunks = cut(text, tables=[table])
+    assert articles(chunks) == ["제1조", "제2조", "제3조"]
+    assert [c.kind for c in of(chunks, "제2조")] == ["table", "article"]
+    assert of(chunks, "제2조")[0].breadcrumb[-1] == "제2조(요금표)"

@@ -75,6 +75,22 @@ def test_precautions_have_breadcrumbs_of_their_own() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("1. 다음과 같은 환자(경우)에는 투여하지 마십시오.", "금기"),
+        ("2. 다음 환자에게는 이 약을 투여하지 말 것", "금기"),
+        ("2) 다음과 같은 사람은 이 약을 복용하지 말 것", "금기"),
+        ("3. 다음 환자에는 신중히 투여하십시오.", "신중 투여"),
+        ("다음과 같은 사람은 이 약을 복용하기 전에 의사, 약사와 상의할 것.", "신중 투여"),
+        ("다음과 같은 검사를 한다.", "사용상의주의사항"),
+    ],
+)
+def test_who_must_not_take_it_however_worded(printed: str, name: str) -> None:
+    text = f"【효능·효과】 두통\n【사용상의주의사항】\n{printed}\n과민증이 있는 환자와 소화성궤양이 있는 환자"
+    assert cut(text)[-1].metadata["section"] == name
+
+
 def test_each_product_of_a_booklet_has_its_own_chunks() -> None:
     text = "".join(
         f"제품명: {drug}\n효능·효과: 두통\n용법·용량: 1회 {n}정\n" for n, drug in ((1, "가람정"), (2, "나래정"))

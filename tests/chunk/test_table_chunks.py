@@ -66,6 +66,11 @@ def test_names_of_rows_in_two_columns_are_said_together() -> None:
     ]
 
 
+def test_bullets_are_no_part_of_a_row_name() -> None:
+    table = table_of(("", "24.5월"), (("►실업률(%)", "4.1"), ("- 비내구재", "1.6")), unit="")
+    assert row_lines(table).split("\n") == ["실업률(%) | 24.5월 = 4.1", "비내구재 | 24.5월 = 1.6"]
+
+
 def test_numbers_that_count_the_rows_are_names() -> None:
     rows = (("1", "새솔전자", "10.1"), ("2", "두레은행", "9.8"))
     assert name_columns(table_of(("순위", "종목", "비중"), rows)) == 2

@@ -1,9 +1,33 @@
+import os
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kure_rag.errors import ReadError
+from kure_rag.read import ReadSettings, read_pdf
 from kure_rag.read.domain import detect_domain
 from kure_rag.types import DOMAINS
+
+DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
+# Labelled by hand where the folder does not tell, by the beginning of the name.
+BY_FOLDER = {"finance": "finance", "legal": "legal", "medical": "medical", "hard": "legal"}
+BY_NAME = {
+    "2. 제안요청서": "general",
+    "제안요청서": "general",
+    "덕신_": "general",  # a safety data sheet of welding rods: nothing for a patient
+    "세보엠이씨_": "general",
+    "국회회의록": "general",
+    "특허_": "general",
+    "skipped_": "general",
+    "cid-font": "general",
+    "KISA_": "general",
+    "2125318_": "legal",  # a bill and the report on it
+    "normal_4pages": "medical",  # infection and insurance terms
+    "example.pdf": "finance",
+}
 
 FINANCE = (
     "당분기 누적 매출액은 196,305백만원으로 전년 같은 분기보다 9.9% 늘었습니다. (단위: 백만원) 영업이익은 18,204"
@@ -109,3 +133,24 @@ def test_a_few_telling_words_in_a_long_text_do_not_tell() -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_a_domain(text: str) -> None:
     assert detect_domain(text)[0] in DOMAINS
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not (DATA / "pdf").is_dir(), reason="no PDFs to read; set KURE_RAG_DATA")
+def test_real_files_have_the_domain_they_were_labelled_with() -> None:
+    confusion: Counter[tuple[str, str]] = Counter()
+    wrong = []
+    settings = ReadSettings(tables=False, fallback=False, ocr="never")
+    for path in [*sorted((DATA / "pdf").rglob("*.pdf")), *sorted((DATA / "law_pdf").glob("*.pdf"))[::8]]:
+        try:
+            found = read_pdf(path.read_bytes(), path.name, settings=settings).domain
+        except ReadError:
+            continue
+        folder = BY_FOLDER.get(path.parent.name, "legal")
+        label = next((label for start, label in BY_NAME.items() if path.name.startswith(start)), folder)
+        confusion[label, found] += 1
+        if found != label:
+            wrong.append((path.name, label, found))
+    print(confusion)
+    assert len(wrong) <= 0.05 * confusion.total(), wrong
+    assert not [entry for entry in wrong if entry[1] == "legal"]

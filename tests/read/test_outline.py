@@ -1,6 +1,9 @@
 import io
+import json
+import os
 from dataclasses import dataclass
 from itertools import repeat
+from pathlib import Path
 from typing import Any
 
 import pypdfium2
@@ -17,6 +20,7 @@ from kure_rag.read.layout import Line, page_lines
 from kure_rag.read.outline import find_title, outline_of, without_password
 from kure_rag.read.pdfium import PdfFile
 
+DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
 FONT = "HYSMyeongJo-Medium"
 Printed = tuple[float, float, str]  # size, height above the page's bottom, text
 
@@ -138,6 +142,12 @@ def test_the_file_is_asked_where_the_page_shows_no_title() -> None:
     )
 
 
+def test_a_recognised_page_speaks_after_the_file() -> None:
+    lines = [Line("연차휴기 윤영 지침", 60, 700, 400, 730, 30)]
+    for stored, title in (("연차휴가 운영 지침", "연차휴가 운영 지침"), ("", "연차휴기 윤영 지침")):
+        assert find_title(lines, height=842, stored=stored, outline=[], source="a.pdf", recognised=True) == title
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -247,3 +257,14 @@ def test_a_file_with_a_users_password_stays_closed() -> None:
 @pytest.mark.parametrize("data", [b"", b"%PDF-1.7\n%%EOF", written(BODY)])
 def test_what_is_not_encrypted_needs_no_unlocking(data: bytes) -> None:
     assert without_password(data) is None
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not (DATA / "law_pdf").is_dir(), reason="no PDFs to read; set KURE_RAG_DATA")
+def test_every_real_statute_is_called_by_its_name() -> None:
+    for entry in json.loads((DATA / "law_pdf" / "index.json").read_text(encoding="utf-8")):
+        with PdfFile((DATA / "law_pdf" / entry["pdf"]).read_bytes(), entry["pdf"]) as pdf:
+            content = pdf.page(1)
+            lines = page_lines(content) or []
+            found = find_title(lines, height=content.height, stored="", outline=pdf.outline(), source=entry["pdf"])
+        assert found == entry["title"], entry["pdf"]

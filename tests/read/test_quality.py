@@ -209,6 +209,13 @@ def test_ink_counts_edges_outside_of_the_characters() -> None:
     assert ink_outside(np.zeros((0, 0), np.uint8), page("")) == 0
 
 
+def test_ink_does_not_depend_on_the_resolution() -> None:
+    page_72 = np.full((842, 595), 255, np.uint8)
+    page_72[:, 10:500:20] = 0
+    page_144 = page_72.repeat(2, axis=0).repeat(2, axis=1)
+    assert ink_outside(page_144, page("")) == pytest.approx(ink_outside(page_72, page("")), rel=0.01)
+
+
 def test_a_file_saved_as_text_is_damaged() -> None:
     sound = b"%PDF-1.7\n" + bytes(range(256)) * 40 + b"%%EOF"
     assert damage(sound) == ""

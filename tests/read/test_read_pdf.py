@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, StreamObject
@@ -24,7 +25,8 @@ from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.messages import Prepared
 from kure_rag.ingest.pool import PdfJob
 from kure_rag.read import ReadLimits, read_pdf
-from kure_rag.read import pdf as pdf_module
+from kure_rag.read.page import PageContent
+from kure_rag.read.pdfium import PdfFile
 from kure_rag.samples import sample_paths
 from kure_rag.types import Document
 
@@ -121,7 +123,7 @@ def test_decomposed_name_becomes_composed() -> None:
 def test_an_empty_page_keeps_its_number_and_says_so() -> None:
     document = read_pdf(pdf([PAGES[0], [], PAGES[1]]), "휴가규정.pdf")
     check_pages(document)
-    assert document.pages[1].warnings == ("no text layer",)
+    assert document.pages[1].warnings == ("blank page",)
     assert document.pages[1].start == document.pages[1].end
     assert document.text[document.pages[2].start :].startswith("제3조")
 
@@ -208,19 +210,28 @@ def test_garbage_behind_the_header() -> None:
     assert "re-save" in error(b"%PDF-1.7\n" + random.Random(1).randbytes(5000) + b"\n%%EOF", DamagedFileError)
 
 
+UNREAD = "page cannot be parsed (Failed to load page.)"
+
+
+def unread(number: int) -> PageContent:
+    none = np.zeros((0, 4), np.float32)
+    return PageContent(number, 0.0, 0.0, "", none, none, error=UNREAD)
+
+
 def test_pages_that_cannot_be_parsed_are_damage_and_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
-    unread = pdf_module._RawPage("", 0.0, 0.0, error="page cannot be parsed (Failed to load page.)")
-    monkeypatch.setattr(pdf_module, "_extract_page", lambda pdf, i: unread)
+    monkeypatch.setattr(PdfFile, "page", lambda self, number, **kinds: unread(number))
     assert "3 of its 3 pages" in error(pdf(), DamagedFileError)
 
 
 def test_one_page_that_cannot_be_parsed_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    extract = pdf_module._extract_page
-    unread = pdf_module._RawPage("", 0.0, 0.0, error="page cannot be parsed (Failed to load page.)")
-    monkeypatch.setattr(pdf_module, "_extract_page", lambda pdf, i: unread if i == 1 else extract(pdf, i))
+    page = PdfFile.page
+    monkeypatch.setattr(
+        PdfFile, "page", lambda self, number, **kinds: unread(2) if number == 2 else page(self, number, **kinds)
+    )
     document = read_pdf(pdf(), "휴가규정.pdf")
     check_pages(document)
-    assert [page.warnings for page in document.pages] == [(), (unread.error,), ("almost no text",)]
+    assert document.pages[1].warnings == (UNREAD,)
+    assert document.pages[0].end == document.pages[1].end > 0
 
 
 def test_user_password() -> None:

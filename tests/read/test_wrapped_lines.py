@@ -4,18 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kure_rag.read.lines import drop_furniture, join_wrapped, visual_width
-
-BODY = [
-    ["근로자의 휴가는 다음과 같이 정한다.", "연차휴가는 15일로 한다.", "병가는 60일로 한다."],
-    ["출장은 부서장의 승인을 받는다.", "숙박비는 실비로 지급한다.", "식비는 정액으로 지급한다."],
-    ["징계는 위원회가 의결한다.", "의결은 재적 과반수로 한다.", "결과는 서면으로 알린다."],
-    ["이 규정은 공포한 날부터 시행한다.", "종전의 예에 따른다.", "세부 사항은 원장이 정한다."],
-]
-
-
-def dressed(tops: Sequence[str], bottoms: Sequence[str]) -> list[list[str]]:
-    return [[top, *body, bottom] for top, body, bottom in zip(tops, BODY, bottoms, strict=True)]
+from kure_rag.read.lines import join_wrapped, visual_width
 
 
 def no_space(pairs: Sequence[tuple[str, str]]) -> list[bool]:
@@ -24,78 +13,6 @@ def no_space(pairs: Sequence[tuple[str, str]]) -> list[bool]:
 
 def visible(lines: Sequence[Sequence[str]]) -> str:
     return "".join("".join(line.split()) for page in lines for line in page)
-
-
-# Headers and footers
-
-
-@pytest.mark.parametrize(
-    "bottoms",
-    [
-        ["1", "2", "3", "4"],
-        ["- 1 -", "- 2 -", "- 3 -", "- 4 -"],
-        ["97 / 120", "98 / 120", "99 / 120", "100 / 120"],
-        ["취업규정 - 1", "취업규정 - 2", "취업규정 - 3", "취업규정 - 4"],
-        ["2024.3.4 시행 5쪽", "2024.3.4 시행 6쪽", "2024.3.4 시행 7쪽", "2024.3.4 시행 8쪽"],
-        ["새여울재단 취업규정"] * 4,
-    ],
-)
-def test_titles_and_page_numbers_leave(bottoms: list[str]) -> None:
-    assert drop_furniture(dressed(["새여울재단  규정집"] * 4, bottoms)) == BODY
-
-
-def test_title_on_every_other_page_leaves() -> None:
-    pages = dressed(["규정집", "새여울재단", "규정집", "새여울재단"], ["1", "2", "3", "4"])
-    assert [page[-1] for page in drop_furniture(pages)] == [body[-1] for body in BODY]
-    pages = [*pages, *pages, *pages]
-    assert not {"규정집", "새여울재단"} & {line for page in drop_furniture(pages) for line in page}
-
-
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_fewer_than_three_pages_are_left_alone(count: int) -> None:
-    pages = dressed(["규정집"] * 4, ["1", "2", "3", "4"])[:count]
-    assert drop_furniture(pages) == pages
-
-
-def test_a_line_at_the_top_of_two_pages_stays() -> None:
-    pages = dressed(["알립니다", "휴가", "알립니다", "여비"], ["1", "2", "3", "4"])
-    assert [page[0] for page in drop_furniture(pages)] == ["알립니다", "휴가", "알립니다", "여비"]
-
-
-def test_repeated_lines_inside_a_page_stay() -> None:
-    pages = [["가로", "세로", "이상 없음", "합계", f"끝맺음 {body[0]}"] for body in BODY]
-    for page, body in zip(pages, BODY, strict=True):
-        page[0], page[1], page[3] = body[0], body[1], body[2]
-    assert drop_furniture(pages) == pages
-
-
-@pytest.mark.parametrize("heading", ["제{}장", "제{}장 총칙", "제 {} 조", "[별표 {}]", "별지 제{}호서식", "표 {}"])
-def test_numbered_headings_at_the_top_of_every_page_stay(heading: str) -> None:
-    pages = dressed([heading.format(i) for i in (1, 2, 3, 4)], ["1", "2", "3", "4"])
-    assert [page[0] for page in drop_furniture(pages)] == [page[0] for page in pages]
-
-
-def test_rows_of_figures_above_a_page_number_stay() -> None:
-    figures = ["1200", "350 70 18", "98", "4411"]
-    pages = [[*body, row, str(i)] for i, (body, row) in enumerate(zip(BODY, figures, strict=True), 1)]
-    assert [page[-1] for page in drop_furniture(pages)] == figures
-
-
-def test_a_huge_number_is_no_page_number() -> None:
-    pages = dressed(["9" * 5000] * 4, ["1", "2", "3", "4"])
-    assert drop_furniture(pages) == BODY
-
-
-LINE = st.text("가나다 라1.23-", max_size=8)
-
-
-@given(st.lists(st.lists(LINE, max_size=6), max_size=6))
-def test_only_edge_lines_leave_and_order_stays(pages: list[list[str]]) -> None:
-    for page, kept in zip(pages, drop_furniture(pages), strict=True):
-        rest = iter(page)
-        assert all(line in rest for line in kept)
-        inner = "\n".join([line for line in page if line.strip()][2:-2])
-        assert inner in "\n".join(line for line in kept if line.strip())
 
 
 # Wrapped lines

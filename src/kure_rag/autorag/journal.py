@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -59,7 +60,8 @@ class Journal:
                 "the file to begin again"
             )
         for line in lines:
-            self.questions[line["doc_id"]] = [Question(**question) for question in line["questions"]]
+            with suppress(KeyError, TypeError):  # a line that is none of ours: the passage is asked about again
+                self.questions[str(line["doc_id"])] = [Question(**question) for question in line["questions"]]
 
     def add(self, passage: str, questions: Sequence[Question]) -> None:
         """Keeps the questions of a passage, which may be none."""

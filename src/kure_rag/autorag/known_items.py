@@ -24,7 +24,7 @@ _NUMBER: Final = re.compile(
     r"|[■□●○◆◇▶▷▪•※*·\-–—]+)\s*"
 )
 _PAIRS: Final = {"(": ")", "（": "）", "【": "】", "[": "]", "<": ">", "「": "」", "『": "』", "〈": "〉", "《": "》"}
-_NOTE: Final = re.compile(r"\s*[<〈\[](?:개정|신설|전문개정|본조신설|제목개정|삭제)[^>〉\]]*[>〉\]]\s*")
+_NOTE: Final = re.compile(r"\s*[<〈\[](?:개정|신설|전문개정|본조신설|제목개정|삭제|제\s*\d+\s*호)[^>〉\]]*[>〉\]]\s*")
 _LONGEST: Final = 60  # characters; a longer heading is a sentence that was taken for one
 _SHORTEST: Final = 2  # letters
 
@@ -71,6 +71,8 @@ def topic(heading: str) -> str:
 
 def _queries(title: str, chunk: Chunk) -> Iterator[str]:
     """None for a passage that stands under the document's title alone, unless that is all there is."""
+    if chunk.kind == "heading" or (chunk.breadcrumb and chunk.text.strip() == chunk.breadcrumb[-1].strip()):
+        return  # a heading that stands alone answers nothing
     # A number alone, such as the ① of a paragraph, names nothing: the heading above it does.
     topics = [name for heading in chunk.breadcrumb if heading != title and (name := topic(heading))]
     if not topics:

@@ -6,9 +6,10 @@ One analysis gives the sentences and the terms of the keyword index; nothing is 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
+from typing import Final
 
 from kure_rag.chunk.base import AnalysedChunk, ChunkSettings, Passage
 from kure_rag.chunk.pack import Span, pack, visible, within
@@ -16,12 +17,17 @@ from kure_rag.chunk.profiles import PROFILES, find_profile
 from kure_rag.tokenize.base import Sentence, Tokenizer
 from kure_rag.types import Chunk, Document, Page, chunk_id
 
+_SPECK: Final = 20  # characters
+
 
 def chunker_fingerprint(settings: ChunkSettings) -> str:
-    """Changes when the same document may be cut in another way."""
-    own = settings.profile not in PROFILES and settings.profile != "auto"
-    used = [settings.profile] if own or settings.profile != "auto" else sorted(PROFILES)
-    versions = "+".join(name if own else f"{name}-{PROFILES[name].version}" for name in used)
+    """Changes when the same document may be cut in another way.
+
+    Raises:
+        ValueError: The profile is unknown.
+    """
+    names = sorted(PROFILES) if settings.profile == "auto" else [settings.profile]
+    versions = "+".join(f"{name}-{find_profile(name, 'general').version}" for name in names)
     values = {key: value for key, value in asdict(settings).items() if key != "profile"}
     return versions + "".join(f"/{key}={value}" for key, value in sorted(values.items()))
 
@@ -46,7 +52,7 @@ def chunk_document(
     profile = find_profile(settings.profile, document.domain)
     sentences, places, forms = _analysed(document.text, tokenizer)
     cut = profile.passages(document, sentences, settings)
-    passages = list(_covering(document, cut, sentences, settings, profile.name))
+    passages = _with_specks(document, _covering(document, cut, sentences, settings, profile.name), settings)
     fingerprint = chunker_fingerprint(settings)
     headings = _terms({heading for passage in passages for heading in passage.breadcrumb}, tokenizer)
     leads = _terms({passage.lead for passage in passages if passage.lead}, tokenizer)
@@ -87,6 +93,19 @@ def _covering(
             yield replace(passage, start=start, end=end)
         at = passage.end
     yield from _left_out(document, at, len(document.text), sentences, settings)
+
+
+def _with_specks(document: Document, passages: Iterable[Passage], settings: ChunkSettings) -> list[Passage]:
+    """Puts a few marks without a letter or digit, such as what is left of a drawing, to the passage before them."""
+    out: list[Passage] = []
+    for passage in passages:
+        own = document.text[passage.start : passage.end]
+        speck = len(own) <= _SPECK and not any(map(str.isalnum, own))
+        if speck and out and (out[-1].kind != "text" or passage.end - out[-1].start <= settings.longest):
+            out[-1] = replace(out[-1], end=passage.end)
+        else:
+            out.append(passage)
+    return out
 
 
 def _left_out(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
+from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.names import NameFinder, Names
 from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document
@@ -148,7 +149,7 @@ FUND: Final = Names(
     },
     rank=65,
 )
-_NAMES: Final = NameFinder((REPORT, STATEMENTS, FUND))
+_NAMES: Final = NameFinder((REPORT, STATEMENTS, FUND, *COMMON))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
+from kure_rag.chunk.names import NameFinder, Names
 from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document
+
+# What stands above the text of papers, reports and patents (특허법 시행규칙, form 15) without a number.
+COMMON: Final = (
+    Names(
+        {
+            "목차": ("목차", "차례"),
+            "요약": ("요약", "국문요약", "국문초록", "초록"),
+            "서론": ("서론", "머리말", "들어가며"),
+            "결론": ("결론", "맺음말", "나가며", "결론 및 시사점"),
+            "참고문헌": ("참고문헌", "참고자료"),
+            "청구범위": ("청구범위", "특허청구범위"),
+            "발명의 설명": ("발명의 설명", "발명의 상세한 설명"),
+            "도면": ("도면",),
+        }
+    ),
+    Names(
+        {
+            "기술분야": ("기술분야",),
+            "배경기술": ("배경기술",),
+            "발명의 내용": ("발명의 내용",),
+            "실시 내용": ("발명을 실시하기 위한 구체적인 내용", "발명의 실시를 위한 구체적인 내용"),
+            "도면의 간단한 설명": ("도면의 간단한 설명",),
+            "부호의 설명": ("부호의 설명",),
+        },
+        patterns={"청구항": re.compile(r"청구항\s?\d{1,3}")},
+        rank=20,
+    ),
+    Names(
+        {
+            "해결하려는 과제": ("해결하려는 과제", "해결하고자 하는 과제"),
+            "과제의 해결 수단": ("과제의 해결 수단", "과제 해결수단"),
+            "발명의 효과": ("발명의 효과",),
+        },
+        rank=30,
+    ),
+)
+_NAMES: Final = NameFinder(COMMON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +67,6 @@ class General:
         body = Body(document, sentences, settings)
         return [
             passage
-            for section in body.sections()
+            for section in body.sections(_NAMES)
             for passage in body.passages(section, (document.title, *section.headings))
         ]

@@ -50,7 +50,8 @@ def _printed(heading: str) -> str:
     marker = find_marker(heading)
     cut = marker.length if marker else 0
     words = heading[cut:].rstrip(" :").split()
-    title = ("" if marker and len(words) > 2 and all(len(word) == 1 for word in words) else " ").join(words)
+    spread = len(words) > 2 and all(len(word) == 1 and not word.isdigit() for word in words)
+    title = ("" if spread else " ").join(words)
     return " ".join(part for part in (heading[:cut].strip(), title) if part)
 
 

@@ -38,15 +38,13 @@ class Legal:
     def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         if is_judgment(document.text):
-            return list(judgment_passages(document, sentences, settings))
-        blocks = find_blocks(document.text, [(table.start, table.end) for table in document.tables])
-        if not blocks:
+            cut = judgment_passages(document, sentences, settings)
+        elif blocks := find_blocks(document.text, [(table.start, table.end) for table in document.tables]):
+            merged = _merged_headings(document.text, blocks)
+            cut = (passage for block in merged for passage in _passages(document, block, sentences, settings))
+        else:
             return General().passages(document, sentences, settings)
-        out: list[Passage] = []
-        for block in _merged_headings(document.text, blocks):
-            for passage in _passages(document, block, sentences, settings):
-                out.extend(_around_tables(passage, document, sentences, settings))
-        return out
+        return [part for passage in cut for part in _around_tables(passage, document, sentences, settings)]
 
 
 def _merged_headings(text: str, blocks: Sequence[Block]) -> Iterator[Block]:

@@ -76,7 +76,7 @@ _REFERENCE_GOES_ON: Final = re.compile(
     r"|\s*(?:및|또는|내지|단서|본문|전단|후단|제\s*\d+\s*[항호]|각\s*[항호]|등(?:에|의|을)?(?=\s))(?=[\s제]|$|\d)|\s+중(?=\s)"
 )
 _BARE_GOES_ON: Final = re.compile(
-    r"\s*(?:제\s*\d+\s*[항호]|[항호]|중\s|및|또는|내지|단서|본문|전단|후단|각\s*[항호]|등|부터|까지|[,ㆍ·~∼.)\]」”\"'])|(?=[가-힣])"
+    r"\s*(?:제\s*\d+\s*[항호]|[항호](?![가-힣])|중\s|및|또는|내지|단서|본문|전단|후단|각\s*[항호]|등(?![가-힣])|부터|까지|[,ㆍ·~∼.)\]」”\"'])|(?=[가-힣])"
 )
 _GONE: Final = re.compile(r"\s*(?P<what>삭\s*제|생\s*략)\s*(?:[<(\[〈][^\n]*)?\.?\s*$")
 _MOVED: Final = re.compile(r"\s*\n\s*\[[^\[\]\n]{0,80}(?:이동|삭제)")
@@ -98,6 +98,7 @@ _APPENDIX: Final = re.compile(
     r"(?P<open>[\[【<(〔]?)\s*별\s{0,4}(?P<what>표|지)\s*(?:제\s*)?(?P<number>\d{1,3})?\s*호?(?:\s*의\s*(?P<branch>\d{1,2}))?\s*호?"
     r"(?P<form>\s*서\s*식)?\s*(?P<close>[\]】>)〕]?)"
 )
+_COMPARISON: Final = re.compile(r"신\s*[ㆍ·‧・.]?\s*구\s*조\s*문\s*대\s*비\s*표\s*$")
 _NAME_ENDS: Final = "|".join(
     r"\s?".join(word)
     for word in (
@@ -135,6 +136,8 @@ def _mark(text: str, start: int, end: int) -> Mark | None:
         return _article(text, start, end) or _chapter(text, start, end)
     if first in "부[【(<" and (match := _ADDENDA.match(text, start, end)):
         return _addenda(text, start, end, match.end())
+    if first == "신" and _COMPARISON.match(text, start, end):
+        return Mark("appendix", start, end, end, label="신ㆍ구조문대비표")
     if first in "별[【<(〔" and (mark := _appendix(text, start, end)) is not None:
         return mark
     return _name(text, start, end)

@@ -11,6 +11,8 @@ _NOTE: Final = re.compile(
     r"|\(\s*(?P<round>(?:전문|본[조항호]|제목|일부|전부)?\s*(?:개정|신설|삭제|제정)[^()]{0,400}|[^()]{0,60}(?:개정|신설|삭제)\s*)\)"
 )
 _DATE: Final = re.compile(r"(\d{4})\s*[.년-]\s*(\d{1,2})\s*[.월-]\s*(\d{1,2})")
+# [제4조에서 이동 <2020. 2. 11.>], [시행일: 2026. 1. 1.] 제35조: what is said of the article itself.
+_MOVED: Final = re.compile(r"\[[^\[\]\n]{0,120}이동[^\[\]\n]{0,60}\]|\[\s*시행일[^\[\]\n]{0,200}\][^\n]*")
 _EFFECTIVE: Final = re.compile(r"\[\s*시행일\s*[:：]?\s*(\d{4})\s*\.\s*(\d{1,2})\s*\.\s*(\d{1,2})")
 _ARTICLE: Final = r"제\s*\d+(?:\s*-\s*\d+)?\s*조(?:의\s*\d+)*"
 _POINT: Final = r"(?:\s?제\s*\d+\s*항)?(?:\s?제\s*\d+\s*호(?:의\s*\d+)?)?(?:\s?[가-하]목)?"
@@ -56,6 +58,7 @@ def references(text: str) -> list[str]:
 
     In 「민법」 제32조 및 제33조 both are of the same law.
     """
+    text = _MOVED.sub("", text)
     found: dict[str, None] = {}
     law, end = "", 0
     for match in _REFERENCE.finditer(text):

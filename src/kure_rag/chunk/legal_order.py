@@ -33,20 +33,22 @@ def _texts(text: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
     run: list[Mark] = []
     keys: set[Key] = set()  # of the articles in the run; two tell enough
     for i, mark in enumerate(marks):
-        head = -1
-        if mark.kind == "addenda":
-            head = 0
-        elif mark.kind == "article" and mark.key[0] == 1 and sum(mark.key[1:]) <= 1 and not mark.bare:
-            if not _follows_announcement(text, mark) and _restarts(mark, following[i], run, keys):
-                head = _head_of_next(run)
-        if head >= 0:
-            if len(run) > head:
-                yield run[: len(run) - head]
-            run, keys = run[len(run) - head :], set()
+        restarts = _is_first(text, mark) and _restarts(mark, following[i], run, keys)
+        if mark.kind == "addenda" or restarts:
+            split = len(run) - (_head_of_next(run) if restarts else 0)
+            if split:
+                yield run[:split]
+            run, keys = run[split:], set()
         run.append(mark)
         if mark.kind == "article" and not mark.bare and len(keys) < 2:
             keys.add(mark.key)
     yield run
+
+
+def _is_first(text: str, mark: Mark) -> bool:
+    """Whether it is a 제1조 (or 제1-1조) with a title that is not the new wording of another law's."""
+    first = mark.kind == "article" and mark.key[0] == 1 and sum(mark.key[1:]) <= 1 and not mark.bare
+    return first and not _follows_announcement(text, mark)
 
 
 def _following(marks: Sequence[Mark]) -> list[Mark | None]:
@@ -85,25 +87,22 @@ def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
     """The marks of one text that are headings."""
     in_addenda = bool(run) and run[0].kind == "addenda"
     articles = _articles(text, run, in_addenda=in_addenda)
-    if in_addenda and not articles:
+    if not articles or not (in_addenda or _is_row(text, articles)):
         return [mark for mark in run if mark.kind in ("addenda", "appendix")]
-    if not articles:
-        return [mark for mark in run if mark.kind == "appendix"]
     last = articles[-1].start
     kept = {mark.start for mark in articles}
     chapters = set() if in_addenda else _chapters(text, run)
     name = _name(text, run, articles[0].start)
-    out = []
-    for mark in run:
-        # A 별표 that articles follow is a reference to one.
-        if (
-            mark.kind == "addenda"
-            or mark.start in kept
-            or mark.start in chapters
-            or mark is name
-            or (mark.kind == "appendix" and mark.start > last)
-        ):
-            out.append(mark)
+    # A 별표 that articles follow is a reference to one.
+    out = [
+        mark
+        for mark in run
+        if mark.kind == "addenda"
+        or mark.start in kept
+        or mark.start in chapters
+        or mark is name
+        or (mark.kind == "appendix" and mark.start > last)
+    ]
     return _with_wrapped_titles(text, out)
 
 
@@ -116,11 +115,19 @@ def _articles(text: str, run: Sequence[Mark], *, in_addenda: bool) -> list[Mark]
     if with_titles:
         found = [mark for mark in found if not mark.bare or mark.alone]
     if in_addenda:
-        found = _not_quoted(text, found, run[0].end)
+        stop = next((mark.start for mark in run if mark.kind == "appendix" and not mark.bare), len(text))
+        found = _not_quoted(text, [mark for mark in found if mark.start < stop], run[0].end)
     row = _rising(_without_contents(text, found))
     if with_titles:
         row = [mark for i, mark in enumerate(row) if not mark.bare or _fits(row, i)]
     return _without_leaps(row) if in_addenda else row
+
+
+def _is_row(text: str, row: Sequence[Mark]) -> bool:
+    """Whether articles are a text of their own: a report that quotes one or two has no such row."""
+    if row[0].key[0] == 1 or not text[: row[0].start].strip():
+        return True
+    return len(row) > 2 or (len(row) == 2 and _follows(row[0].key, row[1].key))
 
 
 def _fits(row: Sequence[Mark], i: int) -> bool:

@@ -56,20 +56,22 @@ def find_blocks(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Block]:
     Returns:
         Blocks in order that cover every visible character; empty where the text has no article.
     """
-    marks = _outside(find_marks(text), skip)
+    marks = _outside(text, find_marks(text), skip)
     chosen = choose(text, marks)
     if not any(mark.kind == "article" for mark in chosen):
         return []
     return list(_blocks(text, chosen))
 
 
-def _outside(marks: Sequence[Mark], skip: Sequence[tuple[int, int]]) -> list[Mark]:
+def _outside(text: str, marks: Sequence[Mark], skip: Sequence[tuple[int, int]]) -> list[Mark]:
+    """Marks that are in no table; an article's heading may be the caption at a table's head."""
     spans = sorted(skip)
     out, i = [], 0
     for mark in marks:
         while i < len(spans) and spans[i][1] <= mark.start:
             i += 1
-        if i == len(spans) or mark.start < spans[i][0]:
+        inside = i < len(spans) and mark.start >= spans[i][0]
+        if not inside or (mark.start == spans[i][0] and "|" not in text[mark.start : mark.end]):
             out.append(mark)
     return out
 

@@ -217,7 +217,8 @@ class _Maker:
         start = announced.start if announced is not None else items[0].start
         end = items[-1].end
         short = sum(item.end - item.start for item in items) <= _SHORT * len(items)
-        if end - start <= (self.settings.longest if announced is not None or short else self.settings.target):
+        told = announced is not None and announces(self.text, announced.start, announced.end)
+        if end - start <= (self.settings.longest if told or short else self.settings.target):
             return [Unit(start, end, lead)]
         below = lead
         if announced is not None:

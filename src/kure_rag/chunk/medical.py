@@ -14,12 +14,15 @@ from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage, Section
 from kure_rag.chunk.body import Body
+from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.names import NameFinder, Names
 from kure_rag.chunk.tables import TablePart
 from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document, Table
 
+# 「다음과 같은 환자(경우)에는」, 「다음과 같은 사람은 이 약을 복용하기 전에 의사와」
+_WHO: Final = r"다음(?:과\s?같은)?\s?(?:환자|사람|경우)(?:\s?\([^()]{1,15}\))?(?:에게는|에는|에게|은|는)?"
 # 의약품 품목허가사항 and 첨부문서 (약사법 제58조; 의약품 표시 등에 관한 규정).
 LABEL: Final = Names(
     {
@@ -46,22 +49,8 @@ LABEL: Final = Names(
 PRECAUTIONS: Final = Names(
     {
         "경고": ("경고",),
-        "금기": (
-            "다음 환자에는 투여하지 말 것",
-            "다음 환자에게는 투여하지 말 것",
-            "다음과 같은 사람은 이 약을 복용하지 말 것",
-            "다음과 같은 환자에는 투여하지 말 것",
-            "다음 환자에는 투여하지 않는다",
-            "금기",
-            "투여금기",
-        ),
-        "신중 투여": (
-            "다음 환자에는 신중히 투여할 것",
-            "다음 환자에게는 신중히 투여할 것",
-            "다음과 같은 환자에는 신중히 투여할 것",
-            "신중투여",
-            "다음과 같은 사람은 이 약을 복용하기 전에 의사, 치과의사, 약사와 상의할 것",
-        ),
+        "금기": ("금기", "투여금기"),
+        "신중 투여": ("신중투여",),
         "이상반응": ("이상반응", "약물이상반응", "부작용"),
         "일반적 주의": ("일반적 주의", "일반적 주의사항"),
         "상호작용": ("상호작용", "약물상호작용"),
@@ -92,10 +81,17 @@ PRECAUTIONS: Final = Names(
         "임상검사치에의 영향": ("임상검사치에의 영향", "임상검사치에 대한 영향"),
         "전문가를 위한 정보": ("전문가를 위한 정보", "전문가를 위한 기타 정보"),
     },
+    patterns={
+        "금기": re.compile(
+            rf"{_WHO}[^.]{{0,20}}(?:투여|복용|사용)하지\s?(?:말\s?것|마십?시오|않는다|않습니다|아니한다)\.?"
+        ),
+        "신중 투여": re.compile(rf"{_WHO}[^.]{{0,40}}(?:신중|상의|주의하여)[^.]{{0,20}}\.?"),
+    },
     rank=50,
 )
 _NAMES: Final = NameFinder((LABEL, PRECAUTIONS))
 _LABEL: Final = NameFinder((LABEL,))
+_OTHERS: Final = NameFinder(COMMON)
 _BRAND: Final = re.compile(
     r"\S+(?:정|캡슐|시럽|산|과립|주사액|주사|주|연고|크림|겔|점안액|점적액|액|현탁액|좌제|패취|흡입제|필름코팅정|서방정"
     r"|밀리그람|밀리그램|mg|㎎|그램)(?:\s?\d[\d.,/]*\s?(?:mg|㎎|g|mL|밀리그[램람]|마이크로그[램람]|단위))?(?:\([^)\n]{1,40}\))?$"
@@ -140,7 +136,7 @@ class Medical:
         names = {_LABEL.name_of(heading) for section in sections for heading in section.headings} - {None}
         label = len(names) >= _LABEL_NAMES
         if not label:
-            sections = body.sections()
+            sections = body.sections(_OTHERS)
         products = _products(document, sections) if label else []
         out: list[Passage] = []
         for section in sections:

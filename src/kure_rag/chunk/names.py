@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kure_rag.chunk.markers import find_marker
 
 PART_RANK: Final = 10  # where 장 and Ⅰ. rank
+_OPENING: Final = "[【<〈《「("
 _MARK: Final = r"\s?(?:[·ㆍ・‧⋅∙･․/,]|및)?\s?"
 
 
@@ -24,11 +25,13 @@ class Names:
     Attributes:
         spellings: Each section's name and how it may be printed. ``·`` stands for any such mark, 및, or nothing, and a
             space may be missing; printed letters may be spaced out, as in 주 문.
+        patterns: Sections whose whole line varies too much to be spelled out.
         rank: Where one without a number ranks among headings; as 장 and Ⅰ. do unless said otherwise.
         restart: Names under which numbers begin anew on a lower level, as those of the notes to financial statements.
     """
 
     spellings: Mapping[str, Collection[str]]
+    patterns: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     rank: int = PART_RANK
     restart: Collection[str] = ()
 
@@ -63,18 +66,22 @@ class NameFinder:
             for name, spellings in group.spellings.items()
             for spelling in spellings
         ]
+        self._patterns = [(p, name, group.rank) for group in names for name, p in group.patterns.items()]
         every.sort(key=lambda item: len(item[0]), reverse=True)
-        self._patterns = [(_line_with(spelling), name, rank, restart) for spelling, name, rank, restart in every]
-        self._first = {spelling[0] for spelling, *_ in every} | set("[【<〈《「(")
+        self._by_letter: dict[str, list[tuple[re.Pattern[str], str, int, bool]]] = {}
+        for spelling, name, rank, restart in every:
+            self._by_letter.setdefault(spelling[0], []).append((_line_with(spelling), name, rank, restart))
 
     def find(self, line: str) -> Found | None:
         """The name that a line without its number begins with.
 
         The line holds nothing else, or the name is in brackets, or a colon follows it.
         """
-        if line[:1] not in self._first:
-            return None
-        for pattern, name, rank, restart in self._patterns:
+        for pattern, name, rank in self._patterns:
+            if match := pattern.fullmatch(line):
+                return Found(name, rank, False, match.end())
+        first = line[:3].lstrip(_OPENING + " ")[:1]
+        for pattern, name, rank, restart in self._by_letter.get(first, ()):
             if match := pattern.match(line):
                 return Found(name, rank, restart, match.end())
         return None
@@ -90,6 +97,6 @@ def _line_with(spelling: str) -> re.Pattern[str]:
     printed = "".join(
         _MARK if char == "·" else "" if char == " " else re.escape(char) + r"\s?" for char in spelling
     ).removesuffix(r"\s?")
-    boxed = rf"[\[【<〈《「(]\s?{printed}\s?[\]】>〉》」)](?:\s?:)?"
+    boxed = rf"[{re.escape(_OPENING)}]\s?{printed}\s?[\]】>〉》」)](?:\s?:)?"
     plain = rf"{printed}(?:\s?\([^()]{{1,30}}\))?(?:\s?:(?=\s|$)|\.?\s*$)"
     return re.compile(f"(?:{boxed}|{plain})")

@@ -16,7 +16,11 @@ Span = tuple[int, int]
 # Where a run of characters without white space is cut: after a mark, or where Hangul meets something else.
 _SEAMS: Final = tuple(
     re.compile(pattern)
-    for pattern in (r"\s+(?=\S)", r"(?<=[.,;:!?)\]」』”’·])(?=[^.,;:!?)\]」』”’·\d])", r"(?<=[가-힣])(?=[^가-힣\W])")
+    for pattern in (
+        r"(?<=\s)(?=\S)",
+        r"(?<=[.,;:!?)\]」』”’·])(?=[^.,;:!?)\]」』”’·\d])",
+        r"(?<=[가-힣])(?=[^가-힣\W])",
+    )
 )
 
 

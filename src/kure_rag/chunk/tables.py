@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.lists import find_units
+from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.pack import pack_units, visible, within
 from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document, Table
@@ -150,7 +151,7 @@ def row_lines(table: Table, first: int = 0, last: int | None = None) -> str:
 
 def _row_line(header: Sequence[str], row: Sequence[str], names: int, unit: str) -> str:
     name: list[str] = []
-    for cell in map(_flat, row[:names]):
+    for cell in map(_name, row[:names]):
         if cell and cell not in name:
             name.append(cell)
     said = []
@@ -204,6 +205,13 @@ def _about(table: Table) -> dict[str, Any]:
     if any(table.header):
         about["header"] = list(table.header)
     return about
+
+
+def _name(cell: str) -> str:
+    """Without the bullet that shows its level: 「- 비내구재」."""
+    cell = _flat(cell)
+    marker = find_marker(cell)
+    return cell[marker.length :] if marker is not None and len(marker.style) == 1 else cell
 
 
 def _flat(cell: str) -> str:

@@ -38,6 +38,7 @@ _BOXED: Final = re.compile(r"【[^】]{1,30}】")
 _RANKS: Final[Mapping[str, int]] = {
     "roman": PART_RANK,
     "bar": 45,
+    "plain": 47,
     "number": 50,
     "sub1": 52,
     "sub2": 54,
@@ -69,6 +70,9 @@ _CLAUSE: Final = re.compile(
     r"|(?:[관위통대의][한해]|[하있되없않]는|인해|하고|(?<![관대])하여|되어|따라|에서|으로|에)$)"
 )
 _PLAIN_NUMBER: Final = re.compile(r"\d{1,2}\s")  # of a number drawn in a box: 1 실물경제
+_PLAIN_TITLE: Final = re.compile(r"(\d{1,2})\s[가-힣A-Z][^\d]*$")
+_PLAIN_BODY: Final = 300
+_PLAIN_LEAST: Final = 3
 _ANYWHERE: Final = ("roman", "number")  # an excerpt may begin in the middle of these counts
 _SKIPPED: Final = 2  # how far a count may jump
 _STATUTE_LINES: Final = 60  # lines for each article at most, or the articles are quoted ones
@@ -166,6 +170,7 @@ def find_titles(lines: Sequence[Line], finder: NameFinder) -> dict[int, Title]:
             if group[-1] in found:
                 last[lines[group[-1]].style] = _number(lines[group[-1]])
     found.update(_bullet_titles(lines, certain))
+    found.update(_plain_titles(lines, certain))
     return found
 
 
@@ -218,6 +223,8 @@ def _certain(line: Line, finder: NameFinder, listed: Mapping[str, Title]) -> Tit
     length = len(text) - len(line.title) + name.stop
     if marker is not None and (own := _rank(marker.style)) is not None:
         return Title(marker.style, own, length, marker.number, name.restart, named=name.rank)
+    if marker is not None and marker.style in _TITLE_BULLETS:
+        return Title(marker.style, LOOSE_RANK, length, 0, name.restart, named=name.rank)
     return Title(f"name{name.rank}", name.rank, length, 0, name.restart, named=name.rank)
 
 
@@ -325,3 +332,19 @@ def _bullet_titles(lines: Sequence[Line], certain: Mapping[int, Title]) -> Itera
         good = [i for i in members if _reads_as_title(lines[i], _LONGEST_BULLET) and _has_body(lines, i, certain)]
         if len(good) >= 0.8 * len(members):
             yield from ((i, Title(style, LOOSE_RANK, len(lines[i].text))) for i in good)
+
+
+def _plain_titles(lines: Sequence[Line], certain: Mapping[int, Title]) -> Iterator[tuple[int, Title]]:
+    """「1 들어가며」「2 쟁점」「3 결론」: numbers without a mark, where three count on with much text between them."""
+    chain: list[int] = []
+    since = _PLAIN_BODY
+    for i, line in enumerate(lines):
+        match = _PLAIN_TITLE.match(line.text) if line.marker is None and not line.table and i not in certain else None
+        follows = match is not None and int(match.group(1)) == len(chain) + 1 and since >= _PLAIN_BODY
+        if follows and len(line.text) <= _LONGEST_BULLET and _reads_as_title(line, _LONGEST_BULLET):
+            chain.append(i)
+            since = 0
+        else:
+            since += len(line.text)
+    if len(chain) >= _PLAIN_LEAST:
+        yield from ((i, Title("plain", _RANKS["plain"], len(lines[i].text), n)) for n, i in enumerate(chain, 1))

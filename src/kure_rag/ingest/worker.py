@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -81,6 +82,7 @@ def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
         if path.stat().st_size > most:
             raise ReadLimitError(name, f"{path.stat().st_size:,} bytes, over the limit of {most:,}; split the file")
         data = path.read_bytes()
+        modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     except OSError as error:
         raise ReadError(name, f"cannot be opened ({error.strerror or error}); check the file and its rights") from None
     document = read_pdf(
@@ -93,6 +95,7 @@ def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
         # The parent's clock for the page, and what it says if we die.
         on_page=lambda number: send(out, {"page": number}),
     )
+    document = replace(document, metadata={**document.metadata, "modified": modified})
     send(out, {"page": 0})
     try:
         chunks = chunk_document(document, shared.tokenizer, shared.chunks)

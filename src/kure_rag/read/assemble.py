@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kure_rag.read.lines import Paragraph
 from kure_rag.read.page import FoundTable
+from kure_rag.read.spacing import Spacer
 from kure_rag.types import Table
 
 
@@ -55,8 +56,13 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
     return "".join(parts), _spans(starts, at), tuple(tables)
 
 
-def join_tables(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
-    """Paragraphs in which a table that goes on at the top of the next page is one with its beginning."""
+def join_tables(paragraphs: Sequence[Paragraph], space_at: Spacer | None) -> list[Paragraph]:
+    """Paragraphs in which each table is whole: with what goes on at the top of the next page, and whole lines in cells.
+
+    Args:
+        paragraphs: In order.
+        space_at: Decides spaces where lines in cells were broken; asked once for all tables.
+    """
     out: list[Paragraph] = []
     last = -1  # page on which the table that ends ``out`` ends
     for paragraph in paragraphs:
@@ -71,17 +77,17 @@ def join_tables(paragraphs: Sequence[Paragraph]) -> list[Paragraph]:
                 continue
         out.append(paragraph)
         last = page
-    return out
+    tables = [paragraph.table for paragraph in out if paragraph.table is not None]
+    if not tables:
+        return out
+    from kure_rag.read.tables import joined_cells
+
+    whole = iter(joined_cells(tables, space_at))
+    return [paragraph if paragraph.table is None else Paragraph(paragraph.parts, next(whole)) for paragraph in out]
 
 
 def _rendered(table: FoundTable) -> list[tuple[str, int, int]]:
-    try:
-        from kure_rag.read.tables import render_pieces
-    except ImportError:
-
-        def render_pieces(table: FoundTable) -> list[tuple[str, int, int]]:
-            rows = [table.header, *table.rows] if any(table.header) else table.rows
-            return [("\n".join(" | ".join(row) for row in rows), 0, len(table.rows))]
+    from kure_rag.read.tables import render_pieces
 
     pieces = [
         (unicodedata.normalize("NFC", text).strip("\n"), first, after) for text, first, after in render_pieces(table)

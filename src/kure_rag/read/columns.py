@@ -27,7 +27,7 @@ class Piece:
         bottom: Of the lowest character.
         right: Of the last character.
         top: Of the highest character.
-        size: Mean height of its characters.
+        size: Height of its highest character.
         chars: Their positions in the page's text.
         table: What stands here in place of characters.
     """
@@ -146,8 +146,8 @@ def _without_head(left: list[Piece], right: list[Piece]) -> tuple[list[Piece], l
         if rest and min(piece.bottom for row in head for piece in row) - _top(rest[0]) > _FAR * rest[0][0].size:
             taken = {id(piece) for row in head for piece in row}
             above = [piece for row in head for piece in row]
-            sides = ([piece for piece in side if id(piece) not in taken] for side in (left, right))
-            return above, *sides
+            left, right = ([piece for piece in side if id(piece) not in taken] for side in (left, right))
+            return above, left, right
     return [], left, right
 
 

@@ -14,17 +14,17 @@ from typing import Any, Final, cast
 from kure_rag.types import Domain
 
 # Lines that only legal texts have. Articles alone also stand in the contract at the end of a tender, hence their rate.
-_ARTICLE: Final = re.compile(r"(?m)^\s*제\s?\d+\s?조(?:의\s?\d+)?(?:\s*[(【\[]|\s+[가-힣①])(?!에|의)")
+_ARTICLE: Final = re.compile(r"(?m)^[ ]*제\s?\d+\s?조(?:의\s?\d+)?(?:\s*[(【\[]|\s+[가-힣①])(?!에|의)")
 _FORMS: Final[Mapping[str, re.Pattern[str]]] = {
     "판결": re.compile(
         r"【\s*(?:판시사항|판결요지|결정요지|참조조문|참조판례|전\s*문|주\s*문|이\s*유|원심판결|원고|피고|피고인|상고인|청구인)[^】]{0,20}】"
-        r"|(?m:^\s*(?:주\s*문|이\s*유|청\s*구\s*취\s*지)\s*$)"
+        r"|(?m:^[ ]*(?:주\s*문|이\s*유|청\s*구\s*취\s*지)\s*$)"
     ),
-    "부칙": re.compile(r"(?m)^\s*부\s*칙(?:\s*[<(\[]|\s*$)"),
-    "시행": re.compile(r"\[\s*시행\s*\d{4}\.|(?m:^\s*\(?시행(?:일)?\s*[:：]\s*\d{4})"),
+    "부칙": re.compile(r"(?m)^[ ]*부\s*칙(?:\s*[<(\[]|\s*$)"),
+    "시행": re.compile(r"\[\s*시행\s*\d{4}\.|(?m:^[ ]*\(?시행(?:일)?\s*[:：]\s*\d{4})"),
     "개정": re.compile(r"[<(\[](?:개정|신설|본조신설|전문개정|삭제)\s*[,<\d]|\d{2}\.?\s*개정[)>]"),
     "법률안": re.compile(
-        r"(?:일부|전부)개정법률안|(?m:^\s*(?:신ㆍ구조문대비표|신[·ㆍ]구조문 대비표|법률 제\s+호\s*$))"
+        r"(?:일부|전부)개정법률안|(?m:^[ ]*(?:신ㆍ구조문대비표|신[·ㆍ]구조문 대비표|법률 제\s+호\s*$))"
     ),
 }
 _ARTICLES_LEAST: Final = 0.5  # a thousand characters; statutes have 1 to 3
@@ -50,7 +50,7 @@ _WORDS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 # The record of a meeting on bills is no bill.
 _SPEECH: Final = re.compile(
-    r"(?m)^\s*[◯○]\s*(?:[가-힣]{2,4}\s)?(?:소?위원장|위원|의원|장관|차관|의장|\S{2,8}(?:위원|의원|장관))"
+    r"(?m)^[ ]*[◯○]\s*(?:[가-힣]{2,4}\s)?(?:소?위원장|위원|의원|장관|차관|의장|\S{2,8}(?:위원|의원|장관))"
 )
 _LEAST: Final = 4.0  # tell-tale terms in a thousand characters
 _FEWEST: Final = 3  # in all: one word in a short text tells nothing

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from kure_rag.read.layout import Line
 
 _EDGE: Final = 3  # lines at the top and at the bottom of a page that may be a header or a footer
+_EDGE_GUESSED: Final = 2  # the same, where nothing is known about places
 _REPEATED: Final = 0.5  # of the pages: an edge line seen this often is no content
 _OFTEN: Final = 0.3  # of the pages, for lines of which the place tells that they are no content
 _BAND: Final = 0.12  # of the page's height at its top and bottom, where headers and footers are
@@ -56,7 +57,7 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     placed: Counter[tuple[bool, str, int]] = Counter()
     counting: Counter[tuple[bool, str, int, int]] = Counter()
     for p, page in enumerate(pages):
-        found = [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page)]
+        found = [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])]
         seen.append(found)
         alike.update({(line.top, line.masked) for line in found})
         same.update({(line.top, line.flat) for line in found})
@@ -90,11 +91,11 @@ def _look(p: int, line: Line, at: int, top: bool, height: float) -> _Seen:
     return _Seen(at, top, flat, masked, counts, _places(line, flat, height, top))
 
 
-def _edges(page: Sequence[Line]) -> list[tuple[int, bool]]:
+def _edges(page: Sequence[Line], height: float) -> list[tuple[int, bool]]:
     """Positions of the outermost lines, and whether each is at the top. Tables end a page's edge."""
     edges = []
     for top, outer in ((True, nlargest), (False, nsmallest)):
-        for i in outer(_EDGE, range(len(page)), key=lambda i: page[i].top + page[i].bottom):
+        for i in outer(_EDGE if height else _EDGE_GUESSED, range(len(page)), key=lambda i: page[i].top + page[i].bottom):
             if page[i].table is not None:
                 break
             edges.append((i, top))

@@ -32,6 +32,7 @@ _RAISED: Final = 0.7  # of a character's height: a centre this far off stands on
 _WIDE: Final = 1.5  # of a character's height: no space between words is as wide; the gutter between columns is
 _GAPS: Final = 4  # wide gaps on a page: fewer make no columns
 _SAME_ROW: Final = 0.5  # of the lower of two lines: overlapping more than this, they stand side by side
+_STACKED: Final = 3  # single characters below each other that make a word
 _UPRIGHT: Final = 2.5  # times as high as wide: a line of text turned by a quarter
 
 
@@ -140,7 +141,7 @@ def _plain(content: PageContent) -> list[Line] | None:
     if needs_cleaning(text.replace("\r\n", "\n")):
         for line in lines:
             line.text = clean_line(line.text)
-    return lines
+    return _stacked(lines) if sum([len(line.text) <= 2 for line in lines]) >= _STACKED else lines
 
 
 def _downwards(line: Line) -> float:
@@ -159,7 +160,7 @@ def _scattered(content: PageContent) -> bool:
         step = (runs[1:, 0] + runs[1:, 2] - runs[:-1, 0] - runs[:-1, 2]) / 2
     else:
         height = runs[:, 3] - runs[:, 1]
-        step = runs[1:, 0] - runs[:-1, 0]
+        step = runs[1:, 0] - runs[:-1, 2]  # from the end of a run: what is drawn into its gaps begins before that
     if len(runs) < 2:
         return False
     high = np.maximum(height[1:], height[:-1])
@@ -287,12 +288,12 @@ def _pieces(text: str, places: Boxes, seen: Indices, breaks: Indices) -> list[Pi
     starts = np.concatenate(([0], np.flatnonzero(cut) + 1))
     low, top = np.minimum.reduceat(sides, starts), np.maximum.reduceat(sides, starts)
     counts = np.diff(np.append(starts, len(seen)))
-    size = np.add.reduceat(height, starts) / counts
+    size = np.maximum.reduceat(height, starts)
     hulls = np.stack((low[:, 0], low[:, 1], top[:, 2], top[:, 3], size), axis=1).tolist()
     chars = seen.tolist()
     return [
-        Piece(*hull, chars=chars[start : start + count])
-        for hull, start, count in zip(hulls, starts.tolist(), counts.tolist(), strict=True)
+        Piece(left, bottom, right, top, high, chars[start : start + count])
+        for (left, bottom, right, top, high), start, count in zip(hulls, starts.tolist(), counts.tolist(), strict=True)
     ]
 
 
@@ -308,7 +309,7 @@ def _row_text(content: PageContent, row: Sequence[Piece]) -> str:
                 out += " " if apart or (between.isspace() and "\n" not in between) else ""
             out += text.replace("\r\n", " ")
             before = piece
-        return out + _tail(content.text, row[-1].chars[-1])
+        return out + _tail(content, row[-1].chars[-1])
     return _sorted_text(content, row)
 
 
@@ -317,9 +318,10 @@ def _follows(before: Piece, piece: Piece) -> bool:
     return before.chars[-1] < piece.chars[0] and piece.left > before.right - _BACK * piece.size
 
 
-def _tail(text: str, last: int) -> str:
-    """The space that the file kept at a line's end."""
-    return " " if text[last + 1 : last + 2] == " " else ""
+def _tail(content: PageContent, last: int) -> str:
+    """The space that the file kept at a line's end; one that the parser put between columns has no width."""
+    kept = content.text[last + 1 : last + 2] == " " and content.boxes[last + 1, 2] > content.boxes[last + 1, 0]
+    return " " if kept else ""
 
 
 def _sorted_text(content: PageContent, row: Sequence[Piece]) -> str:
@@ -375,7 +377,7 @@ def _stacked(lines: list[Line]) -> list[Line]:
             and lines[j].table is lines[i].table is None
         ):
             j += 1
-        if j - i >= 3:
+        if j - i >= _STACKED:
             some = lines[i:j]
             out.append(
                 Line(

@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Final
 
 from kure_rag.read.layout import Line, text_lines
+from kure_rag.read.notes import split_notes
 from kure_rag.read.page import FoundTable
-from kure_rag.read.spacing import known_spaces
-
-Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
+from kure_rag.read.spacing import Spacer, informed
 
 _FULL: Final = 0.15  # of the column's width, where places are only guessed: a line that ends nearer to the edge is full
 _TIGHT: Final = 1.6  # times the size: room at the end of a line in a document whose lines break at any syllable
@@ -29,6 +28,8 @@ _SYLLABLES: Final = 0.9  # of the broken lines that end near the edge in a docum
 _ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
 _INDENT: Final = 0.7  # times the size: less is no indentation
 _KEPT: Final = 0.3  # of the breaks with a space kept at the line's end: then none was dropped
+_NARROWEST: Final = 13.0  # times the size: no column of text is narrower; a list of names is
+_APART: Final = 0.6  # times the size: lines nearer than this always may be one paragraph
 _FAR: Final = 1.8  # times the size: lines of one paragraph are never so far apart
 _SHIFT: Final = 8.0  # times the size: no paragraph's first line is indented as far
 _BUCKET: Final = 2.0  # points by which the ends of lines at one edge differ
@@ -111,25 +112,39 @@ def join_lines(pages: Sequence[Sequence[Line]], space_at: Spacer | None, *, over
 
     Args:
         pages: Lines of each page in reading order; a space at a line's end, where the PDF kept one, is evidence.
-        space_at: Decides for pairs (line, next line) whether a space belongs between them, where the document itself does not
-            tell; asked once for all. Without it no space is put.
+        space_at: Decides for pairs (line, next line) whether a space belongs between them, where the document itself
+            does not tell; asked once for all. Without it no space is put.
         over_pages: Whether a paragraph may go on on the next page.
 
     Returns:
         Paragraphs in order, without surrounding white space and without empty ones.
     """
-    lines = [(p, line) for p, page in enumerate(pages) for line in page if line.table or line.text.strip()]
+    body, notes = split_notes(pages) if over_pages else (pages, [])
+    lines = _numbered(body)
+    apart = _numbered(notes)
     breaks = _breaks(lines, over_pages)
-    spaced = _spaces(lines, breaks, space_at)
+    breaks |= {len(lines) + i for i in _breaks(apart, over_pages=False)}
+    every = lines + apart
+    spaced = _spaces(every, breaks, space_at)
+    return _with_notes(_joined(every, spaced, 0, len(lines)), _joined(every, spaced, len(lines), len(every)))
+
+
+def _numbered(pages: Sequence[Sequence[Line]]) -> list[tuple[int, Line]]:
+    return [(p, line) for p, page in enumerate(pages) for line in page if line.table or line.text.strip()]
+
+
+def _joined(lines: Sequence[tuple[int, Line]], spaced: dict[int, bool], start: int, end: int) -> list[Paragraph]:
+    """Paragraphs of a run of lines; ``spaced`` names those that go on with the line before."""
     out: list[Paragraph] = []
-    for i, (p, line) in enumerate(lines):
+    for i in range(start, end):
+        p, line = lines[i]
         if line.table is not None:
             out.append(Paragraph([(p, "")], line.table))
             continue
         text = " ".join(line.text.split())
         if "··" in text or ".." in text or "…" in text or "--" in text or "· ·" in text:
             text = _LEADER.sub(r"\1\1\1", text)
-        if i not in breaks:
+        if i not in spaced:
             out.append(Paragraph([(p, text)]))
             continue
         parts = out[-1].parts
@@ -143,13 +158,32 @@ def join_lines(pages: Sequence[Sequence[Line]], space_at: Spacer | None, *, over
     return out
 
 
+def _with_notes(body: list[Paragraph], notes: list[Paragraph]) -> list[Paragraph]:
+    """Puts each page's footnotes behind its text, but before a paragraph that goes on on the next page."""
+    if not notes:
+        return body
+    of_page: dict[int, list[Paragraph]] = {}
+    for note in notes:
+        of_page.setdefault(note.parts[0][0], []).append(note)
+    out: list[Paragraph] = []
+    for paragraph in body:
+        first, last = paragraph.parts[0][0], paragraph.parts[-1][0]
+        for page in sorted(of_page):
+            if page < first or (page == first < last):
+                out += of_page.pop(page)
+        out.append(paragraph)
+    for page in sorted(of_page):
+        out += of_page.pop(page)
+    return out
+
+
 def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     """Positions of lines that go on with what the line before began."""
     _set_edges(lines)
-    usual = _usual_gap(lines)
+    widest = max(1.5 * _usual_gap(lines), _APART)
     candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
     for i, ((p, line), (q, following)) in enumerate(pairwise(lines), 1):
-        if line.table or following.table:
+        if line.table or following.table or line.edge - line.margin < _NARROWEST * line.size:
             continue
         room = (line.edge - line.right) / line.size
         if line.size == 1.0:
@@ -160,7 +194,7 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
             continue
         beside = p != q or (line.column != following.column and following.bottom > line.bottom)
         if not beside and (
-            line.bottom - following.top > min(max(1.5 * usual, 0.6), _FAR) * line.size
+            line.bottom - following.top > (_APART if line.size == 1.0 else min(widest, _FAR)) * line.size
             or abs(line.left - following.left) > _SHIFT * line.size
         ):
             continue
@@ -254,7 +288,7 @@ def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]
     """Whether the author broke the line before this one, not the margin."""
     if _starts(lines, i):
         return True
-    before, line = lines[i - 1][1], lines[i][1]
+    before = lines[i - 1][1]
     if before.size == 1.0:
         return False
     shift = _shift(lines, i)
@@ -296,16 +330,10 @@ def _spaces(lines: Sequence[tuple[int, Line]], breaks: set[int], space_at: Space
     trusted = bool(order) and sum(kept.values()) >= _KEPT * len(order)
     asked = [i for i in order if not trusted and not kept[i]]
     pairs = [(lines[i - 1][1].text.strip(), lines[i][1].text.strip()) for i in asked]
-    answers = dict(zip(asked, _answers(pairs, lines, space_at), strict=True)) if space_at and pairs else {}
+    told = informed([line.text for _, line in lines], space_at)(pairs) if space_at and pairs else []
+    answers = dict(zip(asked, told, strict=False))
     words = len(answers) >= _ENOUGH and sum(answers.values()) >= _WORDS * len(answers)
     return {
         i: kept[i] or _ends_sentence(lines[i - 1][1].text) or answers.get(i, False) or (words and i in answers)
         for i in order
     }
-
-
-def _answers(pairs: Sequence[tuple[str, str]], lines: Sequence[tuple[int, Line]], space_at: Spacer) -> list[bool]:
-    known = known_spaces(pairs, [line.text for _, line in lines])
-    asked = [pair for pair, answer in zip(pairs, known, strict=True) if answer is None]
-    told = iter(space_at(asked) if asked else ())
-    return [next(told) if answer is None else answer for answer in known]

@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.read.page import Box, PageContent
+from kure_rag.read.pdfium import LINE
+from kure_rag.read.quality import is_garbled
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 DPI: Final = 200  # what the settings were measured with
 LOW_CONFIDENCE: Final = "recognised with low confidence in part"
 
+_GLYPH_NUMBER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _LANGUAGES: Final = ("kor", "eng")
 _LEAST_PART: Final = 30.0  # percent: under it a "word" is a line of a drawing or a speck
 _LEAST_LINE: Final = 50.0
@@ -124,17 +128,18 @@ def recognise(image: Image, *, width: float, height: float, max_seconds: float =
     return Recognised(tuple(lines), dropped)
 
 
-def beside(lines: Sequence[Sequence[Word]], content: PageContent, sound: str) -> list[list[Word]]:
-    """What was recognised and the text layer does not have, for pages whose text layer is sound in part.
+def completed(content: PageContent, lines: Sequence[Sequence[Word]]) -> PageContent:
+    """A page whose text layer is sound in part: its sound lines, and what was recognised beside them.
+
+    For pages with a table as a picture or a heading in a broken font. Text is not recognised where it can be read.
 
     Args:
+        content: The page as the parser gave it, with the places of all characters.
         lines: Of :class:`Recognised`.
-        content: The page as the parser gave it.
-        sound: Its text with the unreadable lines blanked, as long as ``content.text``; a character that is a space
-            there is not trusted.
     """
     import numpy as np
 
+    sound = _sound(content.text)
     trusted = np.array([not char.isspace() for char in sound], bool) & content.boxes.any(axis=1)
     left, bottom, right, top = content.boxes[trusted].T if trusted.any() else np.zeros((4, 0), np.float32)
 
@@ -143,7 +148,16 @@ def beside(lines: Sequence[Sequence[Word]], content: PageContent, sound: str) ->
         return bool(((left - 1 <= x) & (x <= right + 1) & (bottom - 1 <= y) & (y <= top + 1)).any())
 
     kept = ([word for word in line if not known(word)] for line in lines)
-    return [line for line in kept if line]
+    added = page_content(content.number, content.width, content.height, [line for line in kept if line])
+    places = np.where(trusted[:, None], content.boxes, 0).astype(np.float32)
+    end = np.zeros((1, 4), np.float32)
+    return replace(content, text=f"{sound}\n{added.text}", boxes=np.concatenate([places, end, added.boxes]), extra={})
+
+
+def _sound(text: str) -> str:
+    """The text with spaces in place of lines in a broken font and of glyph numbers."""
+    blanked = LINE.sub(lambda line: " " * len(line.group()) if is_garbled(line.group()) else line.group(), text)
+    return _GLYPH_NUMBER.sub(" ", blanked)
 
 
 def page_content(number: int, width: float, height: float, lines: Sequence[Sequence[Word]]) -> PageContent:

@@ -99,7 +99,13 @@ def outline_of(bookmarks: Iterable[Any]) -> list[tuple[int, str, int]]:
 
 
 def find_title(
-    lines: Sequence[Line], *, height: float, stored: str, outline: Sequence[tuple[int, str, int]], source: str
+    lines: Sequence[Line],
+    *,
+    height: float,
+    stored: str,
+    outline: Sequence[tuple[int, str, int]],
+    source: str,
+    recognised: bool = False,
 ) -> str:
     """The document's title.
 
@@ -109,8 +115,11 @@ def find_title(
         stored: The title in the file's properties.
         outline: See :func:`outline_of`.
         source: The file's name, which is the title, without its ending, if nothing else is.
+        recognised: Whether the page was read by OCR, which mistakes letters: then the file's word goes first.
     """
     lines = [line for line in lines if not line.table and line.text.strip()]
+    if recognised and (written := _stored(stored) or _root(outline)):
+        return written[:_LONGEST]
     found = _law(lines) or _ruling(lines) or _notice(lines) or _form(lines, height) or _largest(lines, height)
     found = found or _alone(lines) or _stored(stored) or _root(outline) or _running(lines, height)
     return found[:_LONGEST].strip() or Path(source).stem

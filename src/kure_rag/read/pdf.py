@@ -6,32 +6,27 @@ Parse, judge, find tables, bring lines into reading order, drop what pages wear,
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from kure_rag.errors import DamagedFileError, NoTextError, ReadLimitError, UnsupportedFileError
 from kure_rag.read import ocr, quality
 from kure_rag.read.assemble import assemble, join_tables
 from kure_rag.read.circled import restore_circled
-from kure_rag.read.clean import clean_text
 from kure_rag.read.domain import detect_domain
 from kure_rag.read.furniture import drop_furniture
 from kure_rag.read.layout import Line, page_lines
-from kure_rag.read.lines import Spacer, join_lines
+from kure_rag.read.lines import join_lines
+from kure_rag.read.outline import find_title
 from kure_rag.read.page import FoundTable, PageContent
 from kure_rag.read.pdfium import PdfFile
 from kure_rag.read.rescue import RECOGNISED, Reading, judged, needs_rescue, rescue
 from kure_rag.read.settings import ReadLimits, ReadSettings
+from kure_rag.read.spacing import Spacer, informed
 from kure_rag.types import Document, Domain, Page
 
-_HANGUL = re.compile(r"[가-힣]")
-_GENERIC_TITLES: Final = frozenset(
-    {"무제", "제목 없음", "제목없음", "PowerPoint 프레젠테이션", "슬라이드 1", "문서1"}
-)  # programs' defaults
 _MIN_VISIBLE: Final = 10  # visible characters in a whole file under which there is nothing to search for
 
 
@@ -80,11 +75,13 @@ def read_pdf(
     _check_frame(data, source, limits)
     with PdfFile(data, source) as pdf:
         sheets = _sheets(pdf, data, source, settings, limits, on_page)
-        stored = pdf.stored_title()
+        stored, outline = pdf.stored_title(), pdf.outline()
     _check_readable(sheets, data, source, settings)
+    title = find_title(sheets[0].lines, height=sheets[0].height, stored=stored, outline=outline, source=source)
     kept = drop_furniture([sheet.lines for sheet in sheets], [sheet.height for sheet in sheets])
     restore_circled(line for page in kept for line in page)
-    paragraphs = join_tables(join_lines(kept, space_at))
+    spacer = informed([line.text for page in kept for line in page], space_at) if space_at else None
+    paragraphs = join_tables(join_lines(kept, space_at), spacer)
     text, spans, tables = assemble(paragraphs, len(sheets))
     pages = tuple(
         Page(
@@ -102,12 +99,17 @@ def read_pdf(
     return Document(
         id=hashlib.sha256(data).hexdigest(),
         source=source,
-        title=_title(stored, source),
+        title=title,
         domain=domain or detected,
         text=text,
         pages=pages,
         tables=tables,
-        metadata={"page_count": len(pages), "domain_evidence": evidence, "domain_given": domain is not None},
+        metadata={
+            "page_count": len(pages),
+            "domain_evidence": evidence,
+            "domain_given": domain is not None,
+            "outline": [list(entry) for entry in outline],
+        },
     )
 
 
@@ -215,13 +217,3 @@ def _check_readable(sheets: Sequence[_Sheet], data: bytes, source: str, settings
     missing = "" if settings.ocr == "never" else ocr.available()
     how = f"for OCR {missing}" if missing else "run OCR on it first, for example with ocrmypdf"
     raise NoTextError(source, f"{what}; {how}")
-
-
-def _title(given: str, source: str) -> str:
-    """The PDF's own title if it is a Korean one that survived its encoding, otherwise the file's name."""
-    title = " ".join(clean_text(given).split())
-    hangul = len(_HANGUL.findall(title))
-    generic = title in _GENERIC_TITLES or title.startswith("Microsoft ") or any(mark in title for mark in ">|")
-    if hangul >= 2 and hangul >= 0.3 * len(title) and not generic:
-        return title.removesuffix(".pdf")
-    return Path(source).stem

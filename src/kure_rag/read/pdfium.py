@@ -48,18 +48,15 @@ class PdfFile:
     """
 
     def __init__(self, data: bytes, source: str) -> None:
-        import pypdfium2
+        from kure_rag.read.outline import without_password
 
         try:
-            self._pdf = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError as error:
-            if any(clue in str(error).lower() for clue in ("password", "security scheme")):
-                raise EncryptedFileError(
-                    source, "encrypted with a password; save a copy without the password and ingest that"
-                ) from None
-            raise DamagedFileError(
-                source, f"cannot be parsed as a PDF ({error}); open and re-save it in a PDF reader"
-            ) from None
+            self._pdf = _opened(data, source)
+        except EncryptedFileError:
+            free = without_password(data)
+            if free is None:
+                raise
+            self._pdf = _opened(free, source)
 
     def __enter__(self) -> PdfFile:
         return self
@@ -78,13 +75,19 @@ class PdfFile:
             return ""
         return title
 
+    def outline(self) -> list[tuple[int, str, int]]:
+        """Bookmarks, see :func:`kure_rag.read.outline.outline_of`."""
+        from kure_rag.read.outline import outline_of
+
+        return outline_of(self._pdf.get_toc())
+
     def page(self, number: int, *, boxes: bool = True, rules: bool = True) -> PageContent:
         """Parses a page.
 
         Args:
             number: 1-based.
-            boxes: The places of all characters; otherwise those of the first and the last visible one of each line stand
-                in ``extra["ends"]``, those of runs of characters in ``extra["runs"]``.
+            boxes: The places of all characters; otherwise those of the first and the last visible one of each line
+                stand in ``extra["ends"]``, those of runs of characters in ``extra["runs"]``.
             rules: Lines and edges too.
 
         Returns:
@@ -132,6 +135,21 @@ class PdfFile:
             page.close()
 
 
+def _opened(data: bytes, source: str) -> Any:
+    import pypdfium2
+
+    try:
+        return pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if any(clue in str(error).lower() for clue in ("password", "security scheme")):
+            raise EncryptedFileError(
+                source, "encrypted with a password; save a copy without the password and ingest that"
+            ) from None
+        raise DamagedFileError(
+            source, f"cannot be parsed as a PDF ({error}); open and re-save it in a PDF reader"
+        ) from None
+
+
 def _read(page: Any, number: int, boxes: bool, rules: bool) -> PageContent:
     import numpy as np
 
@@ -169,7 +187,7 @@ def _valid(code: int) -> int:
 
 
 def line_ends(text: str) -> tuple[list[tuple[int, int]], list[int]]:
-    """Where the visible part of each line begins and the line ends, and where its first and last visible characters are."""
+    """Where the visible part of each line begins and the line ends; its first and its last visible character."""
     spans: list[tuple[int, int]] = []
     ends: list[int] = []
     at = 0

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,8 @@ from kure_rag.read.page import PageContent
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_Counts = Mapping[str, int]
 
 BLANK: Final = "blank page"
 NO_TEXT: Final = "no text layer"
@@ -62,8 +64,7 @@ _PAIRS_LEAST: Final = 0.2
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+")
 _LATIN_RUN: Final = re.compile(r"[A-Za-z]{4,}")
 _REPEATS: Final = re.compile(r"(\S)(?:\s*\1)+")  # lines drawn with characters, such as ===== and * * *
-_SYMBOL: Final = re.compile(r"[!\"#$&'*+;<=>?@\[\\\]^`{|}]")
-_LATIN: Final = re.compile(r"[A-Za-z]")
+_SIGNS: Final = "!\"#$&'*+;<=>?@[\\]^`{|}"
 _EXPECTED_SCRIPTS: Final = frozenset(
     {"HANGUL", "HALFWIDTH", "FULLWIDTH", "CJK", "KANGXI", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "LATIN", "GREEK"}
     | {"CYRILLIC", "MODIFIER", "SCRIPT", "MATHEMATICAL", "DOUBLE-STRUCK", "BLACK-LETTER", "PLANCK", "ANGSTROM"}
@@ -82,7 +83,7 @@ _LEAST: Final = 20  # visible characters under which a page is looked at
 _LEAST_SCAN: Final = 60  # and under which it is called a scan with a running title if most of it is drawn
 _INK: Final = 0.0002  # share of pixels at an edge: less is dust
 _INK_PICTURE: Final = 0.01  # a table or a paragraph as a picture; a photograph or a coloured cover has less
-_INK_SCAN: Final = 0.02
+_INK_SCAN: Final = 0.025
 
 
 def judge(content: PageContent, text: str, *, ink: Callable[[], float] | None = None) -> tuple[str, ...]:
@@ -114,18 +115,20 @@ def judge(content: PageContent, text: str, *, ink: Callable[[], float] | None = 
 
 def _faults(raw: str, text: str, visible: str) -> tuple[str, ...]:
     found = []
-    odd = _ODD.findall(visible)
-    if sum(unicodedata.category(char) == "Co" for char in odd) >= 0.2 * len(visible):
+    counts = Counter(visible)  # a page has some 300 different characters
+    odd = {char: count for char, count in counts.items() if _ODD.match(char)}
+    if sum(count for char, count in odd.items() if unicodedata.category(char) == "Co") >= 0.2 * len(visible):
         found.append(PRIVATE_USE)
-    broken = len(_CONTROL.findall(raw)) + sum(char == "\ufffd" or unicodedata.category(char) == "Cn" for char in odd)
+    broken = sum(count for char, count in odd.items() if char == "\ufffd" or unicodedata.category(char) == "Cn")
+    broken += len(_CONTROL.findall(raw))
     if broken >= 0.05 * len(visible):
         found.append(CONTROLS if broken >= 0.2 * len(visible) else SOME_CONTROLS)
-    hangul = _HANGUL.findall(visible)
+    hangul = {char: count for char, count in counts.items() if "가" <= char <= "힣"}
     if _has_wrong_finals(hangul):
         found.append(WRONG_MAP)
-    if _lacks_common(hangul) or _is_soup(visible, odd) or _is_cipher(text, hangul):
+    if _lacks_common(hangul) or _is_soup(visible, odd) or _is_cipher(text, counts, sum(hangul.values())):
         found.append(UNLIKE_KOREAN)
-    if not found and _garbled_share(text) >= 0.1:
+    if not found and (odd or not hangul.keys() <= _KNOWN) and _garbled_share(text) >= 0.1:
         found.append(PARTLY)
     return tuple(found)
 
@@ -165,10 +168,11 @@ def is_garbled(line: str) -> bool:
 def ink_outside(gray: NDArray[np.uint8], content: PageContent) -> float:
     """How much a page draws beside its text: the share of pixels that differ clearly from their left neighbour.
 
-    Edges, since a coloured background has none and a table or a scanned paragraph is full of them.
+    Edges, since a coloured background has none and a table or a scanned paragraph is full of them. Their share falls
+    as the resolution grows; the answer is that of :data:`INK_DPI`.
 
     Args:
-        gray: The page drawn with :data:`INK_DPI` dots an inch, shape (height, width), 0 black to 255 white.
+        gray: The page drawn, best with :data:`INK_DPI` dots an inch, shape (height, width), 0 black to 255 white.
         content: Says where the page's own characters are; they do not count.
     """
     import numpy as np
@@ -187,6 +191,7 @@ def ink_outside(gray: NDArray[np.uint8], content: PageContent) -> float:
                 upper, lower = int((content.height - top) * scale_y) - 1, int((content.height - bottom) * scale_y) + 2
                 first, last = int(left * scale_x) - 1, int(right * scale_x) + 2
                 edges[max(0, upper) : max(0, lower), max(0, first) : max(0, last)] = False
+        return float(edges.mean() * scale_x * 72 / INK_DPI)
     return float(edges.mean())
 
 
@@ -202,48 +207,51 @@ def damage(data: bytes) -> str:
     return f"{lost:,} bytes were lost when the file was saved as text"
 
 
-def _has_wrong_finals(hangul: list[str]) -> bool:
+def _has_wrong_finals(hangul: _Counts) -> bool:
     """Glyphs numbered in the order of Unicode and shifted by a few places: each syllable gets a final consonant."""
-    if len(hangul) < 30:
-        return False
-    finals = [(ord(char) - 0xAC00) % 28 for char in hangul]
-    rare = sum(final not in _USUAL_FINALS for final in finals)
-    return finals.count(0) < 0.15 * len(finals) and rare >= 0.25 * len(finals)
+    total = sum(hangul.values())
+    finals: Counter[int] = Counter()
+    for char, count in hangul.items():
+        finals[(ord(char) - 0xAC00) % 28] += count
+    rare = sum(count for final, count in finals.items() if final not in _USUAL_FINALS)
+    return total >= 30 and finals[0] < 0.15 * total and rare >= 0.25 * total
 
 
-def _lacks_common(hangul: list[str]) -> bool:
-    return len(hangul) >= 30 and sum(char in _COMMON for char in hangul) < _COMMON_LEAST * len(hangul)
+def _lacks_common(hangul: _Counts) -> bool:
+    total = sum(hangul.values())
+    return total >= 30 and sum(count for char, count in hangul.items() if char in _COMMON) < _COMMON_LEAST * total
 
 
-def _is_soup(visible: str, odd: list[str]) -> bool:
+def _is_soup(visible: str, odd: _Counts) -> bool:
     """Letters that do not stand together in any language."""
-    han = _HAN.findall(visible)
+    han = "".join(_HAN.findall(visible))
     if len(han) >= 30 and len(han) >= 0.2 * len(visible) and not _is_han_text(han):
         return True
     # Korean, Chinese or Japanese bytes that were taken for Western letters: À±ÇÐ.
-    if sum("\u00c0" <= char <= "\u024f" and char.isalpha() for char in odd) >= 0.2 * len(visible):
+    western = sum(count for char, count in odd.items() if "\u00c0" <= char <= "\u024f" and char.isalpha())
+    if western >= 0.2 * len(visible):
         return True
-    if len(odd) < 0.15 * len(visible):
-        return False
-    scripts = Counter(unicodedata.name(char, "?").split()[0] for char in odd if char.isalpha())
+    scripts: Counter[str] = Counter()
+    for char, count in odd.items():
+        if char.isalpha():
+            scripts[unicodedata.name(char, "?").split()[0]] += count
     foreign = [count for name, count in scripts.items() if name not in _EXPECTED_SCRIPTS]
     return len(foreign) >= 3 and sum(foreign) >= 0.15 * len(visible)
 
 
-def _is_han_text(han: list[str]) -> bool:
+def _is_han_text(han: str) -> bool:
     """Chinese characters in use lie in one of three national sets, each a fifth to a third of all there are."""
-    text = "".join(han)
-    return any(len(text.encode(name, "ignore")) / 2 >= 0.75 * len(text) for name in ("euc_kr", "gb2312", "shift_jis"))
+    return any(len(han.encode(name, "ignore")) / 2 >= 0.75 * len(han) for name in ("euc_kr", "gb2312", "shift_jis"))
 
 
-def _is_cipher(text: str, hangul: list[str]) -> bool:
+def _is_cipher(text: str, counts: _Counts, hangul: int) -> bool:
     """Glyph numbers shown as ASCII: words that no language spells, or more signs than a page of prose has."""
-    if len(_SYMBOL.findall(text)) >= _LEAST:
+    if sum(counts.get(sign, 0) for sign in _SIGNS) >= max(_LEAST, 0.2 * sum(counts.values())):
         drawn = "".join(_REPEATS.sub(r"\1", _URL.sub("", text)).split())
-        if len(_SYMBOL.findall(drawn)) >= max(_LEAST, 0.35 * len(drawn)):
+        if sum(map(drawn.count, _SIGNS)) >= max(_LEAST, 0.35 * len(drawn)):
             return True
-    latin = len(_LATIN.findall(text))
-    if latin < 60 or latin < 0.6 * (latin + len(hangul)):
+    latin = sum(count for char, count in counts.items() if char.isascii() and char.isalpha())
+    if latin < 60 or latin < 0.6 * (latin + hangul):
         return False
     text = _URL.sub("", text)
     # An alphabet written out is a font's sample, no cipher.

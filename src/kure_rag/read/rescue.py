@@ -46,12 +46,12 @@ def _is_plain_korean(text: str) -> bool:
 
     codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
     common, rare, plain, doubtful = np.bincount(_kinds()[codes], minlength=4)[:4].tolist()
-    return common >= _PLAIN_LEAST and common > plain and common >= 4 * rare and doubtful <= 0.02 * common
+    return bool(common >= _PLAIN_LEAST and common > plain and common >= 4 * rare and doubtful <= 0.02 * common)
 
 
 @functools.cache
 def _kinds() -> NDArray[np.uint8]:
-    """For each UTF-16 code: 0 a frequent syllable, 1 another that is known, 2 a letter, digit or mark, 3 doubtful, 4 space."""
+    """For each UTF-16 code: 0 frequent syllable, 1 other known one, 2 letter, digit or mark, 3 doubtful, 4 space."""
     import numpy as np
 
     kinds = np.full(0x10000, 3, np.uint8)

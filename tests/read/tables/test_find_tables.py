@@ -9,7 +9,8 @@ import pytest
 
 from kure_rag.read.page import FoundTable
 from kure_rag.read.pdfium import PdfFile
-from kure_rag.read.tables import find_tables
+from kure_rag.read.tables import find_tables, join_continued
+from kure_rag.read.tables.borderless import has_number_lines
 
 WIDTH, HEIGHT = 595, 842
 Draw = Callable[["Sheet"], None]
@@ -190,6 +191,18 @@ def test_dotted_shading_and_double_rules_make_no_rows_of_their_own(tables: Table
     assert (table.header, table.rows) == (("구분", "1월", "2월"), (("입고", "10", "20"), ("출고", "7", "9")))
 
 
+def test_values_of_several_words_stay_one_column(tables: Tables) -> None:
+    rows = [["성인", "10 mg", "1일 1회"], ["만 6~11세", "5 mg", "1일 2회"], ["고령자", "5 mg", "1일 1회"]]
+
+    def draw(sheet: Sheet) -> None:
+        ys = (*YS, 520)
+        sheet.grid(XS, ys)
+        sheet.fill(XS, ys, [["구분", "1회 용량", "투여 횟수"], *rows])
+
+    [table] = tables(draw)
+    assert table.rows == tuple(map(tuple, rows))
+
+
 def test_a_form_has_no_header(tables: Tables) -> None:
     def draw(sheet: Sheet) -> None:
         sheet.grid((80, 180, 480), YS)
@@ -236,6 +249,48 @@ def _blank(sheet: Sheet) -> None:
     sheet.text(84, 586, "가")
 
 
-@pytest.mark.parametrize("draw", [_paragraph, _boxed, _underlined, _framed, _charted, _blank])
+def _counted(sheet: Sheet) -> None:
+    for i in range(5):
+        sheet.text(
+            90, 680 - 16 * i, f"{i + 1} 2024년 매출은 1,{i}00억원이고 영업이익은 12{i} 억원, 순이익은 9{i} 억원이다."
+        )
+
+
+def _pictured(sheet: Sheet) -> None:
+    xs, ys = (80, 100, 120), (600, 594, 588)
+    sheet.grid(xs, ys)
+    for x in xs[:2]:
+        for y in ys[:2]:
+            sheet.text(x + 1, y - 4, "가나다", size=2)
+
+
+def _contents(sheet: Sheet) -> None:
+    sheet.canvas.rect(80, 560, 400, 140)
+    for i, page in enumerate((1, 1, 2, 3, 5)):
+        sheet.text(90, 680 - 16 * i, f"{i + 1}. 사업의 개요")
+        sheet.text(460, 680 - 16 * i, str(page))
+
+
+@pytest.mark.parametrize(
+    "draw", [_paragraph, _boxed, _underlined, _framed, _charted, _blank, _counted, _pictured, _contents]
+)
 def test_boxes_frames_underlines_and_charts_are_no_tables(tables: Tables, draw: Draw) -> None:
     assert tables(draw) == []
+
+
+def test_text_without_lines_of_numbers_is_no_candidate() -> None:
+    assert not has_number_lines("제1조(목적) 이 법은 2024년 1월 1일부터 시행한다.\n1. 신청서\n2. 계획서\n3. 5 6\n")
+    assert has_number_lines("실업률 3.1 3.2 2.9\r\n고용률 60.3 61.0 61.6\r\n참가율 62.2 △1.0 63.4\r\n")
+
+
+def test_a_form_filled_in_twice_stays_two_tables_over_pages(tables: Tables) -> None:
+    def form(number: str, top: float) -> Draw:
+        def draw(sheet: Sheet) -> None:
+            ys = (top, top - 20, top - 40)
+            sheet.grid((80, 180, 480), ys)
+            sheet.fill((80, 180), ys, [["요구사항 번호", number], ["요구사항 명칭", "통합 검색"]])
+
+        return draw
+
+    [first], [second] = tables(form("SFR-001", 120)), tables(form("SFR-002", 780))
+    assert join_continued(first, second) is None

@@ -11,6 +11,7 @@ from kure_rag.read.page import Box
 from kure_rag.read.tables.glyphs import Glyphs, Line, is_number, lines, squeezed, text
 
 _FAR: Final = 130.0  # points above a table in which a unit note above a chart is looked for
+_HEADS: Final = 0.91  # of the page: above, unsigned lines are taken for running titles
 _AXIS: Final = 12  # characters of a chart's label
 _LONGEST: Final = 60  # characters of a caption
 
@@ -27,6 +28,7 @@ _MARKED = re.compile(
 )
 _SENTENCE = re.compile(r"(?:[가-힣]\.|[?,:;，])\s*$")
 # A line without a mark that ends so is the end of a paragraph.
+_SIGNED = re.compile(r"[<〈《\[【「□■○◯●▶※]|표\s*\d|[가나다라마바사아자차카타파하]\.\s|\d{1,2}\.\s")
 _RUNNING = re.compile(r"(?:다|요|함|됨|임|음|짐|며|고|여|로|을|를|은|는|에|의|와|과|도|한|된|및)$")
 _SOURCE = re.compile(r"\s*(?:※|\*|주\s*[:)]|자료\s*[:]|출처)")
 
@@ -40,13 +42,14 @@ class Label:
     box: Box | None = None
 
 
-def label_above(glyphs: Glyphs, body: Box, ceiling: float) -> Label:
+def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float) -> Label:
     """Reads caption and unit from the lines above a table.
 
     Args:
         glyphs: Of the page.
         body: The table's grid.
         ceiling: Nothing above this place belongs to it: another table ends there.
+        height: Of the page.
     """
     top = body[3]
     above = _lines_above(glyphs, body, min(top + _FAR, ceiling))
@@ -68,6 +71,8 @@ def label_above(glyphs: Glyphs, body: Box, ceiling: float) -> Label:
         elif _SOURCE.match(value) and len(value) < 30:
             edge = max(glyph.top for glyph in line)
             continue
+        if line[0].y > _HEADS * height and not _SIGNED.match(value):
+            break  # the page's running title
         if is_caption(value) and not (
             _runs_over(line, body) or (not _MARKED.match(value) and _ends_paragraph(above[i : i + 2], body))
         ):

@@ -13,12 +13,13 @@ from kure_rag.read.tables.cells import Nested, Table, cells, distinct, flat_rows
 from kure_rag.read.tables.glyphs import Glyphs, is_number
 from kure_rag.read.tables.grid import Grid
 from kure_rag.read.tables.headers import flattened, header_depth
-from kure_rag.read.tables.open import group_heads, split_columns, split_rows
+from kure_rag.read.tables.open import group_heads, settle_columns, split_columns, split_rows
 from kure_rag.read.tables.regions import grids
 from kure_rag.read.tables.rules import Ruling, rulings
 
 _FILLED: Final = 0.2  # of the cells of a table hold text; a chart's or a drawing's do not
 _FEWEST: Final = 4  # characters
+_SMALLEST: Final = 4.0  # points: smaller print is part of a picture
 _TITLE: Final = 80  # characters of a first row that is one cell: a title; a longer one is content
 _AXIS: Final = 6  # numbers in a cell as high as the table: a chart's axis
 _NOTE = re.compile(r"\s*(?:※|\*|[주자]\s*[:)]|자료\s*:|출처)")
@@ -48,7 +49,7 @@ def find_tables(content: PageContent) -> list[FoundTable]:
             if _is_table(table):
                 found.append((grid, table))
     boxes = [grid.box for grid, _ in found]
-    tables = [_bound(grid, table, glyphs, boxes) for grid, table in found]
+    tables = [_bound(grid, table, glyphs, boxes, content.height) for grid, table in found]
     return sorted((t for t in tables if t is not None), key=lambda table: -table.box[3])
 
 
@@ -73,11 +74,12 @@ def _is_inside(inner: Box, outer: Box) -> bool:
 
 def _read(grid: Grid, ruling: Ruling, glyphs: Glyphs, inner: Sequence[Nested]) -> Table | None:
     inside = glyphs.inside(grid.box)
-    if len(inside) < _FEWEST:
+    if len(inside) < _FEWEST or inside[len(inside) // 2].height < _SMALLEST:
         return None
     split_columns(grid, inside)
     if grid.size[1] < 2:
         return None
+    settle_columns(grid, inside)
     split_rows(grid, inside)
     group_heads(grid, ruling, cells(grid, inside))
     table = cells(grid, inside)
@@ -122,7 +124,7 @@ def _is_table(table: Table) -> bool:
     )
 
 
-def _bound(grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box]) -> FoundTable | None:
+def _bound(grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box], height: float) -> FoundTable | None:
     """A table with its caption, unit and header."""
     body = grid.box
     table, caption, unit = _without_title(table)
@@ -130,7 +132,7 @@ def _bound(grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box]) -> Fo
         return None
     box = body
     if not (caption and unit):
-        label = label_above(glyphs, body, _ceiling(body, boxes))
+        label = label_above(glyphs, body, _ceiling(body, boxes), height)
         caption, unit = caption or label.caption, unit or label.unit
         if label.box is not None:
             box = _around(body, label.box)

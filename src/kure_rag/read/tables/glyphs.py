@@ -20,6 +20,10 @@ _SMALL: Final = (
 _SAME_LINE: Final = 0.5  # of a character's height: how far centres of one line may be apart
 _WORD_GAP: Final = 0.25  # of a character's height: a wider gap separates words
 
+# Forms of these marks as high as capitals and digits, in the Pretendard fonts. Programs leave them out of the character
+# map that they write, and PDFium then gives the glyph's number as if it were a character: ㏖69.3㏗ is (69.3).
+_HIGH_MARKS: Final = str.maketrans("㏖㏗㚑㚌㚋㚜㖐", "()~<>%|")
+
 Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
 
 
@@ -48,8 +52,10 @@ class Glyphs:
     """The visible characters of one page, to be asked for by place."""
 
     def __init__(self, content: PageContent) -> None:
-        boxes = content.boxes
-        blank = np.fromiter((char.isspace() for char in content.text), bool, len(content.text))
+        boxes, chars = content.boxes, content.text
+        if 0 < chars.count("㏖") == chars.count("㏗"):
+            chars = chars.translate(_HIGH_MARKS)
+        blank = np.fromiter((char.isspace() for char in chars), bool, len(chars))
         shown = ~blank & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         at = np.flatnonzero(shown)
         before = np.zeros(len(blank), bool)
@@ -58,8 +64,10 @@ class Glyphs:
         self._x, self._y = (left + right) / 2, (bottom + top) / 2
         places = np.stack([left, bottom, right, top, self._x, self._y, top - bottom], axis=1)
         self._all = [
-            Glyph(*place, content.text[i], spaced)
-            for i, place, spaced in zip(at.tolist(), places.tolist(), before[at].tolist(), strict=True)
+            Glyph(x0, y0, x1, y1, x, y, height, chars[i], spaced)
+            for i, (x0, y0, x1, y1, x, y, height), spaced in zip(
+                at.tolist(), places.tolist(), before[at].tolist(), strict=True
+            )
         ]
 
     def inside(self, box: Box) -> list[Glyph]:

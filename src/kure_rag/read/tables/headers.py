@@ -10,6 +10,7 @@ from kure_rag.read.tables.cells import Table
 from kure_rag.read.tables.glyphs import is_number, squeezed
 
 _DEEPEST: Final = 4  # rows a header may have
+_SHORT: Final = 15  # characters of a name that needs no other evidence
 _LONG: Final = 35  # characters: what is longer is a value, not a name
 _PERIOD = re.compile(
     r"[‘’'`]?(?:"
@@ -18,18 +19,27 @@ _PERIOD = re.compile(
     r")(?:\s?[~∼-]\s?[‘’'`]?\d.*)?(?:\d\))?$"
 )
 _ITEM = re.compile(r"\s*(?:[-·ㆍ•○●□■◦※*▪]|\d{1,2}[.)]\s|[①-⑳]|[가-하][.)]\s)")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+# What only heads a column, without white space.
 _NAMES: Final = frozenset(
-    """
-    구분 항목 내용 비고 번호 연번 순번 순위 종목명 종목 명칭 이름 제목 세부인정사항 기관
-    기관명 역할 등급 배점 물질명 성분 구성성분 분류 코드 평가항목 평가기준 세부내용 주요내용
-    설명 개수 질의 답변 학년 클래스 수량 시기 변경전 변경후 개정전 개정후 현행 개정 개정안
-    종전 신설 상품명 제품명 성분명 용량 용법 적용기한 검토의견 업종 조문 no no.
-    계정과목 과목 금액 비율 비중 단위 명세 업종구분 구성 공제율 감면율 세율 줄번호 혈관명
-    시술혈관
-    """.split()
-)  # what only heads a column
-_ENDINGS: Final = tuple(
-    "항목 기준 방법 내용 구분 번호 금액 점수 여부 비고 의견 사유 코드 분류 기간 일자 연월일 no. 유형 위원 단체".split()
+    _words(
+        """
+        구분 항목 내용 비고 번호 연번 순번 순위 종목명 종목 명칭 이름 제목 세부인정사항 기관
+        기관명 역할 등급 배점 물질명 성분 구성성분 분류 코드 평가항목 평가기준 세부내용 주요내용
+        설명 개수 질의 답변 학년 클래스 수량 시기 변경전 변경후 개정전 개정후 현행 개정 개정안
+        종전 신설 상품명 제품명 성분명 용량 용법 적용기한 검토의견 업종 조문 no no.
+        계정과목 과목 금액 비율 비중 단위 명세 업종구분 구성 공제율 감면율 세율 줄번호 혈관명
+        시술혈관 분야
+        """
+    )
+)
+_ENDINGS: Final = _words(
+    "항목 기준 방법 내용 구분 번호 금액 점수 여부 비고 의견 사유 코드 분류 기간 일자 연월일 no. 유형 위원 단체"
 )
 
 
@@ -47,13 +57,24 @@ def header_depth(table: Table) -> int:
     grouped = depth > 1 and any(1 < cell.width < width and cell.height < depth for cell in table[0])
     if not all(map(_is_name, first if grouped else [*first, *names])):
         return 0
-    if grouped or _known(first) >= 2 or (first[0] and _knows(first[0])):
+    if grouped or _is_two_line(table, depth) or _known(first) >= 2 or (first[0] and _knows(first[0])):
         return depth
     body = [
         [table[r][c].text for r in range(depth, rows) if table[r][c].width == table[depth - 1][c].width]
         for c in range(width)
     ]
     return depth if _differs(names, body, len(first)) else 0
+
+
+def _is_two_line(table: Table, depth: int) -> bool:
+    """Whether each column has a name and, in a row below, a note to it: 흔하게 above (1~10%)."""
+    above = [cell for row in table[:depth] for cell in row]
+    below = table[depth:]
+    if depth < 2 or len(below) < 2 or len(table[0]) < 3 or table[0][0].height < depth:
+        return False
+    if any(cell.width > 1 or len(cell.text) > _SHORT or not cell.texts for cell in above):
+        return False
+    return all(row[0].height == 1 for row in below)
 
 
 def _with_group_names(table: Table, depth: int) -> int:

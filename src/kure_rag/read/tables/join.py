@@ -9,6 +9,7 @@ from kure_rag.read.page import FoundTable
 from kure_rag.read.tables.glyphs import squeezed
 
 _DRIFT: Final = 4.0  # points by which the column edges of the two parts may differ
+_FOOT: Final = 0.35  # of the height at which the next part begins: higher up, a table ended before the page did
 
 Row = tuple[str, ...]
 
@@ -38,7 +39,7 @@ def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
 def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
     """The rows of the second part below its repeated header, or nothing where it is no part of the first."""
     places = _places(first, second)
-    if places is None:
+    if places is None or first.body[1] > _FOOT * second.body[3]:
         return None
     second = replace(
         second,
@@ -54,9 +55,20 @@ def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
         if second.caption or _is_head_like(first, second.header):
             return None
         return [second.header, *second.rows]  # a first row that only looked like a header
-    if any(header) and second.rows and _squeezed(second.rows[0]) == header:
+    repeated = header if any(header) else _squeezed(first.rows[0]) if first.rows else ()
+    if second.rows and _squeezed(second.rows[0]) == repeated:
         return list(second.rows[1:])
-    return None if second.caption else list(second.rows)
+    if second.caption or _begins_again(first, second):
+        return None
+    return list(second.rows)
+
+
+def _begins_again(first: FoundTable, second: FoundTable) -> bool:
+    """Whether a form is filled in once more: the same name at its beginning, and another value."""
+    if any(first.header) or not first.rows or not second.rows:
+        return False
+    top, again = _squeezed(first.rows[0]), _squeezed(second.rows[0])
+    return bool(top[0]) and top[0] == again[0] and top != again
 
 
 def _places(first: FoundTable, second: FoundTable) -> list[int] | None:

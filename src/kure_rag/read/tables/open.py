@@ -18,6 +18,8 @@ from kure_rag.read.tables.rules import Ruling
 
 _ROWS: Final = 3  # lines with numbers at the same places that make columns
 _SHARE: Final = 0.4  # of the lines of a column: fewer lines of numbers are those of a chart in it
+_SURE: Final = 4  # columns of numbers that may stand close to each other
+_GAP: Final = 0.8  # of a character's height: between fewer columns
 _FULL: Final = 0.8  # of the columns: a rule below so many ends a row of the whole table
 _REGULAR: Final = 0.7  # of the lines: a column that has text on so many is part of every row
 _NUMERIC: Final = 0.6  # of the values: columns that are numbers
@@ -71,9 +73,24 @@ def number_columns(held: Sequence[Sequence[Line]], *, single: bool) -> list[floa
         return []
     if len(spans) < 2 or any(right[0] - left[1] < -1 for left, right in pairwise(spans)):
         return []
-    if single and wanted == 1 and spans[1][0] - spans[0][1] < 10:
+    if wanted < _SURE and any(
+        _narrow(left, right) for line in fitting for left, right in pairwise(line[-wanted - 1 :])
+    ):
+        return []  # one value of several words, such as 1일 2회
+    if wanted == 1 and _are_pages([text(line[-1]) for line in fitting]):
         return []
     return [_between(left[1], right[0], held) for left, right in pairwise(spans)]
+
+
+def _narrow(left: Line, right: Line) -> bool:
+    return right[0].left - left[-1].right < _GAP * right[0].height
+
+
+def _are_pages(values: Sequence[str]) -> bool:
+    """Whether numbers after names are a table of contents' page numbers."""
+    if not all(value.isdecimal() and len(value) <= 3 for value in values):
+        return False
+    return all(int(first) <= int(second) for first, second in pairwise(values))
 
 
 def _numbers_at_end(line: Sequence[Line]) -> int:
@@ -94,6 +111,41 @@ def _between(low: float, high: float, held: Sequence[Sequence[Line]]) -> float:
 def _crosses(word: Line, place: float) -> bool:
     slack = 0.15 * word[0].height
     return word[0].left + slack < place < word[-1].right - slack
+
+
+def settle_columns(grid: Grid, glyphs: Sequence[Glyph]) -> None:
+    """Puts the walls of the first rows into those below, where their values stand clearly on both sides.
+
+    Some tables rule or shade the columns of their header only.
+    """
+    height, width = grid.size
+    table = cells(grid, glyphs)
+    for c in range(width - 1):
+        ruled = next((r for r in range(min(3, height)) if grid.walls[r][c]), height)
+        open_rows = [r for r in range(ruled, height) if not grid.walls[r][c]]
+        if len(open_rows) < _ROWS:
+            continue
+        place = grid.columns[c + 1]
+        parted = [r for r in open_rows if _is_parted(table[r][c].lines, place)]
+        if len(parted) >= 0.8 * len(open_rows):
+            for r in parted:
+                grid.walls[r][c] = True
+
+
+def _is_parted(held: Sequence[Line], place: float) -> bool:
+    """Whether lines have words on both sides of a place and a wide gap at it."""
+    if not held:
+        return False
+    for line in held:
+        parts = words(line)
+        left = [word for word in parts if word[-1].right <= place + 0.2 * word[-1].height]
+        right = parts[len(left) :]
+        if not left or not right:
+            return False
+        gap = right[0][0].left - left[-1][-1].right
+        if gap < line[0].height and not (is_number(text(left[-1])) and is_number(text(right[0]))):
+            return False
+    return True
 
 
 def split_rows(grid: Grid, glyphs: Sequence[Glyph]) -> None:

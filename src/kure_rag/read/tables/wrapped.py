@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Final
 
 from kure_rag.read.lines import STARTS_PARAGRAPH, visual_width
 from kure_rag.read.page import FoundTable
@@ -14,6 +15,9 @@ from kure_rag.read.tables.glyphs import Spacer
 _ITEM = re.compile(r"\s*(?:\d{1,2}|[가나다라마바사아자차카타파하])[.)](?=[가-힣A-Z])")  # 2.좌측, without the space
 _CONTINUES = re.compile(r"(?:\(\d+\)|<[^<>]{1,12}>?|\[[^\[\]]{1,12}\]?)$")  # (3) below a name: no item of a list
 _STOPS = re.compile(r"[.?!:]$")
+_FULL: Final = 0.95  # of the column: fonts are not quite as wide as counted
+_USUAL: Final = 0.85
+_MANY: Final = 8  # lines
 
 Row = tuple[str, ...]
 
@@ -56,10 +60,10 @@ def joined_cells(tables: Sequence[FoundTable], space_at: Spacer | None = None) -
 
 
 def _widths(tables: Sequence[FoundTable]) -> dict[str, int]:
-    """For each cell the width of its column in print, as the widest line shows it."""
+    """For each cell the width of its column in print, as the lines in it show."""
     widths: dict[str, int] = {}
     for table in tables:
-        columns: dict[tuple[int, int], int] = {}
+        printed: dict[tuple[int, int], list[int]] = {}
         held: list[tuple[tuple[int, int], str]] = []
         for row in (table.header, *table.rows):
             first = 0
@@ -67,13 +71,18 @@ def _widths(tables: Sequence[FoundTable]) -> dict[str, int]:
                 if c < len(row) and row[c] == row[first]:
                     continue  # one cell over several columns
                 place, cell = (first, c), row[first]
-                widest = max((visual_width(line) for line in cell.split("\n")), default=0)
-                columns[place] = max(columns.get(place, 0), widest)
+                printed.setdefault(place, []).extend(map(visual_width, cell.split("\n")))
                 held.append((place, cell))
                 first = c
+        columns = {place: _usual_widest(lines) for place, lines in printed.items()}
         for place, cell in held:
             widths[cell] = min(widths.get(cell, columns[place]), columns[place])
     return widths
+
+
+def _usual_widest(widths: list[int]) -> int:
+    """The widest, but not the few that are far wider: rows of a table inside a cell are no printed lines."""
+    return sorted(widths)[int(_USUAL * (len(widths) - 1))] if len(widths) >= _MANY else max(widths)
 
 
 def _margin_breaks(cell: str, width: int) -> list[int]:
@@ -83,7 +92,7 @@ def _margin_breaks(cell: str, width: int) -> list[int]:
         if _begins_item(following):
             continue
         word = following.split(" ", 1)[0]
-        full = visual_width(line) + visual_width(word) + 1 > width - 1
+        full = visual_width(line) + visual_width(word) + 1 > _FULL * width
         if full and not (_STOPS.search(line) and visual_width(line) < 0.8 * width):
             found.append(i)
     return found
