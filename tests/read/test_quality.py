@@ -206,6 +206,9 @@ def test_ink_counts_edges_outside_of_the_characters() -> None:
     drawn = ink_outside(gray, page(""))
     known = np.array([[50, 842 - 110, 150, 842 - 100]], np.float32)
     assert drawn > ink_outside(gray, page("휴", boxes=known)) > 0
+    none = np.zeros((0, 4), np.float32)
+    run = PageContent(1, 595, 842, "휴", np.zeros((1, 4), np.float32), none, extra={"runs": known})
+    assert ink_outside(gray, run) == ink_outside(gray, page("휴", boxes=known))
     assert ink_outside(np.zeros((0, 0), np.uint8), page("")) == 0
 
 

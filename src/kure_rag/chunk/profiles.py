@@ -38,7 +38,9 @@ from kure_rag.chunk.legal import Legal
 from kure_rag.chunk.medical import Medical
 from kure_rag.types import Domain
 
-PROFILES: Final[Mapping[str, Profile]] = {profile.name: profile for profile in (General(), Finance(), Legal(), Medical())}
+PROFILES: Final[Mapping[str, Profile]] = {
+    profile.name: profile for profile in (General(), Finance(), Legal(), Medical())
+}
 
 
 def find_profile(name: str, domain: Domain) -> Profile:

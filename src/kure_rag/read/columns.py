@@ -10,8 +10,9 @@ from kure_rag.read.page import FoundTable
 
 _SAME_ROW: Final = 0.5  # of the lower of two pieces: overlapping more than this, they stand on one line
 _LEAST_ROWS: Final = 4  # on each side of a gutter
-_FILLED: Final = 0.6  # of a column's width that its usual line fills; the cells of a table fill less
-_LEAST_CHARS: Final = 8  # of a column's usual line
+_FILLED: Final = 0.6  # of a column's width that a line of text fills; the cells of a table fill less
+_LEAST_CHARS: Final = 8  # of a line of text
+_RUNNING: Final = 0.6  # of a column's characters that stand in lines of text; the last lines of paragraphs are short
 _IN_LINE: Final = 0.5  # of the lines of a column: so many beside lines of the next one make a table
 _FAR: Final = 1.5  # times the size: what stands so far above two columns is part of neither
 _STEP: Final = 4.0  # points between the places at which a gutter is looked for
@@ -130,9 +131,9 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
     best, most = None, 0
     for x in np.arange(left + 0.2 * (right - left), right - 0.2 * (right - left), _STEP).tolist():
         before, behind = int((sides[:, 1] <= x).sum()), int((sides[:, 0] >= x).sum())
-        if min(before, behind) < _LEAST_ROWS or before + behind <= most:
+        if min(before, behind) < _LEAST_ROWS:
             continue
-        count = sum(len(a) + len(b) for _, a, b in _bands(pieces, x) if _side_by_side(a, b))
+        count = sum(_side_by_side(a, b) for _, a, b in _bands(pieces, x))
         if count > most:
             best, most = x, count
     return best
@@ -151,29 +152,35 @@ def _without_head(left: list[Piece], right: list[Piece]) -> tuple[list[Piece], l
     return [], left, right
 
 
-def _side_by_side(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
-    """Whether two groups are columns of text, or one of text and one of figures, and not the cells of a table."""
+def _side_by_side(left: Sequence[Piece], right: Sequence[Piece]) -> int:
+    """How many characters of text stand in two groups if they are columns, of text both or of text and of figures.
+
+    None if they are cells of a table or words of a line.
+    """
     if len(left) < _LEAST_ROWS or len(right) < _LEAST_ROWS:
-        return False
+        return 0
     # They must stand beside each other for the most part, with air between them.
     low, high = max(_bottom(left), _bottom(right)), min(_top(left), _top(right))
     if high - low < 0.4 * min(_top(left) - _bottom(left), _top(right) - _bottom(right)):
-        return False
+        return 0
     air = min(piece.left for piece in right) - max(piece.right for piece in left)
     if air < 0.6 * min(left[0].size, right[0].size):
-        return False
-    sides = [_is_text(left), _is_text(right)]
-    return all(sides) or (any(sides) and not _in_line(left, right))
+        return 0
+    sides = (_text(left), _text(right))
+    return sum(sides) if all(sides) or (any(sides) and not _in_line(left, right)) else 0
 
 
-def _is_text(pieces: Sequence[Piece]) -> bool:
-    lines = [row for row in rows(pieces) if row[0].table is None]
-    if len(lines) < _LEAST_ROWS:
-        return False
+def _text(pieces: Sequence[Piece]) -> int:
+    """How many characters stand in running text, or none where most stand in cells or in labels of a figure."""
     width = max(piece.right for piece in pieces) - min(piece.left for piece in pieces)
-    filled = sorted((row[-1].right - row[0].left) / (width or 1) for row in lines)
-    chars = sorted(sum(len(piece.chars) for piece in row) for row in lines)
-    return filled[len(filled) // 2] >= _FILLED and chars[len(chars) // 2] >= _LEAST_CHARS
+    total = running = lines = 0
+    for row in rows(pieces):
+        chars = sum(len(piece.chars) for piece in row)
+        total += chars
+        if chars >= _LEAST_CHARS and row[-1].right - row[0].left >= _FILLED * width:
+            running += chars
+            lines += 1
+    return running if lines >= _LEAST_ROWS and running >= _RUNNING * total else 0
 
 
 def _in_line(left: Sequence[Piece], right: Sequence[Piece]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from heapq import nlargest, nsmallest
 from typing import Final, NamedTuple
 
 from kure_rag.read.layout import Line
@@ -93,9 +92,13 @@ def _look(p: int, line: Line, at: int, top: bool, height: float) -> _Seen:
 
 def _edges(page: Sequence[Line], height: float) -> list[tuple[int, bool]]:
     """Positions of the outermost lines, and whether each is at the top. Tables end a page's edge."""
+    order: Sequence[int] = range(len(page))
+    if page and page[-1].column:  # several columns; the lines of one stand in order
+        order = sorted(order, key=lambda i: -page[i].top - page[i].bottom)
+    count = _EDGE if height else _EDGE_GUESSED
     edges = []
-    for top, outer in ((True, nlargest), (False, nsmallest)):
-        for i in outer(_EDGE if height else _EDGE_GUESSED, range(len(page)), key=lambda i: page[i].top + page[i].bottom):
+    for top, outer in ((True, order[:count]), (False, order[: -count - 1 : -1])):
+        for i in outer:
             if page[i].table is not None:
                 break
             edges.append((i, top))

@@ -29,10 +29,13 @@ _BACK: Final = (
     0.25  # of a character's height: a centre this far to the left of the one before was drawn in another pass
 )
 _RAISED: Final = 0.7  # of a character's height: a centre this far off stands on another line
-_WIDE: Final = 1.5  # of a character's height: no space between words is as wide; the gutter between columns is
+_GAP: Final = 0.7  # of a character's height: pieces of text are cut here
+_WIDE: Final = 1.0  # of a character's height: no space between words is as wide; the gutter between columns is
 _GAPS: Final = 4  # wide gaps on a page: fewer make no columns
 _SAME_ROW: Final = 0.5  # of the lower of two lines: overlapping more than this, they stand side by side
 _STACKED: Final = 3  # single characters below each other that make a word
+_TAB: Final = 0.12  # of the page's width at each side, where the tabs of chapters are
+_TAB_CHARS: Final = 2  # of a line of a tab
 _UPRIGHT: Final = 2.5  # times as high as wide: a line of text turned by a quarter
 
 
@@ -119,9 +122,10 @@ def _set_columns(lines: Sequence[Line]) -> None:
 def _plain(content: PageContent) -> list[Line] | None:
     """The parser's lines from top to bottom, or ``None`` where that would not be the reading order."""
     text = content.text
-    spans, places = line_ends(text)
-    ends = content.extra.get("ends")
-    if ends is None:
+    if "ends" in content.extra:
+        spans, ends = content.extra["spans"], content.extra["ends"]
+    else:
+        spans, places = line_ends(text)
         ends = content.boxes[places]
     lines: list[Line] = []
     # A page has some forty lines: loops over floats are faster here than arrays.
@@ -198,9 +202,11 @@ def _pieced(content: PageContent, tables: Sequence[FoundTable]) -> list[Line]:
     breaks = np.array([match.start() for match in LINE.finditer(content.text)], np.intp)
     number = np.searchsorted(breaks, seen, side="right")
     seen, turned = _without_turned(seen, number, content)
-    pieces = _pieces(content.text, places, seen, breaks)
+    pieces, tabs = _without_tabs(_pieces(content.text, places, seen, breaks), content)
     pieces += [Piece(*table.box, size=table.box[3] - table.box[1], table=table) for table in tables]
     lines = _in_lines(content, pieces, 0)
+    for tab in tabs:
+        lines += _in_lines(content, tab, 1 + max((line.column for line in lines), default=0))
     for clockwise, some in turned:
         sides = _upright(places, content, clockwise)
         turned_content = PageContent(
@@ -233,6 +239,36 @@ def _in_lines(content: PageContent, pieces: list[Piece], column: int) -> list[Li
                     )
                 )
     return _stacked(lines)
+
+
+def _without_tabs(pieces: list[Piece], content: PageContent) -> tuple[list[Piece], list[list[Piece]]]:
+    """Takes out words written downwards at the sides of a page, as the tabs of a book's chapters are."""
+    outer = _TAB * content.width
+    aside = [
+        piece
+        for piece in pieces
+        if len(piece.chars) <= _TAB_CHARS and (piece.right < outer or piece.left > content.width - outer)
+    ]
+    tabs: list[list[Piece]] = []
+    for piece in sorted(aside, key=lambda piece: -piece.middle):
+        for tab in tabs:
+            above = tab[-1]
+            near = -0.2 * piece.size < above.bottom - piece.top < piece.size
+            if near and abs(above.left + above.right - piece.left - piece.right) < piece.size:
+                tab.append(piece)
+                break
+        else:
+            tabs.append([piece])
+    tabs = [tab for tab in tabs if _is_tab(tab, content.text)]
+    taken = {id(piece) for tab in tabs for piece in tab}
+    return [piece for piece in pieces if id(piece) not in taken], tabs
+
+
+def _is_tab(tab: Sequence[Piece], text: str) -> bool:
+    chars = "".join(text[i] for piece in tab for i in piece.chars)
+    return (
+        len(tab) > _STACKED and sum("가" <= char <= "힣" for char in chars) >= _STACKED and len(set(chars)) > _STACKED
+    )
 
 
 def _without_turned(seen: Indices, number: Indices, content: PageContent) -> tuple[Indices, list[tuple[bool, Indices]]]:
@@ -283,7 +319,7 @@ def _pieces(text: str, places: Boxes, seen: Indices, breaks: Indices) -> list[Pi
         (np.diff(number) != 0)
         | (np.diff(x) < -_BACK * high)
         | (np.abs(np.diff(y)) > _RAISED * high)
-        | (gap > np.minimum(height[1:], height[:-1]))
+        | (gap > _GAP * np.minimum(height[1:], height[:-1]))
     )
     starts = np.concatenate(([0], np.flatnonzero(cut) + 1))
     low, top = np.minimum.reduceat(sides, starts), np.maximum.reduceat(sides, starts)

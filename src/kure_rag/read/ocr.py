@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 DPI: Final = 200  # what the settings were measured with
 LOW_CONFIDENCE: Final = "recognised with low confidence in part"
 
+_RULE: Final = re.compile(r"[|‖ㅣ]+")  # the lines of a table
+_TEXT: Final = re.compile(r"[가-힣\d]|[^\W_]{2}")
 _GLYPH_NUMBER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _LANGUAGES: Final = ("kor", "eng")
 _LEAST_PART: Final = 30.0  # percent: under it a "word" is a line of a drawing or a speck
@@ -120,7 +122,7 @@ def recognise(image: Image, *, width: float, height: float, max_seconds: float =
         lines, dropped = [], 0
         for parts in _lines(api):
             words = _words(parts)
-            if not words or _confidence(words) < _LEAST_LINE:
+            if not _TEXT.search(" ".join(word.text for word in words)) or _confidence(words) < _LEAST_LINE:
                 words = []
             dropped += sum(part.confidence < _LEAST_PART for part in parts) if words else len(parts)
             if words:
@@ -217,7 +219,7 @@ def _words(parts: Sequence[_Part]) -> list[Word]:
     spaced = True
     for part in parts:
         spaced = spaced or part.spaced
-        if part.confidence < _LEAST_PART:
+        if part.confidence < _LEAST_PART or _RULE.fullmatch(part.text):
             continue
         if spaced or not words:
             words.append(Word(part.text, part.place, part.confidence))

@@ -87,7 +87,7 @@ class PdfFile:
         Args:
             number: 1-based.
             boxes: The places of all characters; otherwise those of the first and the last visible one of each line
-                stand in ``extra["ends"]``, those of runs of characters in ``extra["runs"]``.
+                stand in ``extra["ends"]``, the lines' spans in ``extra["spans"]``, places of runs in ``extra["runs"]``.
             rules: Lines and edges too.
 
         Returns:
@@ -163,7 +163,8 @@ def _read(page: Any, number: int, boxes: bool, rules: bool) -> PageContent:
             places = _turned(_char_boxes(textpage, range(len(text))), shown)
         else:
             places = np.zeros((len(text), 4), np.float32)
-            extra["ends"] = _turned(_char_boxes(textpage, line_ends(text)[1]), shown)
+            spans, ends = line_ends(text)
+            extra["spans"], extra["ends"] = spans, _turned(_char_boxes(textpage, ends), shown)
             extra["runs"] = _turned(_runs(textpage), shown)
         edges = _turned(_rules(page), shown) if rules else np.zeros((0, 4), np.float32)
         return PageContent(number, width, height, text, places, edges, extra=extra)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -83,7 +83,7 @@ _LEAST: Final = 20  # visible characters under which a page is looked at
 _LEAST_SCAN: Final = 60  # and under which it is called a scan with a running title if most of it is drawn
 _INK: Final = 0.0002  # share of pixels at an edge: less is dust
 _INK_PICTURE: Final = 0.01  # a table or a paragraph as a picture; a photograph or a coloured cover has less
-_INK_SCAN: Final = 0.025
+_INK_SCAN: Final = 0.02
 
 
 def judge(content: PageContent, text: str, *, ink: Callable[[], float] | None = None) -> tuple[str, ...]:
@@ -183,16 +183,23 @@ def ink_outside(gray: NDArray[np.uint8], content: PageContent) -> float:
     high, wide = edges.shape
     if content.width > 0 and content.height > 0:
         scale_x, scale_y = wide / content.width, high / content.height
-        for line in _LINE.finditer(content.text):
-            boxes = content.boxes[line.start() : line.end()]
-            boxes = boxes[np.abs(boxes).sum(axis=1) > 0]  # the parser's own characters have no place
-            if len(boxes):
-                (left, bottom), (right, top) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-                upper, lower = int((content.height - top) * scale_y) - 1, int((content.height - bottom) * scale_y) + 2
-                first, last = int(left * scale_x) - 1, int(right * scale_x) + 2
-                edges[max(0, upper) : max(0, lower), max(0, first) : max(0, last)] = False
+        for left, bottom, right, top in _text_places(content):
+            upper, lower = int((content.height - top) * scale_y) - 1, int((content.height - bottom) * scale_y) + 2
+            first, last = int(left * scale_x) - 1, int(right * scale_x) + 2
+            edges[max(0, upper) : max(0, lower), max(0, first) : max(0, last)] = False
         return float(edges.mean() * scale_x * 72 / INK_DPI)
     return float(edges.mean())
+
+
+def _text_places(content: PageContent) -> Iterator[tuple[float, float, float, float]]:
+    """Boxes of lines, or of runs of characters where the parser gave those instead of each character's."""
+    yield from content.extra.get("runs", ())
+    for line in _LINE.finditer(content.text):
+        boxes = content.boxes[line.start() : line.end()]
+        boxes = boxes[boxes.any(axis=1)]  # the parser's own characters have no place
+        if len(boxes):
+            (left, bottom), (right, top) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+            yield left, bottom, right, top
 
 
 def damage(data: bytes) -> str:

@@ -56,7 +56,7 @@ class Glyphs:
         if 0 < chars.count("㏖") == chars.count("㏗"):
             chars = chars.translate(_HIGH_MARKS)
         blank = np.fromiter((char.isspace() for char in chars), bool, len(chars))
-        shown = ~blank & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        shown = ~blank & np.isfinite(boxes).all(axis=1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         at = np.flatnonzero(shown)
         before = np.zeros(len(blank), bool)
         before[1:] = blank[:-1]

@@ -14,6 +14,7 @@ from kure_rag.read.tables.rules import Rule, Ruling, clustered
 _NEAR: Final = 3.5  # points: a rule this near an edge belongs to it
 _COVERED: Final = 0.5  # of a cell's side: a rule this long is its wall
 _LONG: Final = 0.5  # of the ruling: a rule this long counts even where its ends meet nothing
+_MOST: Final = 8000  # places: a drawing has more
 _OPEN: Final = 8.0  # points: a table reaches beyond its outermost rule when crossing rules go on this far
 
 
@@ -100,7 +101,7 @@ def grid_of(ruling: Ruling) -> Grid | None:
         rows.insert(0, top)
     if rows[-1] - bottom > _OPEN:
         rows.append(bottom)
-    if len(columns) < 2 or len(rows) < 2:
+    if len(columns) < 2 or len(rows) < 2 or len(columns) * len(rows) > _MOST:
         return None
     grid = Grid(columns, rows)
     spans_down = list(zip(rows[1:], rows, strict=False))

@@ -165,7 +165,7 @@ def split_rows(grid: Grid, glyphs: Sequence[Glyph]) -> None:
 
 def _row_places(by_column: Sequence[Sequence[Glyph]], *, whole: bool) -> list[float]:
     """Places between the rows of a stretch, top to bottom; empty where its lines are no rows."""
-    held = [lines(glyphs) for glyphs in by_column]
+    held = [lines(glyphs) for glyphs in by_column if glyphs]
     levels = lines(glyph for column in by_column for glyph in column)
     if len(levels) < 2:
         return []

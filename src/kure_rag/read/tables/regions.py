@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -25,7 +26,7 @@ def grids(ruling: Ruling, depth: int = 0) -> list[tuple[Grid, Ruling]]:
     table = merged_cells(grid)
     if depth < _DEPTH and (parts := _gap_parts(grid) or _layout_parts(grid, table)):
         return [found for part in parts for found in grids(clipped(ruling, part), depth + 1)]
-    outside = {id(cell) for cell in distinct(table) if _is_outside(grid, table, cell)}
+    outside = _outside(grid, table)
     if not outside or depth >= _DEPTH:
         return [(grid, ruling)]
     found = []
@@ -94,17 +95,20 @@ def _peeled(grid: Grid, top: int, bottom: int) -> Box | None:
     return None
 
 
-def _is_outside(grid: Grid, table: Table, cell: Cell) -> bool:
-    """Whether a cell is what the rules leave over: no rectangle, or open where the table's outer side is ruled."""
+def _outside(grid: Grid, table: Table) -> set[int]:
+    """Cells that are what the rules leave over: no rectangle, or open where the table's outer side is ruled."""
     height, width = grid.size
-    places = [(r, c) for r, row in enumerate(table) for c, other in enumerate(row) if other is cell]
-    at_edge = any(r in (0, height - 1) or c in (0, width - 1) for r, c in places)
-    if at_edge and len(places) < cell.height * cell.width:
-        return True
-    for row, covered in ((0, grid.ceiling), (height - 1, grid.floors[-1])):
-        if any(r == row and not covered[c] for r, c in places) and _share(grid, covered) >= _CLOSED:
-            return True
-    return False
+    sides = [
+        (row, covered)
+        for row, covered in ((0, grid.ceiling), (height - 1, grid.floors[-1]))
+        if _share(grid, covered) >= _CLOSED
+    ]
+    found = {id(table[row][c]) for row, covered in sides for c in range(width) if not covered[c]}
+    places = Counter(id(cell) for row in table for cell in row)
+    edge = {id(cell) for row in (table[0], table[-1]) for cell in row}
+    edge |= {id(row[c]) for row in table for c in (0, -1)}
+    found |= {id(cell) for cell in distinct(table) if places[id(cell)] < cell.height * cell.width and id(cell) in edge}
+    return found
 
 
 def _share(grid: Grid, covered: list[bool]) -> float:

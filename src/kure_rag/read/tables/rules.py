@@ -23,7 +23,8 @@ _TOUCH: Final = 1.8  # points by which rules that meet may miss each other
 _EVEN: Final = 3.0  # points by which the ends of stacked rules may differ
 _EDGE: Final = 2.0  # points from the page's edge
 _NEXT: Final = 30.0  # points from a ruling to one more rule of it
-_MOST: Final = 1500  # rules after merging; a page with more is a drawing
+_FARTHEST: Final = 20_000.0  # points: pages are never as large
+_MOST: Final = 2500  # rules after merging; a page with more is a drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def rulings(boxes: Floats, width: float, height: float) -> list[Ruling]:
 
 def merged(boxes: Floats) -> tuple[list[Rule], list[Rule]]:
     """Pieces → whole rules, horizontal and vertical; marks too short to bound a cell leave."""
+    boxes = boxes[(np.abs(boxes) < _FARTHEST).all(axis=1)]  # not NaN either
     if not len(boxes):
         return [], []
     wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]

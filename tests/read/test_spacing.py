@@ -1,0 +1,67 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kure_rag.read.spacing import informed, known_spaces
+
+LINES = [
+    "각 사업연도의 소득은 그 사업연도에 속하는 익금에서 손금을 뺀 금액으로 한다.",
+    "다음 사업연도의 소득을 계산할 때에도 같은 사업연도의 소득으로 본다.",
+    "내국법인은 장부를 갖추고 성실하게 적어야 한다.",
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "space"),
+    [
+        ("해당 사업", "연도의 소득을 다시 셈한다.", False),
+        ("같은 사업연도의", "소득을 다시 셈한다.", True),
+        ("보조금을 받은 내국", "법인은 장부를 낸다.", False),
+        ("처음 보는 낱말과", "그다음 낱말", None),
+    ],
+)
+def test_the_document_itself_tells(before: str, after: str, space: bool | None) -> None:
+    assert known_spaces([(before, after)], LINES) == [space]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "space"),
+    [
+        ("이 법 제5조", "제3항에 따라", False),
+        ("별지 제43호의", "2서식에 적는다.", False),
+        ("같은 법 제", "45조를 준용한다.", False),
+        ("금액은 1,2", "50원으로 한다.", False),
+        ("임원(", "대표를 포함한다)", False),
+        ("직원", ", 임원 및 감사", False),
+        ("그 밖에", "「상법」을 준용한다.", True),
+    ],
+)
+def test_references_numbers_and_marks_follow_rules(before: str, after: str, space: bool) -> None:
+    assert known_spaces([(before, after)], []) == [space]
+
+
+def test_only_what_the_document_does_not_tell_is_asked() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def spacer(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        asked.extend(pairs)
+        return [True] * len(pairs)
+
+    pairs = [("해당 사업", "연도의 소득을 셈한다."), ("처음 보는 낱말과", "그다음 낱말")]
+    assert informed(LINES, spacer)(pairs) == [False, True]
+    assert asked == pairs[1:]
+
+
+@given(st.text("가나다 라마", max_size=30), st.integers(4, 26))
+def test_a_line_broken_anywhere_is_told_by_its_own_unbroken_copy(line: str, at: int) -> None:
+    line = " ".join(line.split())
+    before, after = line[:at], line[at:]
+    if len("".join(before.split())) < 4 or len("".join(after.split())) < 4:
+        return
+    spaced = before.endswith(" ") or after.startswith(" ")
+    [answer] = known_spaces([(before.strip(), after.strip())], [line])
+    again = "".join(before.split())[-4:] + "".join(after.split())[:4]
+    if "".join(line.split()).count(again) == 1:
+        assert answer is spaced
