@@ -12,14 +12,14 @@ Run by itself it cuts the minutes below:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kure_rag.chunk import ChunkSettings, Passage, chunk_document
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.names import NameFinder, Names
-from kure_rag.tokenize import KiwiTokenizer, Sentence
+from kure_rag.chunk.sentences import Sentences
+from kure_rag.tokenize import KiwiTokenizer
 from kure_rag.types import Document
 
 # What the sections of such a document are called. `·` in a name stands for any such mark, a space for any or none.
@@ -35,7 +35,7 @@ class Minutes:
     name: str = "minutes"
     version: str = "1"  # raise it when the same document would be cut in another way
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`kure_rag.chunk.Profile`."""
         body = Body(document, sentences, settings, Binding(opens=TURN, kind="turn"))
         return [

@@ -108,8 +108,8 @@ class Chunk:
         ordinal: 0-based position in its document.
         prev_id: The chunk before it in the document, if any.
         next_id: The chunk after it in the document, if any.
-        lead: What it cannot be understood without and what stands elsewhere, such as the 「다음 각 호의 …」 above an item,
-            the product a dose is for, or the rows of a table as sentences. Searched and embedded with the text.
+        lead: What it cannot be understood without and what stands elsewhere, such as the 「다음 각 호의 …」 above an
+            item, the product a dose is for, or the rows of a table as sentences. Searched and embedded with the text.
         metadata: JSON-compatible values, such as ``{"part": "본칙", "article": "제7조의13"}``.
     """
 

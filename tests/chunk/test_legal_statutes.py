@@ -1,12 +1,13 @@
 """Statutes and regulations: what is a heading, what stands under which, what a provision says about itself."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from kure_rag.chunk import ChunkSettings, chunk_document
+from kure_rag.chunk import ChunkSettings, Sentences, chunk_document
 from kure_rag.chunk.outline import Cutter, outline
 from kure_rag.tokenize import Sentence, WhitespaceTokenizer
 from kure_rag.types import Chunk, Document, Table
@@ -266,9 +267,16 @@ def test_two_wordings_of_an_article_are_two_chunks_and_the_later_is_not_yet_in_f
 def test_no_piece_ends_inside_an_amendment_note() -> None:
     note = "<개정 2001. 2. 1., 2002. 2. 1., 2003. 2. 1., 2004. 2. 1., 2005. 2. 1.>"
     text = f"위원회는 사항을 심의하고 그 결과를 기록하여야 한다.{note}\n위원회는 해마다 두 번 모인다."
-    # A tokenizer that takes the bracket for the end of a sentence.
-    places = [0, text.index("<") + 1, text.index("2003"), text.index("\n"), len(text)]
-    sentences = [Sentence(a, b, ()) for a, b in pairwise(places)]
+
+    class Hasty(WhitespaceTokenizer):
+        """Takes the bracket and a comma for the end of a sentence."""
+
+        def sentences(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
+            for line in texts:
+                ends = [match.end() for match in re.finditer("<|2002. 2. 1., ", line)]
+                yield [Sentence(a, b, ()) for a, b in pairwise([0, *ends, len(line)])]
+
+    sentences = Sentences(text, Hasty())
     lengths = ChunkSettings(target=50, longest=80)
     cutter = Cutter(text, sentences, lengths, together=lengths.longest, whole=lengths.longest)
     found = [text[piece.start : piece.end].strip() for piece in cutter.pieces(outline(text, 0, len(text)), 0)]

@@ -28,7 +28,20 @@ from kure_rag.samples import sample_paths
 from kure_rag.tokenize import KiwiTokenizer
 
 LABEL, RULES, REPORT = (path.name for path in sample_paths())
-COMMANDS = ("demo", "ingest", "search", "chunks", "eval", "verify", "rebuild", "info", "models", "train", "export", "qa")
+COMMANDS = (
+    "demo",
+    "ingest",
+    "search",
+    "chunks",
+    "eval",
+    "verify",
+    "rebuild",
+    "info",
+    "models",
+    "train",
+    "export",
+    "qa",
+)
 CHUNK_KEYS = ["id", "document_id", "source", "text", "start", "end", "pages", "breadcrumb", "kind", "lead", "metadata"]
 DOCUMENTS = {
     "연차": "연차휴가는 1년간 8할 이상 출근한 직원에게 15일을 준다.",

@@ -49,7 +49,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pypdfium2_raw": ("read/pdfium.py",),
     "pypdf": ("read/outline.py",),
     "pdfminer": ("read/fallback.py",),
-    "pytesseract": ("read/ocr.py",),
+    "tesserocr": ("read/ocr.py",),
     "kiwipiepy": ("tokenize/kiwi.py",),
     "sqlite3": ("index/",),
     "langchain_core": ("langchain/",),

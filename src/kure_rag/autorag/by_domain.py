@@ -6,12 +6,12 @@ All that it does stands in its name, so that an index opened again, and every re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from kure_rag.chunk import ChunkSettings, Passage, Profile, find_profile
-from kure_rag.tokenize.base import Sentence
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import DOMAINS, Document
 
 _REST: Final = "*"
@@ -37,7 +37,7 @@ class ByDomain:
         """Of the profiles it calls."""
         return "+".join(f"{key}-{self._profile(key).version}" for key in sorted(self.domains))
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """Cuts a document by the settings of its domain."""
         own = self.domains.get(document.domain, self.domains[_REST])
         settings = replace(settings, target=own.target, longest=own.longest, profile=own.profile)

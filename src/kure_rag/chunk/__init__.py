@@ -4,6 +4,7 @@ from kure_rag.chunk.assemble import chunk_document, chunker_fingerprint
 from kure_rag.chunk.base import AnalysedChunk, ChunkSettings, Passage, Profile, Section
 from kure_rag.chunk.profiles import PROFILES, find_profile
 from kure_rag.chunk.record import chunk_record
+from kure_rag.chunk.sentences import Sentences
 
 __all__ = [
     "PROFILES",
@@ -12,6 +13,7 @@ __all__ = [
     "Passage",
     "Profile",
     "Section",
+    "Sentences",
     "chunk_document",
     "chunk_record",
     "chunker_fingerprint",

@@ -8,13 +8,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import pairwise
 from typing import Final
 
 from kure_rag.chunk.base import AnalysedChunk, ChunkSettings, Passage
-from kure_rag.chunk.pack import Span, pack, visible, within
+from kure_rag.chunk.pack import pack, visible
 from kure_rag.chunk.profiles import PROFILES, find_profile
-from kure_rag.tokenize.base import Sentence, Tokenizer
+from kure_rag.chunk.sentences import Sentences
+from kure_rag.tokenize.base import Tokenizer
 from kure_rag.types import Chunk, Document, Page, chunk_id
 
 _SPECK: Final = 20  # characters
@@ -33,7 +33,7 @@ def chunker_fingerprint(settings: ChunkSettings) -> str:
 
 
 def chunk_document(
-    document: Document, tokenizer: Tokenizer, settings: ChunkSettings | None = None
+    document: Document, tokenizer: Tokenizer, settings: ChunkSettings | None = None, *, terms: bool = True
 ) -> list[AnalysedChunk]:
     """Cuts a document into chunks.
 
@@ -44,18 +44,20 @@ def chunk_document(
         document: Its text and domain decide; a document without visible text has no chunks.
         tokenizer: Finds sentences and terms.
         settings: Lengths and profile.
+        terms: Give each chunk the terms of its contextualized text. Without them only those lines are analysed that a
+            profile has to cut, and the chunks are the same.
 
     Raises:
         ValueError: The profile is unknown, or gave passages that overlap.
     """
     settings = settings or ChunkSettings()
     profile = find_profile(settings.profile, document.domain)
-    sentences, places, forms = _analysed(document.text, tokenizer)
+    sentences = Sentences(document.text, tokenizer, terms=terms)
     cut = profile.passages(document, sentences, settings)
     passages = _with_specks(document, _covering(document, cut, sentences, settings, profile.name), settings)
     fingerprint = chunker_fingerprint(settings)
-    headings = _terms({heading for passage in passages for heading in passage.breadcrumb}, tokenizer)
-    leads = _terms({passage.lead for passage in passages if passage.lead}, tokenizer)
+    around = {part for passage in passages for part in (*passage.breadcrumb, passage.lead) if part} if terms else set()
+    context = _terms(around, tokenizer)
     pages = _PageIndex(document.pages)
     out: list[AnalysedChunk] = []
     for passage in passages:
@@ -73,14 +75,13 @@ def chunk_document(
             lead=passage.lead,
             metadata=passage.metadata,
         )
-        above = [term for heading in passage.breadcrumb for term in headings[heading]]
-        own = forms[bisect_left(places, passage.start) : bisect_left(places, passage.end)]
-        out.append(AnalysedChunk(chunk, (*above, *leads.get(passage.lead, ()), *own)))
+        above = [term for part in (*passage.breadcrumb, passage.lead) for term in context.get(part, ())]
+        out.append(AnalysedChunk(chunk, (*above, *sentences.terms(passage.start, passage.end))))
     return _linked(out)
 
 
 def _covering(
-    document: Document, passages: Sequence[Passage], sentences: Sequence[Sentence], settings: ChunkSettings, name: str
+    document: Document, passages: Sequence[Passage], sentences: Sentences, settings: ChunkSettings, name: str
 ) -> Iterator[Passage]:
     """The passages without white space at their ends, and what they left out between them."""
     at = 0
@@ -109,42 +110,10 @@ def _with_specks(document: Document, passages: Iterable[Passage], settings: Chun
 
 
 def _left_out(
-    document: Document, start: int, end: int, sentences: Sequence[Sentence], settings: ChunkSettings
+    document: Document, start: int, end: int, sentences: Sentences, settings: ChunkSettings
 ) -> Iterator[Passage]:
-    for a, b in pack(document.text, within(sentences, start, end), settings):
+    for a, b in pack(document.text, sentences.within(start, end), settings):
         yield Passage(a, b, (document.title,))
-
-
-def _analysed(text: str, tokenizer: Tokenizer) -> tuple[list[Sentence], list[int], list[str]]:
-    """Sentences at their places in the document, and where each term begins with its form.
-
-    No sentence crosses a line of the text. The terms are beside the sentences and not in them: a document has too many
-    to make each anew.
-    """
-    starts: list[int] = []
-    lines: list[str] = []
-    at = 0
-    for line in text.split("\n"):
-        if line.strip():
-            starts.append(at)
-            lines.append(line)
-        at += len(line) + 1
-    sentences: list[Sentence] = []
-    places: list[int] = []
-    forms: list[str] = []
-    for at, line, found in zip(starts, lines, tokenizer.sentences(lines), strict=True):
-        sentences.extend(Sentence(at + start, at + end, ()) for start, end in _whole(line, found))
-        for sentence in found:
-            places.extend([at + term.start for term in sentence.terms])
-            forms.extend([term.form for term in sentence.terms])
-    return sentences, places, forms
-
-
-def _whole(line: str, found: Sequence[Sentence]) -> list[Span]:
-    """Where the sentences are, widened so that no visible character of the line is left between two of them."""
-    starts = [0, *(s.start for s in found[1:]), len(line)]
-    spans = [visible(line, a, b) for a, b in pairwise(starts)]
-    return [(a, b) for a, b in spans if a < b]
 
 
 def _terms(texts: set[str], tokenizer: Tokenizer) -> dict[str, list[str]]:

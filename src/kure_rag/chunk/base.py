@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Chunk, Document
+
+if TYPE_CHECKING:
+    from kure_rag.chunk.sentences import Sentences  # which knows this module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +75,12 @@ class Profile(Protocol):
         """Any string."""
         ...
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """Cuts a document.
 
         Args:
             document: Its text, tables and title.
-            sentences: Of the whole text, in order, at their offsets in it. None crosses a line of the text, and together
-                they cover every visible character.
+            sentences: Gives the sentences between two offsets, see :class:`~kure_rag.chunk.sentences.Sentences`.
             settings: Lengths.
 
         Returns:

@@ -11,9 +11,9 @@ from kure_rag.chunk.headings import find_sections
 from kure_rag.chunk.lists import Binding, announces, find_units
 from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.names import NameFinder
-from kure_rag.chunk.pack import Unit, pack_units, visible, within
+from kure_rag.chunk.pack import Unit, pack_units, visible
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import TablePart, notes_end, table_parts
-from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document, Table
 
 _BRIEF: Final = 100  # characters between a heading and a table that are no text of their own
@@ -34,7 +34,7 @@ class Body:
     """
 
     document: Document
-    sentences: Sequence[Sentence]
+    sentences: Sentences
     settings: ChunkSettings
     binding: Binding = field(default_factory=Binding)
     describe: Callable[[Table, TablePart, Passage], Passage] | None = None
@@ -95,7 +95,7 @@ class Body:
     def units(self, start: int, end: int, body: int) -> Iterator[Unit]:
         """What the text between two offsets is packed into; what begins before ``body`` is a heading."""
         text = self.document.text
-        spans = within(self.sentences, start, end)
+        spans = self.sentences.within(start, end)
         head = [span for span in spans if span[1] <= body]
         rest = spans[len(head) :]
         if not head:

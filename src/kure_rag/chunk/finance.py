@@ -10,7 +10,7 @@ from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.names import NameFinder, Names
-from kure_rag.tokenize.base import Sentence
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
 
 _NOTES: Final = "주석"
@@ -163,7 +163,7 @@ class Finance:
     name: str = "finance"
     version: str = "1"
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         body = Body(document, sentences, settings)
         return [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.names import NameFinder, Names
-from kure_rag.tokenize.base import Sentence
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
 
 # What stands above the text of papers, reports and patents (특허법 시행규칙, form 15) without a number.
@@ -62,7 +61,7 @@ class General:
     name: str = "general"
     version: str = "4"
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         body = Body(document, sentences, settings)
         return [

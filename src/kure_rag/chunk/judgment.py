@@ -11,7 +11,7 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.legal_notes import references
 from kure_rag.chunk.outline import Cutter, Piece, outline
-from kure_rag.tokenize.base import Sentence
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
 
 _CASE: Final = r"(?:19|20)?\d{2}(?:헌)?[가-힣]{1,3}\d{1,7}(?:\s*,\s*\d{1,7}(?!\s*\.))*"
@@ -60,7 +60,7 @@ def is_judgment(text: str) -> bool:
     return ordered or reported
 
 
-def judgment_passages(document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> Iterator[Passage]:
+def judgment_passages(document: Document, sentences: Sentences, settings: ChunkSettings) -> Iterator[Passage]:
     """Passages of a document that holds one judgment or more.
 
     Metadata: ``court``, ``case`` (``2019다12345``), ``date`` (``2021.4.29``), ``section`` (``판결요지``), ``number``

@@ -12,9 +12,9 @@ from kure_rag.chunk.judgment import is_judgment, judgment_passages
 from kure_rag.chunk.legal_notes import amendments, effective, references
 from kure_rag.chunk.legal_structure import Block, find_blocks
 from kure_rag.chunk.outline import Cutter, Piece, outline
-from kure_rag.chunk.pack import pack, within
+from kure_rag.chunk.pack import pack
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import table_parts
-from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document
 
 _LEVELS: Final = {"circled": "paragraph", "point": "item", "letter": "subitem"}
@@ -35,7 +35,7 @@ class Legal:
     name: str = "legal"
     version: str = "1"
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         if is_judgment(document.text):
             cut = judgment_passages(document, sentences, settings)
@@ -63,17 +63,15 @@ def _merged_headings(text: str, blocks: Sequence[Block]) -> Iterator[Block]:
         yield held
 
 
-def _passages(
-    document: Document, block: Block, sentences: Sequence[Sentence], settings: ChunkSettings
-) -> Iterator[Passage]:
+def _passages(document: Document, block: Block, sentences: Sentences, settings: ChunkSettings) -> Iterator[Passage]:
     text = document.text
     crumb = (document.title, *block.headings)
     if block.kind == "text":
-        for start, end in pack(text, within(sentences, block.start, block.end), settings):
+        for start, end in pack(text, sentences.within(block.start, block.end), settings):
             yield Passage(start, end, (document.title,))
     elif block.kind == "heading":
         yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
-        for start, end in pack(text, within(sentences, block.body, block.end), settings):
+        for start, end in pack(text, sentences.within(block.body, block.end), settings):
             yield Passage(start, end, crumb, "text", metadata=_common(block))
     elif block.kind == "addenda" and not text[block.body : block.end].strip():
         yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
@@ -126,7 +124,7 @@ def _common(block: Block) -> dict[str, Any]:
 
 
 def _around_tables(
-    passage: Passage, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings
+    passage: Passage, document: Document, sentences: Sentences, settings: ChunkSettings
 ) -> Iterator[Passage]:
     """The tables in a passage as passages of their own."""
     at = passage.start

@@ -17,8 +17,8 @@ from kure_rag.chunk.body import Body
 from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.names import NameFinder, Names
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import TablePart
-from kure_rag.tokenize.base import Sentence
 from kure_rag.types import Document, Table
 
 # 「다음과 같은 환자(경우)에는」, 「다음과 같은 사람은 이 약을 복용하기 전에 의사와」
@@ -129,7 +129,7 @@ class Medical:
     name: str = "medical"
     version: str = "1"
 
-    def passages(self, document: Document, sentences: Sequence[Sentence], settings: ChunkSettings) -> list[Passage]:
+    def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         body = Body(document, sentences, settings, _BINDING, _with_row)
         sections = body.sections(_NAMES)

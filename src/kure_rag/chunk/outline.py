@@ -11,8 +11,8 @@ from typing import Final
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.legal_lines import visible_lines
 from kure_rag.chunk.legal_notes import note_spans, without_notes
-from kure_rag.chunk.pack import pack, visible, within
-from kure_rag.tokenize.base import Sentence
+from kure_rag.chunk.pack import pack, visible
+from kure_rag.chunk.sentences import Sentences
 
 _LETTERS: Final = "가나다라마바사아자차카타파하거너더러머버서어저처커터퍼허고노도로모보소오조초코토포호"
 _LETTER: Final = f"[{_LETTERS}]"
@@ -137,7 +137,7 @@ class Cutter:
     """
 
     text: str
-    sentences: Sequence[Sentence]
+    sentences: Sentences
     settings: ChunkSettings
     together: int
     whole: int
@@ -192,7 +192,7 @@ class Cutter:
     def _sentences(self, start: int, end: int) -> list[tuple[int, int]]:
         """Spans of the sentences, of which none ends inside an amendment note; long ones end at notes."""
         notes = note_spans(self.text, start, end)
-        ends = {b for _, b in within(self.sentences, start, end)}
+        ends = {b for _, b in self.sentences.within(start, end)}
         cuts = {place for place in ends if not any(x < place < y for x, y in notes)} | {start, end}
         cuts |= {x for x, y in notes if any(x < place < y for place in ends)}
         out: list[tuple[int, int]] = []

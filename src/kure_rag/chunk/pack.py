@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings
-from kure_rag.tokenize.base import Sentence
 
 Span = tuple[int, int]
 
@@ -50,18 +48,6 @@ def visible(text: str, start: int, end: int) -> Span:
     while end > start and text[end - 1].isspace():
         end -= 1
     return start, end
-
-
-def within(sentences: Sequence[Sentence], start: int, end: int) -> list[Span]:
-    """Spans of the sentences, which are in order, between two offsets; those that cross one are cut there."""
-    first = bisect_left(sentences, start + 1, key=lambda sentence: sentence.end)
-    spans: list[Span] = []
-    for i in range(first, len(sentences)):
-        sentence = sentences[i]
-        if sentence.start >= end:
-            break
-        spans.append((max(start, sentence.start), min(end, sentence.end)))
-    return spans
 
 
 def cut(text: str, span: Span, settings: ChunkSettings) -> Iterator[Span]:

@@ -15,8 +15,8 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.lists import find_units
 from kure_rag.chunk.markers import find_marker
-from kure_rag.chunk.pack import pack_units, visible, within
-from kure_rag.tokenize.base import Sentence
+from kure_rag.chunk.pack import pack_units, visible
+from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document, Table
 
 _NUMBER: Final = re.compile(
@@ -52,9 +52,7 @@ class TablePart:
     metadata: dict[str, Any]
 
 
-def table_parts(
-    document: Document, table: Table, sentences: Sequence[Sentence], settings: ChunkSettings
-) -> Iterator[TablePart]:
+def table_parts(document: Document, table: Table, sentences: Sentences, settings: ChunkSettings) -> Iterator[TablePart]:
     """The passages of a table, in order.
 
     A piece that is a grid stays whole, since cut it could not be read; one far over the limit is cut between its rows.
@@ -76,11 +74,9 @@ def table_parts(
             yield whole
 
 
-def _prose_parts(
-    whole: TablePart, text: str, sentences: Sequence[Sentence], settings: ChunkSettings
-) -> Iterator[TablePart]:
+def _prose_parts(whole: TablePart, text: str, sentences: Sentences, settings: ChunkSettings) -> Iterator[TablePart]:
     opening = _flat(text[whole.start : whole.end].partition("\n")[0])
-    units = find_units(text, within(sentences, whole.start, whole.end), settings)
+    units = find_units(text, sentences.within(whole.start, whole.end), settings)
     for i, unit in enumerate(pack_units(text, units, settings)):
         lead = "\n".join(part for part in (opening if i else "", unit.lead) if part)
         yield TablePart(unit.start, unit.end, lead, whole.rows, whole.metadata)

@@ -92,7 +92,7 @@ def _answers(
         if item.error is not None:
             yield file_name(item.path), item.error
     domain = common.chosen_domain(options)
-    jobs = (PdfJob(item.path, file_name(item.path), domain) for item in found if item.error is None)
+    jobs = (PdfJob(item.path, file_name(item.path), domain, terms=False) for item in found if item.error is None)
     for job, answer in pool.prepare(jobs):
         yield job.name, answer
 

@@ -35,11 +35,12 @@ _STOPPED: Final = "not read: the run was stopped"
 
 @dataclass(frozen=True, slots=True)
 class PdfJob:
-    """A PDF to read, chunk and analyse."""
+    """A PDF to read and chunk, and to analyse where its terms are wanted for an index."""
 
     path: Path
     name: str
     domain: Domain | None = None
+    terms: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class _Child:
             message = {"op": "terms", "texts": list(job.texts), "name": job.name}
         else:
             # The path as the operating system has it: names need not be valid Unicode.
-            message = {"op": "pdf", "path": os.fspath(job.path), "name": job.name, "domain": job.domain}
+            message = {"op": "pdf", **asdict(job), "path": os.fspath(job.path)}
         process = self._started()
         answer, clock = self._ask(process, message, self._limits.max_seconds, self._limits.max_page_seconds)
         if answer is not None:

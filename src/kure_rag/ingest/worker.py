@@ -98,7 +98,7 @@ def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
     document = replace(document, metadata={**document.metadata, "modified": modified})
     send(out, {"page": 0})
     try:
-        chunks = chunk_document(document, shared.tokenizer, shared.chunks)
+        chunks = chunk_document(document, shared.tokenizer, shared.chunks, terms=bool(job["terms"]))
     except ValueError as error:  # a profile of the user's own
         raise ReadError(name, f"cannot be chunked ({error})") from None
     return from_prepared(Prepared(document, tuple(chunks)))

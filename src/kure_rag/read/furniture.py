@@ -14,6 +14,7 @@ _EDGE_GUESSED: Final = 2  # the same, where nothing is known about places
 _REPEATED: Final = 0.5  # of the pages: an edge line seen this often is no content
 _OFTEN: Final = 0.3  # of the pages, for lines of which the place tells that they are no content
 _BAND: Final = 0.12  # of the page's height at its top and bottom, where headers and footers are
+_UPRIGHT: Final = 2.5  # times as high as wide: a word written downwards
 _SAME_PLACE: Final = 4.0  # points that the place of a header varies by
 
 _NUMBER = re.compile(r"\d+")
@@ -76,9 +77,11 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
             )
         )
 
+    tabs = Counter(line.text for page in pages for line in page if _is_tab(line))
     kept = []
     for p, page in enumerate(pages):
         drop = {line.at for line in seen[p] if is_furniture(p, line)}
+        drop |= {i for i, line in enumerate(page) if _is_tab(line) and tabs[line.text] >= max(often, 3)}
         kept.append([line for i, line in enumerate(page) if i not in drop])
     return kept
 
@@ -103,6 +106,11 @@ def _edges(page: Sequence[Line], height: float) -> list[tuple[int, bool]]:
                 break
             edges.append((i, top))
     return edges
+
+
+def _is_tab(line: Line) -> bool:
+    """Whether a line is written downwards, as the names of chapters at the sides of a book's pages."""
+    return line.top - line.bottom > _UPRIGHT * (line.right - line.left) and line.table is None
 
 
 def _in_band(line: Line, height: float, top: bool) -> bool:

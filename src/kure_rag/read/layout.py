@@ -35,7 +35,7 @@ _GAPS: Final = 4  # wide gaps on a page: fewer make no columns
 _SAME_ROW: Final = 0.5  # of the lower of two lines: overlapping more than this, they stand side by side
 _STACKED: Final = 3  # single characters below each other that make a word
 _TAB: Final = 0.12  # of the page's width at each side, where the tabs of chapters are
-_TAB_CHARS: Final = 2  # of a line of a tab
+_TAB_CHARS: Final = 3  # of a line of a tab
 _UPRIGHT: Final = 2.5  # times as high as wide: a line of text turned by a quarter
 
 
@@ -176,13 +176,14 @@ def _scattered(content: PageContent) -> bool:
 
 
 def _visible(content: PageContent) -> Indices:
-    """Positions of the characters that can be seen."""
+    """Positions of the characters that can be seen: neither white space nor beyond the edges of the page."""
     import numpy as np
 
     codes = np.frombuffer(content.text.encode("utf-32-le", "surrogatepass"), np.uint32)
     seen = (codes > 32) & (codes != 0xA0) & (codes != 0x3000) & (codes != 0xFFFE)
     sides = content.boxes
     seen &= (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])
+    seen &= (sides[:, 2] > 0) & (sides[:, 0] < content.width) & (sides[:, 3] > 0) & (sides[:, 1] < content.height)
     return np.flatnonzero(seen)
 
 

@@ -32,6 +32,8 @@ _NARROWEST: Final = 13.0  # times the size: no column of text is narrower; a lis
 _APART: Final = 0.6  # times the size: lines nearer than this always may be one paragraph
 _FAR: Final = 1.8  # times the size: lines of one paragraph are never so far apart
 _SHIFT: Final = 8.0  # times the size: no paragraph's first line is indented as far
+_WIDE: Final = 8.0  # times the size: page numbers, tabs and labels of figures are narrower and show no edge
+_SUPPORT: Final = 0.05  # of the lines that end at the commonest place: fewer that end further right are stray
 _BUCKET: Final = 2.0  # points by which the ends of lines at one edge differ
 _FEW_LINES: Final = 60
 _ENOUGH_LINES: Final = 2_000  # to tell a document's habits by
@@ -238,21 +240,26 @@ def _alike(line: Line, following: Line) -> bool:
 def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
     """Sets the right edge that lines are broken at: of each column the furthest place where several lines end."""
     rough = sorted(line.right for _, line in lines if line.size == 1.0 and line.table is None)
-    ends = Counter([round(line.right / _BUCKET) for _, line in lines])
-    least = 2 if len(lines) < _FEW_LINES else 3
+    ends = Counter([round(line.right / _BUCKET) for _, line in lines if _is_wide(line)])
+    best = max(ends.values(), default=0)
+    least = max(2 if len(lines) < _FEW_LINES else 3, _SUPPORT * best)
     for _, group in groupby(lines, key=_column):
         some = [line for _, line in group if line.table is None]
-        rights = sorted([line.right for line in some], reverse=True)
+        rights = sorted([line.right for line in some if _is_wide(line)], reverse=True)
         for edge in rights:
             place = round(edge / _BUCKET)
             if ends[place] + ends[place - 1] + ends[place + 1] >= least:
                 break
         else:
-            edge = rights[0] if rights else 0.0
+            edge = rights[0] if rights else max((line.right for line in some), default=0.0)
         for line in some:
             line.edge = edge
             if line.size == 1.0:
                 line.margin, line.edge = 0.0, rough[int(0.95 * len(rough))]
+
+
+def _is_wide(line: Line) -> bool:
+    return line.right - line.left >= _WIDE * line.size
 
 
 def _column(item: tuple[int, Line]) -> tuple[int, int]:

@@ -22,7 +22,7 @@ def test_unit_notes_are_read_without_their_brackets(line: str, unit: str, rest: 
     assert unit_in(line) == (unit, rest)
 
 
-@pytest.mark.parametrize("line", ["(예시 1)", "주요 지표", "가입자가 늘었다(12명)", "(신설)"])
+@pytest.mark.parametrize("line", ["(예시 1)", "주요 지표", "가입자가 늘었다(12명)", "(신설)", "(단위사업 포함)"])
 def test_other_brackets_are_no_units(line: str) -> None:
     assert unit_in(line) is None
 

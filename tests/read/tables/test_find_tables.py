@@ -83,6 +83,18 @@ def test_a_ruled_table_with_its_caption_and_unit(tables: Tables) -> None:
     assert [round(x) for x in table.columns] == list(XS)
 
 
+def test_a_note_between_caption_and_table_stays_text_of_the_page(tables: Tables) -> None:
+    def draw(sheet: Sheet) -> None:
+        sheet.text(80, 632, "□ 위원 현황")
+        sheet.text(300, 612, "※ 자료: 가온부")
+        sheet.grid(XS, YS)
+        sheet.fill(XS, YS, [["구분", "여성", "남성"], ["학계", "12", "10"], ["산업", "3", "9"]])
+
+    [table] = tables(draw)
+    assert table.caption == "□ 위원 현황"
+    assert table.box == table.body
+
+
 def test_merged_cells_are_filled_and_header_rows_flattened(tables: Tables) -> None:
     def draw(sheet: Sheet) -> None:
         for x, bottom in ((80, 540), (180, 540), (280, 540), (380, 540)):

@@ -16,19 +16,21 @@ _AXIS: Final = 12  # characters of a chart's label
 _LONGEST: Final = 60  # characters of a caption
 
 # (단위: 백만원), 단위 : %, <단위: 개, 억원>
-_UNIT = re.compile(r"[(\[<〈【]\s*(단\s*위\s*[:：]?\s*[^)\]>〉】]*)[)\]>〉】]|(단\s*위\s*[:：]\s*\S[^()\[\]<>]*)$")
+_UNIT = re.compile(
+    r"[(\[<〈【]\s*(단\s*위(?:\s*[:：]|\s)\s*[^)\]>〉】]*)[)\]>〉】]|(단\s*위\s*[:：]\s*\S[^()\[\]<>]*)$"
+)
 _MEASURE: Final = (
     r"(?:천|백|십|만|억|조|백만|천만|십억)*\s?(?:원|명|개|건|주|달러|불|톤|호|세대|가구|대|회|점|배|엔|유로|위안|주|좌|포인트)"
     r"|[$￦₩]|월말|기말|연말|말일|%p?|bps?|pt|p|km|㎡|kg|mg|㎎|g|t|L|℃|년|월|일|시간|분|전[년월분기동]*\s?(?:대비|동[기월]\s?대비)|기간중|연율"
 )
-_BARE_UNIT = re.compile(rf"[(\[]\s*((?:{_MEASURE})(?:\s*[,，/·ㆍ;]\s*(?:{_MEASURE}))*)\s*[)\]]$")
+_BARE_UNIT = re.compile(rf"[(\[]\s*((?:{_MEASURE})(?:\s*[,，/·ㆍ;]\s*(?:{_MEASURE}))*)\s*[)\]]")
 _MARKED = re.compile(
     r"[<〈《\[【「“\"▶▷►■□◆◇○◯●❍❏◈∎▣◎☐※*·•]|[(<\[]?\s*(?:표|그림|별표|별지|부표|참고|예시|서식)\s*[\d<>\-.]|"
     r"제\s*\d+\s*(?:조|항|장|절)|\d{1,2}(?:\.|\)|-\d)|\d{1,2}\s[가-힣]|[가나다라마바사아자차카타파하][.)]|[①-⑳]|\(\d+\)|\(예시|[ⅠⅡⅢⅣⅤ]"
 )
 _SENTENCE = re.compile(r"(?:[가-힣]\.|[?,:;，])\s*$")
-# A line without a mark that ends so is the end of a paragraph.
 _SIGNED = re.compile(r"[<〈《\[【「□■○◯●▶※]|표\s*\d|[가나다라마바사아자차카타파하]\.\s|\d{1,2}\.\s")
+# A line without a mark that ends so is the end of a paragraph.
 _RUNNING = re.compile(r"(?:다|요|함|됨|임|음|짐|며|고|여|로|을|를|은|는|에|의|와|과|도|한|된|및)$")
 _SOURCE = re.compile(r"\s*(?:※|\*|주\s*[:)]|자료\s*[:]|출처)")
 
@@ -55,31 +57,31 @@ def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float) -> Lab
     above = _lines_above(glyphs, body, min(top + _FAR, ceiling))
     caption, unit = "", ""
     used: list[Line] = []
+    passed = False  # a note that stays text of the page
     edge = top
     for i, line in enumerate(above[:4]):
         value = text(line)
         reach = 2.5 if _MARKED.match(value) else 1.9
-        near = min(glyph.bottom for glyph in line) - edge <= reach * max(glyph.height for glyph in line)
-        if not near:
+        if min(glyph.bottom for glyph in line) - edge > reach * max(glyph.height for glyph in line):
             break
         if not unit and (found := unit_in(value)):
-            unit, value = found
+            unit, caption = found
             used.append(line)
             edge = max(glyph.top for glyph in line)
-            if not value:
-                continue
-        elif _SOURCE.match(value) and len(value) < 30:
+            if caption:
+                break
+            continue
+        if _SOURCE.match(value) and len(value) < 30:
             edge = max(glyph.top for glyph in line)
+            passed = True
             continue
         if line[0].y > _HEADS * height and not _SIGNED.match(value):
             break  # the page's running title
-        if is_caption(value) and not (
-            _runs_over(line, body) or (not _MARKED.match(value) and _ends_paragraph(above[i : i + 2], body))
-        ):
+        if is_caption(value) and not _is_text(above[i : i + 2], body):
             caption = value
             used.append(line)
         break
-    return Label(caption, unit or _unit_above_chart(above), _around(used))
+    return Label(caption, unit or _unit_above_chart(above), None if passed else _around(used))
 
 
 def _lines_above(glyphs: Glyphs, body: Box, ceiling: float) -> list[Line]:
@@ -106,9 +108,11 @@ def _runs_over(line: Line, body: Box) -> bool:
     return (left < body[0] - 40 or right > body[2] + 40) and middle > 25
 
 
-def _ends_paragraph(pair: Sequence[Line], body: Box) -> bool:
-    """Whether a line is the last one of a paragraph: a line as wide as the table stands close above it."""
-    if len(pair) < 2:
+def _is_text(pair: Sequence[Line], body: Box) -> bool:
+    """Whether a line, given with the one above it, is part of the text around the table."""
+    if _runs_over(pair[0], body):
+        return True
+    if len(pair) < 2 or _MARKED.match(text(pair[0])):
         return False
     line, above = pair
     close = above[0].y - line[0].y <= 1.9 * line[0].height
@@ -130,9 +134,7 @@ def unit_in(value: str) -> tuple[str, str] | None:
     """The unit in a line and what else the line says, or nothing."""
     if match := _UNIT.search(value):
         unit = match.group(1) or match.group(2)
-    elif match := _BARE_UNIT.search(value):
-        if match.start() and not value[: match.start()].endswith("  ") and match.start() > 0:
-            return None
+    elif match := _BARE_UNIT.fullmatch(value):
         unit = match.group(1)
     else:
         return None
