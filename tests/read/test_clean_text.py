@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kure_rag.read.clean import clean_text, page_warnings
+from kure_rag.read.clean import clean_line, clean_text
 
 SOUND = "연차유급휴가는 1년간 80퍼센트 이상 출근한 직원에게 준다."
 
@@ -84,38 +84,14 @@ def test_cleaning_every_single_character_twice_changes_nothing() -> None:
         assert clean_text(text) == text
 
 
-def warnings(raw: str) -> tuple[str, ...]:
-    return page_warnings(raw, clean_text(raw))
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=40))
+def test_a_line_stays_a_line(raw: str) -> None:
+    line = clean_line(raw)
+    assert "\n" not in line
+    assert clean_line(line) == line
 
 
-@pytest.mark.parametrize("raw", ["", " \r\n \u3000", "\x00\x01"])
-def test_page_without_text(raw: str) -> None:
-    assert warnings(raw) == ("no text layer",)
-
-
-def test_page_with_almost_no_text() -> None:
-    assert warnings("가" * 19) == ("almost no text",)
-    assert warnings("가" * 20) == ()
-
-
-def test_white_space_is_no_text() -> None:
-    assert warnings("가 \n" * 19) == ("almost no text",)
-
-
-@pytest.mark.parametrize(("private", "expected"), [(19, ()), (20, ("private-use characters",))])
-def test_share_of_private_use_characters(private: int, expected: tuple[str, ...]) -> None:
-    assert warnings("가" * (100 - private) + "\ue000" * private) == expected
-
-
-def test_known_glyphs_are_not_private_use() -> None:
-    assert warnings("\uf06c" * 50 + "가" * 50) == ()
-
-
-@pytest.mark.parametrize("broken", ["\x07", "\ufffd"])
-def test_share_of_broken_characters(broken: str) -> None:
-    assert warnings("가" * 96 + broken * 4) == ()
-    assert warnings("가" * 94 + broken * 6) == ("control or replacement characters",)
-
-
-def test_line_ends_and_tabs_are_not_broken_characters() -> None:
-    assert warnings("금액\t합계\r\n" * 20) == ()
+def test_letters_of_the_equation_font_are_read_in_lines_only() -> None:
+    raw = "스프레드\ue047max\ue044\ue00f\ue003\ue048\ue002\ue0f3\ue003\ue052\ue03d\ue045"
+    assert clean_line(raw) == "스프레드=max(PD+CoD,0)"
+    assert clean_text(raw) == raw

@@ -24,7 +24,7 @@ from kure_rag.errors import (
 from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.messages import Prepared
 from kure_rag.ingest.pool import PdfJob
-from kure_rag.read import ReadLimits, read_pdf
+from kure_rag.read import ReadLimits, ReadSettings, read_pdf
 from kure_rag.read.page import PageContent
 from kure_rag.read.pdfium import PdfFile
 from kure_rag.samples import sample_paths
@@ -246,7 +246,7 @@ def test_no_text_layer() -> None:
     assert "OCR" in error(drawing(3), NoTextError)
 
 
-def test_a_text_layer_of_private_characters_is_not_passed_on() -> None:
+def private_layer() -> bytes:
     data = PdfReader(io.BytesIO(pdf([["보험금을 지급하지 아니하는 사유와 면책되는 사고를 정한다."]])))
     writer = PdfWriter(clone_from=data)
     font = writer.pages[0]["/Resources"]["/Font"]  # type: ignore[index]
@@ -260,7 +260,12 @@ endcmap end end"""
         font[name].get_object()[NameObject("/ToUnicode")] = writer._add_object(stream)
     out = io.BytesIO()
     writer.write(out)
-    assert "unreadable" in error(out.getvalue(), NoTextError)
+    return out.getvalue()
+
+
+def test_a_text_layer_of_private_characters_is_not_passed_on() -> None:
+    with pytest.raises(NoTextError, match="unreadable"):
+        read_pdf(private_layer(), "약관.pdf", settings=ReadSettings(ocr="never"))
 
 
 @pytest.mark.parametrize(
@@ -275,6 +280,11 @@ def test_limits(limits: ReadLimits, what: str) -> None:
     reason = error(pdf(), ReadLimitError, limits)
     assert what in reason
     assert "split the file" in reason
+
+
+def test_a_page_with_too_many_characters_is_refused() -> None:
+    reason = error(pdf(), ReadLimitError, ReadLimits(max_page_chars=30))
+    assert "characters on page 1, over the limit of 30" in reason
 
 
 def test_limits_are_inclusive() -> None:

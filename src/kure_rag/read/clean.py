@@ -1,4 +1,4 @@
-"""Characters: one canonical spelling, and what to suspect.
+"""Characters: one canonical spelling.
 
 NFC and never NFKC, which would turn ① into 1 and ㈜ into (주). Everything else is an explicit map.
 """
@@ -37,6 +37,15 @@ _MAP: Final[dict[int, str | None]] = {
     0xF0855: "》",
     **{0xF02B1 + i: chr(0x2460 + i) for i in range(20)},
 }
+# Hancom's equation font, as its glyphs print. Other fonts use the same codes for other glyphs, so they are only mapped
+# on pages that were found readable, where private characters are few.
+_EQUATION: Final[dict[int, str]] = {
+    **{0xE000 + i: chr(ord("A") + i) for i in range(26)},
+    **{0xE0E5 + i: chr(ord("a") + i) for i in range(26)},
+    **{0xE034 + i: char for i, char in enumerate("1234567890")},
+    **dict(zip(range(0xE042, 0xE049), "%*()-=+", strict=True)),
+    0xE052: ",",
+}
 _NEWLINE = re.compile(r"\r\n?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -56,8 +65,10 @@ def clean_text(raw: str) -> str:
 
 
 def clean_line(raw: str) -> str:
-    """:func:`clean_text` for what is known to be one line: any line feed in it becomes a space."""
-    return clean_text(raw).replace("\n", " ") if needs_cleaning(raw) or "\n" in raw else raw
+    """:func:`clean_text` for one line of a readable page: any line feed in it becomes a space."""
+    if "\n" not in raw and not needs_cleaning(raw):
+        return raw
+    return clean_text(raw.translate(_EQUATION)).replace("\n", " ")
 
 
 def needs_cleaning(text: str) -> bool:
@@ -77,26 +88,3 @@ def _touched() -> NDArray[np.bool_]:
     touched[0:0x0A] = touched[0x0B:0x20] = touched[0x7F:0xA0] = touched[0xD800:0xE000] = True
     touched[[code for code in _MAP if code < 0x10000]] = True
     return touched
-
-
-def page_warnings(raw: str, text: str) -> tuple[str, ...]:
-    """Why a page's text may not be what the page shows.
-
-    Args:
-        raw: As the parser gave it.
-        text: After :func:`clean_text`.
-
-    Returns:
-        Clauses such as ``"no text layer"``; empty for a page that looks sound.
-    """
-    visible = [char for char in text if not char.isspace()]
-    if len(visible) < 20:
-        return ("no text layer",) if not visible else ("almost no text",)
-    warnings = []
-    private = sum(unicodedata.category(char) == "Co" for char in visible)
-    if private >= 0.2 * len(visible):
-        warnings.append("private-use characters")
-    broken = len(_CONTROL.findall(_NEWLINE.sub("\n", raw))) + text.count("\ufffd")
-    if broken >= 0.05 * len(visible):
-        warnings.append("control or replacement characters")
-    return tuple(warnings)

@@ -110,7 +110,8 @@ def _edges(page: Sequence[Line], height: float) -> list[tuple[int, bool]]:
 
 def _is_tab(line: Line) -> bool:
     """Whether a line is written downwards, as the names of chapters at the sides of a book's pages."""
-    return line.top - line.bottom > _UPRIGHT * (line.right - line.left) and line.table is None
+    high = line.top - line.bottom
+    return line.table is None and high > _UPRIGHT * (line.right - line.left) and high > _UPRIGHT * line.size
 
 
 def _in_band(line: Line, height: float, top: bool) -> bool:
