@@ -85,6 +85,6 @@ def _touched() -> NDArray[np.bool_]:
     import numpy as np
 
     touched = np.zeros(0x10000, bool)
-    touched[0:0x0A] = touched[0x0B:0x20] = touched[0x7F:0xA0] = touched[0xD800:0xE000] = True
+    touched[0:0x0A] = touched[0x0B:0x20] = touched[0x7F:0xA0] = touched[0xD800:0xF900] = True
     touched[[code for code in _MAP if code < 0x10000]] = True
     return touched
