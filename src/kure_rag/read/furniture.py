@@ -77,11 +77,12 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
             )
         )
 
-    tabs = Counter(line.text for page in pages for line in page if _is_tab(line))
+    upright = [{i for i, line in enumerate(page) if _is_tab(line)} for page in pages]
+    tabs = Counter(pages[p][i].text for p, page in enumerate(upright) for i in page)
     kept = []
     for p, page in enumerate(pages):
         drop = {line.at for line in seen[p] if is_furniture(p, line)}
-        drop |= {i for i, line in enumerate(page) if _is_tab(line) and tabs[line.text] >= max(often, 3)}
+        drop |= {i for i in upright[p] if tabs[page[i].text] >= max(often, 3)}
         kept.append([line for i, line in enumerate(page) if i not in drop])
     return kept
 
