@@ -45,7 +45,7 @@ MAY_KNOW: dict[str, set[str]] = {
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "chromadb": ("index/dense.py",),
     "tantivy": ("index/lexical.py",),
-    "pypdfium2": ("read/pdfium.py", "read/pdf.py"),
+    "pypdfium2": ("read/pdfium.py",),
     "pypdfium2_raw": ("read/pdfium.py",),
     "pypdf": ("read/outline.py",),
     "pdfminer": ("read/fallback.py",),

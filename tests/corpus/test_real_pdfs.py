@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from kure_rag.errors import ReadError
+from kure_rag.errors import DamagedFileError, ReadError
 from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.files import file_name
 from kure_rag.ingest.messages import Prepared
 from kure_rag.ingest.pool import PdfJob
+from kure_rag.read import ocr
+from kure_rag.tokenize import KiwiTokenizer
 from kure_rag.types import DOMAINS
 
 DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
 LAWS = 5
-SCANNED = {
-    "cid-font-no-tounicode.pdf",
-    "은행법.pdf",
-    "(제2025-79호 관련) 약물방출 PTA BALLOON 급여기준 관련 질의응답.pdf",
-}
+DAMAGED = "은행법.pdf"  # saved as text once: its text is lost
+SCAN = "(제2025-79호 관련) 약물방출 PTA BALLOON 급여기준 관련 질의응답.pdf"
+NO_MAP = "cid-font-no-tounicode.pdf"
 Answers = dict[str, Prepared | ReadError]
 
 pytestmark = [
@@ -64,11 +64,55 @@ def test_every_file_is_read_or_rejected_with_a_reason(collected: Answers, laws: 
 
 
 def test_only_the_files_without_readable_text_are_rejected(collected: Answers) -> None:
-    rejected = {name: answer.reason for name, answer in collected.items() if isinstance(answer, ReadError)}
-    assert set(rejected) == SCANNED
-    for name, reason in rejected.items():
-        assert "text layer" in reason, name
-        assert "OCR" in reason, name
+    rejected = {name: answer for name, answer in collected.items() if isinstance(answer, ReadError)}
+    assert set(rejected) == ({DAMAGED, SCAN} if ocr.available() else {DAMAGED})
+    assert isinstance(rejected[DAMAGED], DamagedFileError)
+    assert "bytes were lost" in rejected[DAMAGED].reason
+    if scan := rejected.get(SCAN):
+        assert "no text layer on any of its 4 pages" in scan.reason
+
+
+def test_a_font_without_a_character_map_is_read_by_the_second_parser(collected: Answers) -> None:
+    answer = collected[NO_MAP]
+    assert isinstance(answer, Prepared)
+    assert "The quick brown fox jumps over the lazy dog 0123456789" in answer.document.text
+    assert answer.document.pages[0].warnings == ("read by the fallback parser",)
+
+
+@pytest.mark.skipif(bool(ocr.available()), reason="OCR is not installed")
+def test_a_scan_is_recognised_and_says_so(collected: Answers) -> None:
+    answer = collected[SCAN]
+    assert isinstance(answer, Prepared)
+    assert all(page.ocr and page.warnings[0] == "recognised by OCR" for page in answer.document.pages)
+    assert "급여대상" in answer.document.text
+    assert "약물방출스텐트" in answer.document.text
+
+
+def test_digits_drawn_in_a_second_pass_return_to_their_line(collected: Answers) -> None:
+    rules = [item for item in prepared(collected) if item.document.source.startswith("경희규정")]
+    assert len(rules) >= 10
+    for item in rules:
+        text = item.document.text
+        assert re.search(r"(?m)^제1조\(목적\) ", text), item.document.source
+        assert not re.search(r"제\s+조", text), item.document.source
+
+
+def test_no_chunk_begins_or_ends_inside_a_word(collected: Answers) -> None:
+    tokenizer = KiwiTokenizer()
+    edges = torn = 0
+    for item in prepared(collected):
+        text = item.document.text
+        for chunk in (analysed.chunk for analysed in item.chunks):
+            for at in (chunk.start, chunk.end):
+                if 0 < at < len(text):
+                    edges += 1
+                    if text[at - 1].isalnum() and text[at].isalnum():
+                        line = text[text.rfind("\n", 0, at) + 1 : (text.find("\n", at) + 1 or len(text) + 1) - 1]
+                        place = at - text.rfind("\n", 0, at) - 1
+                        (sentences,) = tokenizer.sentences([line])
+                        torn += any(t.start < place < t.end for s in sentences for t in s.terms)
+    assert edges > 3_000
+    assert torn <= 0.005 * edges
 
 
 def test_every_chunk_is_where_it_says(collected: Answers, laws: Answers) -> None:

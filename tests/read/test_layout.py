@@ -130,6 +130,25 @@ def test_digits_and_brackets_drawn_in_a_second_pass_return_to_their_places(setti
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_headings_in_the_middle_above_short_lines_are_no_column(settings: ReadSettings) -> None:
+    def page(canvas: Canvas) -> None:
+        for i in range(7):
+            canvas.setFont(FONT, 11)
+            canvas.drawString(285, 790 - 60 * i, "부")
+            canvas.drawString(315, 790 - 60 * i, "칙")
+            line = f"이 규정은 20{10 + i}년 {1 + i}월 1일부터 시행한다."
+            if i == 3:  # reaches over the place where the headings begin
+                line = f"1.(시행일) 이 규정은 20{10 + i}년 {1 + i}월 1일부터 본교의 모든 대학원에서 시행하기로 한다."
+            for marks in (False, True):
+                show_some(canvas, 60, 770 - 60 * i, line, lambda char, marks=marks: (char in "0123456789().") == marks)
+
+    text = read(drawn(page), settings).text
+    kept = [line for line in text.splitlines() if line.strip()]
+    assert [squeezed(line) for line in kept[::2]] == ["부칙"] * 7
+    assert all(line.endswith("한다.") and f"20{10 + i}년" in line for i, line in enumerate(kept[1::2]))
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
 def test_a_paragraph_goes_on_over_a_page_and_its_footnote(settings: ReadSettings) -> None:
     def first(canvas: Canvas) -> None:
         lines([*LEFT, *RIGHT[:3]])(canvas)

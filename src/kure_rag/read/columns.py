@@ -14,6 +14,8 @@ _FILLED: Final = 0.6  # of a column's width that a line of text fills; the cells
 _LEAST_CHARS: Final = 8  # of a line of text
 _RUNNING: Final = 0.6  # of a column's characters that stand in lines of text; the last lines of paragraphs are short
 _IN_LINE: Final = 0.5  # of the lines of a column: so many beside lines of the next one make a table
+_BETWEEN: Final = 0.7  # of the lines of a side: so many between the lines of the other are headings above them
+_AIR: Final = 0.6  # of the size: between columns at the least
 _FAR: Final = 1.5  # times the size: what stands so far above two columns is part of neither
 _STEP: Final = 4.0  # points between the places at which a gutter is looked for
 _DEEPEST: Final = 2  # columns inside columns
@@ -80,11 +82,12 @@ def rows(pieces: Sequence[Piece]) -> list[Row]:
 def _columns(pieces: list[Piece], depth: int) -> list[list[Piece]]:
     if depth >= _DEEPEST or len(pieces) < 2 * _LEAST_ROWS:
         return [pieces]
-    gutter = _gutter(pieces)
+    lines = rows(pieces)
+    gutter = _gutter(pieces, lines)
     if gutter is None:
         return [pieces]
     out: list[list[Piece]] = []
-    for across, left, right in _bands(pieces, gutter):
+    for across, left, right in _bands(lines, gutter):
         if _side_by_side(left, right):
             above, left, right = _without_head(left, right)
             if across or above:
@@ -104,24 +107,30 @@ def _continues(some: Sequence[Piece], pieces: Sequence[Piece], gutter: float) ->
     return any(piece.left < gutter < piece.right for piece in some)
 
 
-def _bands(pieces: Sequence[Piece], gutter: float) -> list[tuple[list[Piece], list[Piece], list[Piece]]]:
-    """What stands across the gutter and, below it, what stands left and right of it; from top to bottom."""
+def _bands(lines: Sequence[Row], gutter: float) -> list[tuple[list[Piece], list[Piece], list[Piece]]]:
+    """What stands across the gutter and, below it, what stands left and right of it; from top to bottom.
+
+    A line that reaches over the gutter does so whole: some files draw its digits and brackets as pieces of their own.
+    """
     bands: list[tuple[list[Piece], list[Piece], list[Piece]]] = [([], [], [])]
-    for piece in sorted(pieces, key=lambda piece: -piece.middle):
+    for line in lines:
         across, left, right = bands[-1]
-        if piece.left < gutter < piece.right:
+        before = [piece for piece in line if piece.right <= gutter]
+        behind = [piece for piece in line if piece.left >= gutter]
+        if len(before) + len(behind) < len(line) or (
+            before and behind and behind[0].left - max(piece.right for piece in before) < _AIR * line[0].size
+        ):
             if left or right:
-                bands.append(([piece], [], []))
+                bands.append((list(line), [], []))
             else:
-                across.append(piece)
-        elif piece.right <= gutter:
-            left.append(piece)
+                across.extend(line)
         else:
-            right.append(piece)
+            left.extend(before)
+            right.extend(behind)
     return bands
 
 
-def _gutter(pieces: Sequence[Piece]) -> float | None:
+def _gutter(pieces: Sequence[Piece], lines: Sequence[Row]) -> float | None:
     """Where the widest run of columns is parted, if the page has columns."""
     import numpy as np
 
@@ -133,7 +142,7 @@ def _gutter(pieces: Sequence[Piece]) -> float | None:
         before, behind = int((sides[:, 1] <= x).sum()), int((sides[:, 0] >= x).sum())
         if min(before, behind) < _LEAST_ROWS:
             continue
-        count = sum(_side_by_side(a, b) for _, a, b in _bands(pieces, x))
+        count = sum(_side_by_side(a, b) for _, a, b in _bands(lines, x))
         if count > most:
             best, most = x, count
     return best
@@ -164,10 +173,12 @@ def _side_by_side(left: Sequence[Piece], right: Sequence[Piece]) -> int:
     if high - low < 0.4 * min(_top(left) - _bottom(left), _top(right) - _bottom(right)):
         return 0
     air = min(piece.left for piece in right) - max(piece.right for piece in left)
-    if air < 0.6 * min(left[0].size, right[0].size):
+    if air < _AIR * min(left[0].size, right[0].size):
         return 0
     sides = (_text(left), _text(right))
-    return sum(sides) if all(sides) or (any(sides) and not _in_line(left, right)) else 0
+    if all(sides):
+        return sum(sides)
+    return sum(sides) if any(sides) and not _in_line(left, right) and not _in_gaps(left, right) else 0
 
 
 def _text(pieces: Sequence[Piece]) -> int:
@@ -193,6 +204,16 @@ def _in_line(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
         for one in a
     )
     return beside >= _IN_LINE * len(a)
+
+
+def _in_gaps(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
+    """Whether most lines of the side with fewer stand between lines of the other, as headings in the middle do."""
+    a, b = (rows(side) for side in (left, right))
+    if len(a) > len(b):
+        a, b = b, a
+    spans = [(_bottom(row), _top(row)) for row in b]
+    between = sum(all(_top(row) <= low or _bottom(row) >= high for low, high in spans) for row in a)
+    return between >= _BETWEEN * len(a)
 
 
 def _bottom(pieces: Sequence[Piece]) -> float:

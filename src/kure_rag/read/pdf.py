@@ -77,7 +77,14 @@ def read_pdf(
         sheets = _sheets(pdf, data, source, settings, limits, on_page)
         stored, outline = pdf.stored_title(), pdf.outline()
     _check_readable(sheets, data, source, settings)
-    title = find_title(sheets[0].lines, height=sheets[0].height, stored=stored, outline=outline, source=source)
+    title = find_title(
+        sheets[0].lines,
+        height=sheets[0].height,
+        stored=stored,
+        outline=outline,
+        source=source,
+        recognised=RECOGNISED in sheets[0].warnings,
+    )
     kept = drop_furniture([sheet.lines for sheet in sheets], [sheet.height for sheet in sheets])
     restore_circled(line for page in kept for line in page)
     spacer = informed([line.text for page in kept for line in page], space_at) if space_at else None
@@ -176,9 +183,9 @@ def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settin
         return []
     tables: list[FoundTable] = []
     if settings.tables:
-        from kure_rag.read.tables import find_tables
+        from kure_rag.read.tables import find_tables, outermost
 
-        tables = find_tables(content)
+        tables = outermost(find_tables(content))
     lines = page_lines(content, tables)
     if lines is None:
         lines = page_lines(pdf.page(content.number, boxes=True, rules=False)) or []

@@ -344,10 +344,11 @@ def _edges(item: Any, matrix: _Matrix, left: list[int]) -> Iterator[tuple[float,
                 yield middle_x, y0, middle_x, y1
             continue
         for (ax, ay), (bx, by) in pairwise(points):
-            if abs(ay - by) <= _STRAIGHT < abs(ax - bx):
+            # The longer way counts: dotted rules are strokes of half a point.
+            if abs(ay - by) <= min(_STRAIGHT, abs(ax - bx)):
                 y = (ay + by) / 2
                 yield min(ax, bx), y, max(ax, bx), y
-            elif abs(ax - bx) <= _STRAIGHT < abs(ay - by):
+            elif abs(ax - bx) <= min(_STRAIGHT, abs(ay - by)):
                 x = (ax + bx) / 2
                 yield x, min(ay, by), x, max(ay, by)
 

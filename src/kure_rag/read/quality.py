@@ -49,9 +49,9 @@ _SYLLABLES: Final = (
     "캠옆젊좀벗옥밭짐갑셀김잃씬뢰얀듯척찍훨킹쉽휘랫펜몬읽탐딸덜렀륙즌롤옵틱걷낙옷캔셨끄냥랍힌훌튼잉럴샤캘콤뜨곡혜흔텐탑큼렵닐붕촌걱륭톡겁늦딕묘팬샌곱쥐낼꺼돕욱뮤힐몸괄콩윌빙끔봄쓴녁컬넌숍폼켈슷겼넬삶랄맡겸"
     "줍뇌멀땅닉봐긍젤넓갱졸궁냉곧꿈끗픈겪듣럭둥롱롯펠탕섰펀윤섭랙릇멈흡웰뭐젠컵쁜뭔봤켄웅윈멋썰옮므쿨얘썼섯깊똑렛냄겐뤄곰숭쓸렬쁘렘찮촬쌍꽃닝캡묵됨닙셰앨밴튜맛빅껍닫뒷묻툼콥렴헨쇠딜셜깝펄짝낚괜룰싫밍쫓즘씩"
 )
-_COMMON: Final = frozenset(_SYLLABLES[:400])
-_KNOWN: Final = frozenset(_SYLLABLES)
-_COMMON_LEAST: Final = 0.65  # share of _COMMON among a page's Hangul
+COMMON: Final = frozenset(_SYLLABLES[:400])
+KNOWN: Final = frozenset(_SYLLABLES)
+_COMMON_LEAST: Final = 0.65  # share of COMMON among a page's Hangul
 
 _USUAL_FINALS: Final = frozenset((0, 1, 4, 8, 16, 17, 19, 20, 21))  # none ㄱ ㄴ ㄹ ㅁ ㅂ ㅅ ㅆ ㅇ
 
@@ -128,7 +128,7 @@ def _faults(raw: str, text: str, visible: str) -> tuple[str, ...]:
         found.append(WRONG_MAP)
     if _lacks_common(hangul) or _is_soup(visible, odd) or _is_cipher(text, counts, sum(hangul.values())):
         found.append(UNLIKE_KOREAN)
-    if not found and (odd or not hangul.keys() <= _KNOWN) and _garbled_share(text) >= 0.1:
+    if not found and (odd or not hangul.keys() <= KNOWN) and _garbled_share(text) >= 0.1:
         found.append(PARTLY)
     return tuple(found)
 
@@ -226,7 +226,7 @@ def _has_wrong_finals(hangul: _Counts) -> bool:
 
 def _lacks_common(hangul: _Counts) -> bool:
     total = sum(hangul.values())
-    return total >= 30 and sum(count for char, count in hangul.items() if char in _COMMON) < _COMMON_LEAST * total
+    return total >= 30 and sum(count for char, count in hangul.items() if char in COMMON) < _COMMON_LEAST * total
 
 
 def _is_soup(visible: str, odd: _Counts) -> bool:

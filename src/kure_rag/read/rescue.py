@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -55,8 +54,8 @@ def _kinds() -> NDArray[np.uint8]:
     import numpy as np
 
     kinds = np.full(0x10000, 3, np.uint8)
-    kinds[[ord(char) for char in quality._KNOWN]] = 1
-    kinds[[ord(char) for char in quality._COMMON]] = 0
+    kinds[[ord(char) for char in quality.KNOWN]] = 1
+    kinds[[ord(char) for char in quality.COMMON]] = 0
     kinds[[ord(char) for char in "\r\n \u00a0\u3000"]] = 4
     marks = "0123456789.,()[]:/%-~“”‘’「」『』ㆍ·①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮<>"
     letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -96,7 +95,7 @@ def rescue(
         The best reading of each page by its number, and what is still wrong with it.
     """
     found = {content.number: (content, warnings) for content, warnings in readings}
-    if settings.fallback and importlib.util.find_spec("pdfminer"):
+    if settings.fallback:
         _reread(data, found)
     if settings.ocr != "never" and not ocr.available():
         for number, (content, warnings) in found.items():
@@ -120,8 +119,12 @@ def _recognised(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], m
     read = ocr.recognise(image, width=content.width, height=content.height, max_seconds=max_seconds)
     if not read.finished:
         return content, (*warnings, UNFINISHED)
-    again = ocr.page_content(content.number, content.width, content.height, read.lines)
+    if quality.is_unreadable(warnings):
+        again = ocr.page_content(content.number, content.width, content.height, read.lines)
+    else:
+        again = ocr.completed(pdf.page(content.number, boxes=True, rules=False), read.lines)
     if len("".join(again.text.split())) <= len("".join(content.text.split())) and not quality.is_unreadable(warnings):
         return content, warnings  # the picture says no more than the text layer
     noted = (ocr.LOW_CONFIDENCE,) if read.dropped else ()
-    return again, (RECOGNISED, *noted)
+    still = [warning for warning in quality.judge(again, clean_text(again.text)) if quality.is_unreadable((warning,))]
+    return again, (RECOGNISED, *noted, *still)

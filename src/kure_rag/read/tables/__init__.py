@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kure_rag.read.tables.find import find_tables
+from kure_rag.read.tables.find import find_tables, outermost
 from kure_rag.read.tables.join import join_continued
 from kure_rag.read.tables.render import render_pieces
 from kure_rag.read.tables.wrapped import joined_cells
 
-__all__ = ["find_tables", "join_continued", "joined_cells", "render_pieces"]
+__all__ = ["find_tables", "join_continued", "joined_cells", "outermost", "render_pieces"]

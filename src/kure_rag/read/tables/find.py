@@ -68,6 +68,14 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+def outermost(tables: Sequence[FoundTable]) -> list[FoundTable]:
+    """The tables that are in no cell of another: a page's text says each thing once.
+
+    What a table inside a cell says is said by the cell, a line for each of its rows.
+    """
+    return [one for one in tables if not any(other is not one and _is_inside(one.box, other.body) for other in tables)]
+
+
 def _is_inside(inner: Box, outer: Box) -> bool:
     return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
