@@ -105,7 +105,8 @@ def test_answers_come_in_the_order_of_the_jobs(shared: WorkerPool, tmp_path: Pat
     for job, answer in answers:
         if isinstance(answer, Prepared):
             assert answer.document.source == job.name
-            assert all(len(item.chunk.text) <= 300 for item in answer.chunks)  # the settings arrived
+            # The settings arrived; a piece of a table is as long as the reader made it.
+            assert all(len(item.chunk.text) <= 300 for item in answer.chunks if item.chunk.kind != "table")
             assert all(item.terms for item in answer.chunks)
         else:
             assert answer.source == job.name
@@ -255,6 +256,30 @@ WHOLE = Whole()
         ((_, answer),) = pool.prepare([PdfJob(SAMPLES[0], "하나.pdf")])
     assert isinstance(answer, Prepared)
     assert [item.chunk.kind for item in answer.chunks] == ["whole"]
+
+
+def test_an_error_that_nobody_foresaw_is_named_and_the_child_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_profile_here.py").write_text(
+        """
+class Broken:
+    name = "broken"
+    version = "1"
+    def passages(self, document, sentences, settings):
+        raise KeyError("조문")
+BROKEN = Broken()
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with WorkerPool(workers=1, chunks=ChunkSettings(profile="broken_profile_here:BROKEN")) as pool:
+        ((_, answer),) = pool.prepare([PdfJob(SAMPLES[0], "하나.pdf")])
+        before = pid(pool)
+        assert isinstance(one(pool, SHORT), list)
+        assert pid(pool) == before
+    assert isinstance(answer, ReadError)
+    assert answer.reason == "cannot be read (KeyError: '조문'); re-save it in a PDF reader"
 
 
 def test_an_unknown_profile_is_the_callers_error_at_once() -> None:

@@ -6,6 +6,7 @@ A child that dies or takes too long costs its one job; the next job gets a fresh
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -30,6 +31,7 @@ from kure_rag.types import Domain
 
 _log = logging.getLogger(__name__)
 _START_SECONDS: Final = 120.0
+_LAST_WORDS: Final = 5.0  # seconds for a child that closed its pipe to be gone
 _STOPPED: Final = "not read: the run was stopped"
 
 
@@ -114,6 +116,8 @@ class _Child:
             if "error" in answer:
                 raise to_error(answer)
             return answer
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_LAST_WORDS)  # how it ended by itself, not how we end it
         self.stop()
         where = f"page {clock.page}" if clock.page else "the file"
         if clock.late:

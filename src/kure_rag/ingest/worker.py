@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 from kure_rag.chunk import ChunkSettings, chunk_document
 from kure_rag.errors import ReadError, ReadLimitError
 from kure_rag.ingest.messages import Prepared, from_error, from_prepared, receive, send
-from kure_rag.read import ReadLimits, ReadSettings, read_pdf
+from kure_rag.read import ReadLimits, ReadSettings, ocr, read_pdf
 from kure_rag.tokenize import KiwiTokenizer
 
 _KIWI: Final = 2**30  # bytes of address space that the morphological analyser may take on top
@@ -38,6 +38,8 @@ def main() -> int:
     limits = ReadLimits(**settings["limits"])
     chunks = ChunkSettings(**settings["chunks"])
     read = ReadSettings(**settings["read"])
+    if read.ocr != "never" and not ocr.available():
+        ocr.load()  # its libraries are no part of what a file may take
     _limit_memory(limits.max_memory + _KIWI)
     tokenizer = KiwiTokenizer()
     tokenizer.terms("준비")  # the seconds it takes to load are not the first file's
@@ -68,6 +70,9 @@ def _serve(jobs: IO[bytes], out: IO[bytes], shared: _Job) -> None:
             answer = from_error(ReadLimitError(str(job["name"]), f"needs more than {mebibytes} MiB; split the file"))
         except RecursionError:
             answer = from_error(ReadLimitError(str(job["name"]), "nested too deeply; re-save it in a PDF reader"))
+        except Exception as error:  # noqa: BLE001 - broken files break libraries in ways that nobody can list
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            answer = from_error(ReadError(str(job["name"]), f"cannot be read ({what}); re-save it in a PDF reader"))
         _alarm(0)
         send(out, answer)
 
@@ -96,7 +101,6 @@ def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
         on_page=lambda number: send(out, {"page": number}),
     )
     document = replace(document, metadata={**document.metadata, "modified": modified})
-    send(out, {"page": 0})
     try:
         chunks = chunk_document(document, shared.tokenizer, shared.chunks, terms=bool(job["terms"]))
     except ValueError as error:  # a profile of the user's own

@@ -95,6 +95,11 @@ def available() -> str:
     return ""
 
 
+def load() -> None:
+    """Brings Tesseract's libraries into the process."""
+    import tesserocr  # noqa: F401 - that is what is wanted of it
+
+
 def recognise(image: Image, *, width: float, height: float, max_seconds: float = 60.0) -> Recognised:
     """Reads a picture of a page.
 

@@ -61,7 +61,7 @@ def read_pdf(
         settings: Defaults to :class:`ReadSettings`.
         limits: Defaults to :class:`ReadLimits`.
         space_at: Decides spaces at broken lines, see :func:`kure_rag.read.lines.join_lines`; without it none is put.
-        on_page: Called with each page's 1-based number before it is parsed.
+        on_page: Called with each page's 1-based number before it is parsed, and with 0 when all are.
 
     Raises:
         UnsupportedFileError: Not a PDF.
@@ -76,6 +76,8 @@ def read_pdf(
     with PdfFile(data, source) as pdf:
         sheets = _sheets(pdf, data, source, settings, limits, on_page)
         stored, outline = pdf.stored_title(), pdf.outline()
+    if on_page is not None:
+        on_page(0)
     _check_readable(sheets, data, source, settings)
     title = find_title(
         sheets[0].lines,

@@ -50,6 +50,9 @@ class Searcher:
     ) -> list[list[Hit]]:
         """The best chunks for each query.
 
+        A heading that stands alone (``kind`` ``heading``, such as 제1장 총칙) answers nothing: it is found only by a
+        filter that names ``kind``.
+
         Args:
             queries: In any language; Korean is what the keyword leg analyses.
             k: Hits for each query, at most.
@@ -84,8 +87,15 @@ class Searcher:
                 if mode == "hybrid" and vectors is not None:
                     _score_missing(catalog, vectors[i], said)
                 scores = fusion.fuse(said) if mode == "hybrid" else {row: s[mode].score for row, s in said.items()}
-                out.append(_hits(catalog, scores, said, k, visible))
+                out.append(_hits(catalog, scores, said, k, visible, headings=_names_kind(where)))
         return out
+
+
+def _names_kind(where: Any) -> bool:
+    """Whether a filter says anything of the kind of chunks."""
+    if isinstance(where, Mapping):
+        return any(key == "kind" or _names_kind(value) for key, value in where.items())
+    return isinstance(where, list | tuple) and any(map(_names_kind, where))
 
 
 def _check(queries: Sequence[str], k: int, mode: str) -> None:
@@ -140,7 +150,13 @@ def _score_missing(catalog: Catalog, vector: npt.NDArray[np.float32], said: dict
 
 
 def _hits(
-    catalog: Catalog, scores: Mapping[int, float], said: Mapping[int, Mapping[str, Leg]], k: int, visible: int
+    catalog: Catalog,
+    scores: Mapping[int, float],
+    said: Mapping[int, Mapping[str, Leg]],
+    k: int,
+    visible: int,
+    *,
+    headings: bool,
 ) -> list[Hit]:
     ids = catalog.ids([row for row, score in scores.items() if score > 0])  # a score of zero is no hit
     order = sorted(ids, key=lambda row: (-scores[row], ids[row]))
@@ -149,7 +165,9 @@ def _hits(
         part = order[i : i + 2 * k]
         found = catalog.fetch(part, visible)
         for row in part:
-            if (item := found.get(row)) is not None and len(hits) < k:
+            if (item := found.get(row)) is None or (item.chunk.kind == "heading" and not headings):
+                continue
+            if len(hits) < k:
                 hits.append(
                     Hit(item.chunk, item.source, item.title, item.domain, scores[row], len(hits) + 1, dict(said[row]))
                 )
