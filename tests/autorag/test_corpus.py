@@ -11,7 +11,7 @@ import pytest
 from autorag_support import add_document
 
 from kure_rag import KureIndex
-from kure_rag.autorag import BadRow, add_autorag, export_index, read_autorag
+from kure_rag.autorag import BadRow, add_autorag, export_index, make_questions, read_autorag
 from kure_rag.errors import CorpusFormatError, SourceNotFoundError
 from kure_rag.ingest import IngestRow
 from kure_rag.read import Record
@@ -74,18 +74,75 @@ def test_an_export_comes_back_as_it_was(index: KureIndex, fresh: KureIndex, tmp_
         assert add_autorag(fresh, tmp_path / "corpus.parquet", workers=1).counts()["unchanged"] == len(before)
 
 
-def test_an_export_of_an_import_has_the_same_passages(index: KureIndex, fresh: KureIndex, tmp_path: Path) -> None:
+def places_fit(folder: Path) -> bool:
+    parsed, corpus = (pq.read_table(folder / f"{name}.parquet").to_pylist() for name in ("parsed", "corpus"))
+    pages = {(row["path"], row["page"]): row["texts"] for row in parsed}
+    assert len(pages) == len(parsed), "two rows of one page"
+    return all(
+        pages[row["path"], row["metadata"]["page"]][row["start_end_idx"][0] : row["start_end_idx"][1] + 1]
+        == row["contents"]
+        for row in corpus
+    )
+
+
+def test_an_export_of_an_import_is_the_same_corpus(index: KureIndex, fresh: KureIndex, tmp_path: Path) -> None:
     export_index(index, tmp_path / "first")
     with fresh:
         add_autorag(fresh, tmp_path / "first" / "corpus.parquet", workers=1)
-        export_index(fresh, tmp_path / "second")
+        report = export_index(fresh, tmp_path / "second")
+        make_questions(fresh, tmp_path / "qa")
     first, second = (pq.read_table(tmp_path / name / "corpus.parquet").to_pylist() for name in ("first", "second"))
 
-    def shown(row: dict[str, Any]) -> tuple[Any, ...]:
-        kept = ("page", "pages", "path", "breadcrumb", "last_modified_datetime")
-        return (row["contents"], row["path"], *(str(row["metadata"][key]) for key in kept))
+    def shown(row: dict[str, Any]) -> dict[str, Any]:
+        metadata = {key: value for key, value in row["metadata"].items() if key != "kure_rag"}
+        return {key: row[key] for key in ("doc_id", "contents", "path")} | metadata
 
-    assert sorted(map(shown, first)) == sorted(map(shown, second))
+    assert list(map(shown, first)) == list(map(shown, second))
+    assert any(row["metadata"]["prev_id"] for row in second)
+    assert (report.rebuilt, report.renamed) == (4, 0)
+    assert places_fit(tmp_path / "second")
+    asked = pq.read_table(tmp_path / "qa" / "qa.parquet").to_pylist()
+    wanted = {id_ for row in asked for ids in row["retrieval_gt"] for id_ in ids}
+    assert wanted
+    assert wanted <= {row["doc_id"] for row in first}
+
+
+def test_doc_ids_that_cannot_be_kept_are_counted(fresh: KureIndex, tmp_path: Path) -> None:
+    summer = [autorag_row("둘째", "여름에는 한 시간 일찍 문을 연다."), autorag_row("셋째", "쉬는 시간은 같다.")]
+    path = write(tmp_path / "summer.parquet", summer)
+    winter = autorag_row("둘째", "겨울에는 한 시간 늦게 문을 연다.")
+    with fresh:
+        document = add_document(fresh, "규정.pdf", ["낮에는 창구를 연다."], ["낮에는 창구를 연다."])
+        taken = fresh.chunks(document.id)[0].id
+        add_autorag(fresh, path, workers=1)
+        add_autorag(
+            fresh, write(tmp_path / "winter.parquet", [winter, autorag_row(taken, "저녁에는 닫는다.")]), workers=1
+        )
+        # Not an import: a record of another corpus, whatever its metadata say.
+        fresh.add_records([Record("안내", "안내", "안내대는 일 층에 있다.", {"doc_id": "남의 것"})], workers=1)
+        report = export_index(fresh, tmp_path / "out")
+    corpus = {row["contents"]: row for row in pq.read_table(tmp_path / "out" / "corpus.parquet").to_pylist()}
+    ids = [row["doc_id"] for row in corpus.values()]
+    assert len(ids) == len(set(ids)) == 6
+    assert report.renamed == 3
+    assert corpus["낮에는 창구를 연다."]["doc_id"] == taken
+    assert corpus["쉬는 시간은 같다."]["doc_id"] == "셋째"
+    assert not {"둘째", "남의 것"} & set(ids)
+    # A link to an id that two passages have would be a guess.
+    assert corpus["쉬는 시간은 같다."]["metadata"]["next_id"] is None
+    assert places_fit(tmp_path / "out")
+
+
+def test_links_that_form_a_ring_or_lead_nowhere_do_no_harm(fresh: KureIndex, tmp_path: Path) -> None:
+    rows = [autorag_row(name, f"{name} 조항의 글이다.") for name in ("하나", "둘", "셋")]
+    for row, following in zip(rows, ("둘", "하나", "없음"), strict=True):
+        row["metadata"]["next_id"] = following
+    with fresh:
+        add_autorag(fresh, write(tmp_path / "c.parquet", rows), workers=1)
+        export_index(fresh, tmp_path / "out")
+    found = {row["doc_id"]: row for row in pq.read_table(tmp_path / "out" / "corpus.parquet").to_pylist()}
+    assert {name: row["metadata"]["next_id"] for name, row in found.items()} == {"하나": "둘", "둘": "하나", "셋": None}
+    assert places_fit(tmp_path / "out")
 
 
 def test_a_file_of_autorags_own(fresh: KureIndex, tmp_path: Path) -> None:

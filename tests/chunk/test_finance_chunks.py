@@ -117,3 +117,62 @@ def test_names_after_a_symbol_are_siblings() -> None:
         report("▶ 펀드개요\n주식형 펀드입니다.\n▶ 기타 안내\n궁금하면 전화하세요.\n▶ 운용성과\n1.2퍼센트 올랐습니다.")
     )
     assert [chunk.breadcrumb[1:] for chunk in chunks] == [("▶ 펀드개요",), ("▶ 기타 안내",), ("▶ 운용성과",)]
+
+
+SAID = "당분기말 현재 잔액은 전기말보다 늘었으며 공정가치는 장부금액과 같습니다."
+
+
+def notes(*lines: str) -> list[tuple[tuple[str, ...], str | None]]:
+    """Where each passage stands and its note; every line has a sentence under it."""
+    chunks = cut(report("\n".join(f"{line}\n{SAID}" for line in lines)))
+    return [(chunk.breadcrumb[1:], chunk.metadata.get("note")) for chunk in chunks]
+
+
+@pytest.mark.parametrize("printed", ["주석 {}. {}", "주석 {} - {} (연결)", "주석{}: {}", "[주석 {}] {}"])
+def test_notes_that_say_that_they_are_notes(printed: str) -> None:
+    first, second = printed.format(1, "일반사항"), printed.format(2, "매출채권")
+    finance, parent = "III. 재무에 관한 사항", "3. 연결재무제표 주석"
+    found = notes(finance, parent, first, "(1) 회사의 개요", second, "(1) 내역", "4. 재무제표", "5. 배당에 관한 사항")
+    assert found == [
+        ((finance,), None),
+        ((finance, parent), None),
+        ((finance, parent, first), first),
+        ((finance, parent, first, "(1) 회사의 개요"), first),
+        ((finance, parent, second), second),
+        ((finance, parent, second, "(1) 내역"), second),
+        ((finance, "4. 재무제표"), None),
+        ((finance, "5. 배당에 관한 사항"), None),
+    ]
+
+
+def test_notes_of_one_count_printed_in_two_ways() -> None:
+    found = notes("3. 주석", "1. 일반사항", "2. 작성기준", "주석 3. 매출채권", "4. 우발부채", "4. 재무제표")
+    assert [note for _, note in found] == [None, "1. 일반사항", "2. 작성기준", "주석 3. 매출채권", "4. 우발부채", None]
+
+
+def test_numbers_inside_a_note_are_part_of_it() -> None:
+    lines = ("주석 1. 차입금", "1. 단기차입금", "2. 장기차입금", "주석 2. 사채", "1. 발행 내역")
+    found = notes("3. 주석", *lines, "4. 배당에 관한 사항", "5. 자본금")
+    first, second = "주석 1. 차입금", "주석 2. 사채"
+    assert [note for _, note in found] == [None, first, first, first, second, second, None, None]
+    assert found[3][0] == ("3. 주석", first, "2. 장기차입금")
+
+
+def test_notes_under_a_heading_without_a_number() -> None:
+    found = notes("재무상태표", "주석", "1. 일반사항", "2. 현금흐름표", "가. 내역", "주석 3. 차입금")
+    assert [note for _, note in found] == [
+        None,
+        None,
+        "1. 일반사항",
+        "2. 현금흐름표",
+        "2. 현금흐름표",
+        "주석 3. 차입금",
+    ]
+    assert found[4][0] == ("주석", "2. 현금흐름표", "가. 내역")
+
+
+def test_what_is_no_note_is_not_cited_as_one() -> None:
+    assert [note for _, note in notes("3. 주석", "(1) 내역", "가. 변동")] == [None, None, None]
+    assert [note for _, note in notes("1. 실적", "주석 1: 비경상 항목 제외", "2. 전망")] == [None, None]
+    text = f"3. 주석\n주석 1. 매출채권\n{SAID} 자세한 내역은\n주석 2. 차입금 참조\n{SAID}"
+    assert {chunk.metadata.get("note") for chunk in cut(report(text))} == {"주석 1. 매출채권"}

@@ -1,5 +1,7 @@
 """Judgments: sections, court, case and date, numbered reasons, what they cite."""
 
+import pytest
+
 from kure_rag.chunk import ChunkSettings, chunk_document
 from kure_rag.tokenize import WhitespaceTokenizer
 from kure_rag.types import Chunk, Document
@@ -124,3 +126,39 @@ def test_two_judgments_in_one_document() -> None:
 def test_a_statute_that_speaks_of_reasons_is_no_judgment() -> None:
     text = "제1조(이유) 이 규칙은 판결서의 주문과 이유를 적는 방법을 정한다.\n제2조(주문) 주문은 짧게 적는다.\n"
     assert [c.kind for c in cut(text)] == ["article", "article"]
+
+
+HEADS_WITH_THE_JUDGMENT_BELOW = {
+    "spelled out": "대법원\n제3부\n판결\n사건 2024다101234 보증금\n원고, 상고인 갑\n"
+    "원심판결 부산고등법원 2023. 11. 2. 선고 2022나50123 판결\n판결선고 2024. 6. 13.\n",
+    "spaced": "대 법 원\n판 결\n사 건  2024다101234 보증금\n"
+    "원 심 판 결  부산고등법원 2023. 11. 2. 선고 2022나50123 판결\n판 결 선 고  2024. 6. 13.\n",
+    "on the next line": "대법원 제3부\n판결\n사건 2024다101234 보증금\n원심판결\n"
+    "부산고등법원 2023. 11. 2. 선고 2022나50123 판결\n선고 2024. 6. 13.\n",
+    "sent back": "대법원\n판결\n사건 2024다101234 보증금\n환송판결 대법원 2021. 1. 14. 선고 2020다9999 판결\n"
+    "원심판결 부산고등법원 2023. 11. 2. 선고 2022나50123 판결\n판결선고 2024. 6. 13.\n",
+    "without a word before it": "대법원\n판결\n사건 2024다101234 보증금\n"
+    "부산고등법원 2023. 11. 2. 선고 2022나50123 판결\n판결선고 2024. 6. 13.\n",
+}
+
+
+@pytest.mark.parametrize("head", HEADS_WITH_THE_JUDGMENT_BELOW.values(), ids=HEADS_WITH_THE_JUDGMENT_BELOW.keys())
+def test_a_judgment_is_never_cited_as_the_one_it_reviews(head: str) -> None:
+    chunks = cut(f"{head}주문\n상고를 기각한다.\n이유\n상고이유를 본다.\n1. 원심은 옳다.\n")
+    assert {(c.metadata["court"], c.metadata["case"], c.metadata["date"]) for c in chunks} == {
+        ("대법원", "2024다101234", "2024.6.13")
+    }
+    assert {c.breadcrumb[1] for c in chunks} == {"대법원 2024다101234"}
+    assert "2022나50123" in chunks[0].metadata["cases"]
+
+
+def test_without_its_own_number_a_judgment_has_none_rather_than_that_of_the_court_below() -> None:
+    text = "판결\n원심판결 부산고등법원 2023. 11. 2. 선고 2022나50123 판결\n주문\n상고를 기각한다.\n이유\n옳다.\n"
+    for chunk in cut(text):
+        assert not {"court", "case", "date"} & set(chunk.metadata)
+
+
+def test_a_judgment_named_on_a_line_of_its_own_among_the_sections_begins_no_other_one() -> None:
+    text = SUPREME.replace("【참조판례】\n[1] ", "【참조판례】\n").replace(" 판결(공2010상, 777)", " 판결")
+    text = text.replace("【원심판결】 ", "【원심판결】\n")
+    assert {c.metadata["case"] for c in cut(text)} == {"2019다12345,12346"}

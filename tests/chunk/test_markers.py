@@ -31,6 +31,12 @@ from kure_rag.chunk.markers import find_marker
         ("주: 1) 월말 기준", "note", 0),
         ("자료 : 한국은행", "note", 0),
         ("01 / 전자송달서류의 철회", "bar", 1),
+        ("주석 3. 매출채권", "statement", 3),
+        ("주석 12 - 차입금 (연결)", "statement", 12),
+        ("[주석 2] 재고자산", "statement", 2),
+        ("제2호 의안: 이사 선임의 건", "agenda1", 2),
+        ("제1-2호 의안 : 사내이사 선임의 건", "agenda2", 2),
+        ("의안 제3호. 정관 변경의 건", "agenda1", 3),
     ],
 )
 def test_marks(line: str, style: str, number: int) -> None:
@@ -53,6 +59,11 @@ def test_marks(line: str, style: str, number: int) -> None:
         "3.5%",
         "V.",
         "1.5",
+        "주석 3에 있습니다",
+        "(주석 3 참조)",
+        "제1호 의안은 원안대로 가결하다.",
+        "제1호 서식",
+        "안건을 심의하다.",
     ],
 )
 def test_no_marks(line: str) -> None:

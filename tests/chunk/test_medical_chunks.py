@@ -105,7 +105,7 @@ def test_without_a_product_line_the_first_line_or_the_title_names_it() -> None:
         cut(f"일반의약품\n두레캡슐 20mg(에스오메프라졸)\n{body}")[-1].metadata["product"]
         == "두레캡슐 20mg(에스오메프라졸)"
     )
-    assert cut(body, title="두레정 설명서")[-1].metadata["product"] == "두레정 설명서"
+    assert cut(body, title="두레정 설명서")[-1].metadata["product"] == "두레정"
 
 
 def test_numbered_sections_of_a_label_with_numbered_precautions() -> None:

@@ -61,7 +61,8 @@ def test_unknown_private_use_glyphs_stay_to_be_counted(glyph: str) -> None:
         ("첫째 줄\u2028둘째 줄\u2029셋째 줄", "첫째 줄\n둘째 줄\n셋째 줄"),
         ("구분\t금액", "구분 금액"),
         ("보\x00험\x07료\x1f의\x7f 납\x85입", "보험료의 납입"),
-        ("보\u00ad험\u200b료\ufeff\ufffe", "보험료"),
+        ("보\u00ad험\u200b료\ufeff", "보험료"),
+        ("코로나\ufffe", "코로나-"),
         ("보험\ud800료\udfff", "보험\ufffd료\ufffd"),
     ],
 )

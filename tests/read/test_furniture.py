@@ -47,15 +47,19 @@ def on_pages(*pages: Sequence[tuple[str, float]]) -> list[list[str]]:
         ["새여울재단 취업규정"] * 4,
     ],
 )
-def test_titles_and_page_numbers_leave(bottoms: list[str]) -> None:
-    assert drop_furniture(dressed(["새여울재단  규정집"] * 4, bottoms)) == BODY
+def test_titles_stay_on_the_first_page_and_page_numbers_on_none(bottoms: list[str]) -> None:
+    kept = drop_furniture(dressed(["새여울재단  규정집"] * 4, bottoms))
+    said = [bottoms[0]] if any("가" <= char <= "힣" for char in bottoms[0]) and bottoms[0] != "5쪽" else []
+    assert kept == [["새여울재단  규정집", *BODY[0], *said], *BODY[1:]]
 
 
 def test_title_on_every_other_page_leaves() -> None:
     pages = dressed(["규정집", "새여울재단", "규정집", "새여울재단"], ["1", "2", "3", "4"])
     assert [page[-1] for page in drop_furniture(pages)] == [body[-1] for body in BODY]
     pages = [*pages, *pages, *pages]
-    assert not {"규정집", "새여울재단"} & {line for page in drop_furniture(pages) for line in page}
+    kept = drop_furniture(pages)
+    assert [page[0] for page in kept[:2]] == ["규정집", "새여울재단"]
+    assert not {"규정집", "새여울재단"} & {line for page in kept[2:] for line in page}
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -90,7 +94,7 @@ def test_rows_of_figures_above_a_page_number_stay() -> None:
 
 def test_a_huge_number_is_no_page_number() -> None:
     pages = dressed(["9" * 5000] * 4, ["1", "2", "3", "4"])
-    assert drop_furniture(pages) == BODY
+    assert drop_furniture(pages)[1:] == BODY[1:]
 
 
 LINE = st.text("가나다 라1.23-", max_size=8)
@@ -129,7 +133,53 @@ def test_a_number_inside_a_page_stays() -> None:
     assert on_pages(page) == [["출장비 한도", "1", "만원"]]
 
 
-def test_a_title_at_one_place_of_two_pages_leaves_and_the_same_words_below_stay() -> None:
+def test_a_title_at_one_place_of_two_pages_stays_out_of_the_text_beside_it() -> None:
     first = [("여비 규정", 805.0), ("여비 규정", 740.0), ("제1조(목적) 여비를 정한다.", 700.0)]
     second = [("여비 규정", 805.5), ("제2조(숙박비) 실비로 한다.", 740.0)]
-    assert on_pages(first, second) == [["여비 규정", "제1조(목적) 여비를 정한다."], ["제2조(숙박비) 실비로 한다."]]
+    pages = [[placed(*line) for line in page] for page in (first, second)]
+    assert furniture.drop_furniture(pages, [842.0, 842.0]) == pages
+    assert [[line.worn for line in page] for page in pages] == [[True, False, False], [True, False]]
+
+
+def test_a_title_leaves_all_pages_where_the_text_says_it_too() -> None:
+    bodies = [[("여비 규정", 700.0), (body[0], 660.0)] for body in BODY[:1]] + [[(body[0], 700.0)] for body in BODY[1:]]
+    pages = [[("여비 규정", 805.0), *body] for body in bodies]
+    assert on_pages(*pages) == [[line for line, _ in body] for body in bodies]
+
+
+def test_a_title_in_the_text_of_no_page_stays_on_its_first() -> None:
+    pages = [[(body[0], 700.0), ("2023년 09월 30일 기준", 30.0)] for body in BODY]
+    assert on_pages(*pages) == [[BODY[0][0], "2023년 09월 30일 기준"], *[[body[0]] for body in BODY[1:]]]
+
+
+def test_the_same_headings_on_every_page_stay_wherever_text_stands() -> None:
+    drugs = ["가나정 5밀리그램", "다라캡슐", "마바시럽", "사아주사액"]
+    pages = [
+        [
+            (drug, 700.0),
+            ("【효능·효과】", 660.0),
+            ("【사용상의 주의사항】", 560.0),
+            ("임부에게 투여하지 않는다.", 530.0),
+        ]
+        for drug in drugs
+    ]
+    assert on_pages(*pages) == [[line for line, _ in page] for page in pages]
+
+
+def test_a_repeated_heading_in_the_band_stays_where_something_else_stands_above_it() -> None:
+    pages = [[(drug, 800.0), ("【효능·효과】", 770.0)] for drug in ["가나정", "다라캡슐", "마바시럽", "사아주사액"]]
+    assert on_pages(*pages) == [[line for line, _ in page] for page in pages]
+
+
+@pytest.mark.parametrize("heading", ["사례 {}", "202{}", "[문제 {}]"])
+def test_cases_and_years_that_head_pages_are_no_page_numbers(heading: str) -> None:
+    pages = [[(heading.format(i), 800.0), (body[0], 600.0)] for i, body in enumerate(BODY, 1)]
+    assert on_pages(*pages) == [[line for line, _ in page] for page in pages]
+
+
+def test_what_a_browser_prints_leaves_even_two_pages() -> None:
+    pages = [
+        [("25. 11. 17. 오후 1:02", 820.0), (body[0], 600.0), (f"https://www.example.org/판례 {i}/2", 20.0)]
+        for i, body in enumerate(BODY[:2], 1)
+    ]
+    assert on_pages(*pages) == [[body[0]] for body in BODY[:2]]

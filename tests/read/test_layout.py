@@ -268,3 +268,78 @@ def test_a_word_written_downwards_is_one_line() -> None:
             canvas.drawString(60, 500 - 14 * i, char)
 
     assert "심사지침" in read(drawn(page), SETTINGS[1]).text
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_lines_printed_over_each_other_are_not_mixed(settings: ReadSettings) -> None:
+    def page(canvas: Canvas) -> None:
+        lines(LEFT)(canvas)
+        canvas.drawString(60, 500, "발행처 한빛조사처")
+        canvas.drawString(63, 496, "발행인 김한빛 처장")
+
+    text = read(drawn(page), settings).text
+    assert "발행처 한빛조사처\n발행인 김한빛 처장" in text
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_slanted_lines_are_not_mixed(settings: ReadSettings) -> None:
+    def page(canvas: Canvas) -> None:
+        canvas.translate(60, 100)
+        canvas.rotate(5)
+        lines(LEFT, 0, 600)(canvas)
+
+    text = squeezed(read(drawn(page), settings).text)
+    assert all(squeezed(line) in text for line in LEFT)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_a_line_drawn_again_as_a_shadow_is_said_once(settings: ReadSettings) -> None:
+    def page(canvas: Canvas) -> None:
+        lines(LEFT)(canvas)
+        canvas.drawString(60, 500, "여신 심사 지침")
+        canvas.drawString(61.5, 498.5, "여신 심사 지침")
+
+    text = squeezed(read(drawn(page), settings).text)
+    assert text.count("여신심사지침") == 1
+    assert "여여" not in text
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_text_beyond_the_edges_of_the_page_is_left_out(settings: ReadSettings) -> None:
+    def page(canvas: Canvas) -> None:
+        lines(LEFT)(canvas)
+        canvas.drawString(60, 900, "잘려 나간 글")
+        canvas.drawString(60, -40, "보이지 않는 글")
+
+    text = read(drawn(page), settings).text
+    assert "잘려" not in text
+    assert "보이지" not in text
+    assert squeezed("".join(LEFT)) in squeezed(text)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_a_page_printed_upside_down_is_read_forwards(settings: ReadSettings) -> None:
+    def page(canvas: Canvas) -> None:
+        canvas.translate(595, 842)
+        canvas.rotate(180)
+        lines(LEFT)(canvas)
+
+    assert squeezed("".join(LEFT)) in squeezed(read(drawn(page), settings).text)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["text", "tables"])
+def test_footnotes_below_the_left_column_do_not_stand_inside_its_last_sentence(settings: ReadSettings) -> None:
+    notes = ["1) 소득은 세무서가 확인한 금액을 말한다.", "2) 담보는 감정한 값의 칠 할로 셈한다."]
+
+    def page(canvas: Canvas) -> None:
+        lines([*LEFT, *LEFT], 60, 720)(canvas)
+        lines(RIGHT, 320, 720)(canvas)
+        lines(RIGHT, 320, 612)(canvas)
+        canvas.setFont(FONT, 8)
+        for i, note in enumerate(notes):
+            canvas.drawString(60, 490 - 12 * i, note)
+
+    text = read(drawn(page), settings).text
+    assert "일시적인 소득은 넣지 않는다" in text
+    assert text.index(notes[0]) < text.index(notes[1])
+    assert text.rstrip().endswith(notes[1])

@@ -225,3 +225,22 @@ def test_a_file_saved_as_text_is_damaged() -> None:
     assert damage(b"") == ""
     lost = sound.decode("utf-8", "replace").encode()
     assert damage(lost).endswith("bytes were lost when the file was saved as text")
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        ((60, 300, 540, 600), True),
+        ((60, 700, 180, 760), False),  # a logo
+        ((0, 0, 595, 842), False),  # a background: the text stands on it
+    ],
+)
+def test_a_large_picture_without_text_over_it_may_hold_some(picture: tuple[float, ...], expected: bool) -> None:
+    text = "수익률은 아래 표와 같다." * 40
+    boxes = np.zeros((len(text), 4), np.float32)
+    for i in range(len(text)):
+        x, y = 60 + 10 * (i % 40), 800 - 14 * (i // 40)
+        boxes[i] = (x, y, x + 10, y + 10)
+    content = page(text, boxes=boxes)
+    content.extra["pictures"] = np.array([picture], np.float32)
+    assert quality.has_picture(content) is expected

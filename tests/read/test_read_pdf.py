@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, StreamObject
 from reportlab.pdfbase import pdfmetrics
@@ -24,9 +25,10 @@ from kure_rag.errors import (
 from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.messages import Prepared
 from kure_rag.ingest.pool import PdfJob
-from kure_rag.read import ReadLimits, ReadSettings, read_pdf
+from kure_rag.read import ReadLimits, ReadSettings, ocr, quality, read_pdf
 from kure_rag.read.page import PageContent
 from kure_rag.read.pdfium import PdfFile
+from kure_rag.read.rescue import UNRECOGNISED
 from kure_rag.samples import sample_paths
 from kure_rag.types import Document
 
@@ -330,3 +332,49 @@ def test_mutated_files_never_end_the_run(tmp_path: Path, pool: WorkerPool) -> No
             check_pages(answer.document)
     assert isinstance(answers[-1][1], Prepared)
     assert sum(isinstance(answer, ReadError) for _, answer in answers) >= 5
+
+
+def picture_page(size: tuple[float, float] = (595, 842)) -> bytes:
+    """A page with text and a large picture of a table, and one without text, of the size."""
+    pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1)
+    canvas.setFont(FONT, 11)
+    canvas.drawString(60, 780, "수익률은 아래 표와 같으며 지난달보다 조금 올랐다.")
+    canvas.drawInlineImage(Image.new("L", (40, 30), 90), 60, 300, 400, 300)
+    canvas.showPage()
+    canvas.setPageSize(size)
+    canvas.rect(size[0] / 8, size[1] / 8, size[0] / 2, size[1] / 2, fill=1)
+    canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def test_a_picture_on_a_page_with_text_is_told() -> None:
+    document = read_pdf(picture_page(), "수익률.pdf", settings=ReadSettings(ocr="never"))
+    assert document.pages[0].warnings == (quality.PICTURED,)
+
+
+def test_a_giant_page_does_not_cost_the_other_pages() -> None:
+    document = read_pdf(picture_page((200_000, 200_000)), "도면.pdf", settings=ReadSettings(ocr="never"))
+    assert "수익률은" in document.text
+
+
+def test_a_page_that_cannot_be_drawn_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PdfFile, "gray", lambda *_: None)
+    document = read_pdf(picture_page(), "도면.pdf", settings=ReadSettings(ocr="never"))
+    assert document.pages[1].warnings == (quality.UNDRAWN,)
+
+
+def test_recognition_that_was_asked_for_and_is_not_available_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "available", lambda: "install it")
+    document = read_pdf(pdf(), "규정.pdf", settings=ReadSettings(ocr="always"))
+    assert [page.warnings for page in document.pages] == [(f"{UNRECOGNISED}; install it",)] * 3
+    assert read_pdf(pdf(), "규정.pdf").pages[0].warnings == ()
+
+
+def test_recognition_that_takes_too_long_is_no_missing_text_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "available", lambda: "")
+    monkeypatch.setattr(ocr, "recognise", lambda *_, **__: ocr.Recognised((), finished=False))
+    with pytest.raises(NoTextError, match="OCR of 1 of them took longer than 30 s a page: raise max_page_seconds"):
+        read_pdf(drawing(), "스캔.pdf")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kure_rag.read.lines import join_wrapped, visual_width
+from kure_rag.read.layout import Line
+from kure_rag.read.lines import join_lines, join_wrapped, visual_width
 
 
 def no_space(pairs: Sequence[tuple[str, str]]) -> list[bool]:
@@ -149,3 +150,42 @@ def test_no_visible_character_is_lost_or_moved(pages: list[list[str]], spaced: b
     for page, paragraphs in zip(pages, joined, strict=True):
         assert visible([paragraphs]) == visible([page])
         assert all(p == " ".join(p.split()) and p for p in paragraphs)
+
+
+def printed(texts: Sequence[str], lefts: Sequence[float], right: float = 300.0) -> list[Line]:
+    return [
+        Line(text, left, 700.0 - 18 * i, right, 710.0 - 18 * i, 10.0, 60.0, right)
+        for i, (text, left) in enumerate(zip(texts, lefts, strict=True))
+    ]
+
+
+def test_an_indented_line_below_a_heading_that_fills_its_line_begins_a_paragraph() -> None:
+    body = [
+        "상품은 위험을 잴 수 있어야 하고 보험",
+        "료는 그 위험에 맞아야 하며 약관은 분",
+        "명하여야 한다고 알려져 있다고 한다.",
+    ]
+    headings = [f"({i}) 보험 업계가 새로 내놓은 여러 의견" for i in (1, 2, 3, 4)]
+    texts = [text for heading in headings for text in (heading, *body)]
+    page = printed(texts, [60.0, 70.0, 60.0, 60.0] * 4)
+    paragraphs = [paragraph.text for paragraph in join_lines([page], no_space)]
+    assert paragraphs == [text for heading in headings for text in (heading, "".join(body))]
+
+
+def test_the_bullets_of_reports_typed_as_letters_begin_paragraphs() -> None:
+    line = "수도권 밖으로 공장을 이전하는 기업의 감면요건 정비(조특법 §63의2)"
+    bullets = ["ㅇ 공장을 지방으로 이전하는 기업에 대한 소득세와 법인세를 감면", "ㅇ(대상) 국채"]
+    assert join_wrapped([[line, *bullets]], no_space) == [[line, *bullets]]
+
+
+def test_entries_of_a_table_of_contents_end_with_the_number_of_their_page() -> None:
+    entries = ["성과공유 중소기업 세액공제 적용기한 연장 ······ 77", "23 / 가상자산사업자에 대한 제재 신설 ······ 78"]
+    assert len(join_wrapped([entries], no_space)[0]) == 2
+
+
+def test_a_running_title_does_not_cut_the_sentence_that_goes_on_over_the_page() -> None:
+    texts = ["여신을 심사하는 사람은 신청한 사람의", "소득을 먼저 살피고 담보는 그다음에 살"]
+    title = Line("여신 심사 지침", 60.0, 30.0, 150.0, 40.0, 10.0, 60.0, 300.0, worn=True)
+    pages = [[*printed(texts, [60.0, 60.0]), title], printed(["피며 둘을 더하여 정한다고 한다."], [60.0])]
+    paragraphs = [paragraph.text for paragraph in join_lines(pages, no_space)]
+    assert sorted(paragraphs) == sorted(["".join([*texts, "피며 둘을 더하여 정한다고 한다."]), "여신 심사 지침"])

@@ -9,6 +9,11 @@ What its own files leave open is decided here:
 - ``prev_id`` and ``next_id`` go through the whole file, over pages.
 - A document without pages, such as a record of a corpus, has page -1, as AutoRAG numbers files without pages.
 - ``doc_id`` is the chunk's id, ``path`` the file's name; two files of one name get a part of their ids before it.
+- Passages that were imported from a ``corpus.parquet`` keep its ``doc_id``, ``path``, ``prev_id`` and ``next_id``, so
+  that a ``qa.parquet`` made for it still fits. A ``doc_id`` that two imports share cannot be kept: both passages are
+  called by their chunk ids, and :attr:`ExportReport.renamed` counts them. The index does not hold the pages that such
+  passages were cut from: a page in ``parsed.parquet`` is then its passages, one below the other, and ``start_end_idx``
+  counts within that (:attr:`ExportReport.rebuilt`).
 - Characters that AutoRAG would rewrite are written as look-alikes, see :mod:`kure_rag.autorag.lookalikes`, in both
   files, so that ``texts[start : end + 1]`` is the passage.
 """
@@ -17,14 +22,16 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.autorag.files import Table, arrow, make_folder, tables
+from kure_rag.autorag.imported import Imported, find_imported, in_order, link, names_here, page_of
 from kure_rag.autorag.lookalikes import keep_safe
 from kure_rag.types import Chunk, Document, Page
 
@@ -52,6 +59,8 @@ class ExportReport:
         passages: Rows of ``corpus``.
         replaced: Characters of passages that were written as look-alikes.
         undated: Documents whose time of modification is not known.
+        rebuilt: Of the rows of ``parsed``, pages put together from imported passages.
+        renamed: Imported passages that could not keep their ``doc_id``, since another passage has it too.
     """
 
     parsed: Path
@@ -61,10 +70,12 @@ class ExportReport:
     passages: int
     replaced: int
     undated: int
+    rebuilt: int = 0
+    renamed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        names = ("documents", "pages", "passages", "replaced", "undated")
+        names = ("documents", "pages", "passages", "replaced", "undated", "rebuilt", "renamed")
         files = {"parsed": str(self.parsed), "corpus": str(self.corpus)}
         return files | {name: getattr(self, name) for name in names}
 
@@ -72,7 +83,7 @@ class ExportReport:
 def export_index(
     index: KureIndex, out: str | Path, *, modified: datetime | None = None, progress: Progress | None = None
 ) -> ExportReport:
-    """Writes an index as AutoRAG's files, one document in memory at a time.
+    """Writes an index as AutoRAG's files, one document (of imported passages: one file) in memory at a time.
 
     Args:
         index: What to export.
@@ -90,19 +101,34 @@ def export_index(
     make_folder(folder)
     listed = index.documents()
     same_name = Counter(row.source for row in listed)
-    counts: Counter[str] = Counter()
+    imported = find_imported(index)
     fallback = _naive(modified or datetime.now(UTC))
     targets = ((folder / PARSED_NAME, parsed_schema()), (folder / CORPUS_NAME, corpus_schema()))
+    done = 0
     with tables(*targets) as (parsed, corpus):
-        for done, row in enumerate(listed, start=1):
-            document = index.document(row.id)
-            if document is not None:  # deleted by another process since it was listed
-                path = _path(document, alone=same_name[row.source] == 1)
-                counts += _add(document, index.chunks(row.id), path, fallback, parsed, corpus)
-            if progress is not None:
-                progress(done, len(listed), row.source)
-    names = ("documents", "pages", "passages", "replaced", "undated")
-    return ExportReport(parsed=targets[0][0], corpus=targets[1][0], **{name: counts[name] for name in names})
+        output = _Output(parsed, corpus, fallback, imported)
+        for source, rows in groupby(listed, key=lambda row: row.source):
+            files: defaultdict[str, list[tuple[Document, Chunk]]] = defaultdict(list)
+            for row in rows:
+                document, chunks = index.document(row.id), index.chunks(row.id)
+                if document is not None:  # deleted by another process since it was listed
+                    path = _path(document, alone=same_name[source] == 1)
+                    if chunks and chunks[0].id in imported.ids:
+                        files[path].append((document, chunks[0]))
+                    else:
+                        output.add(document, chunks, path)
+                done += 1
+                if progress is not None:
+                    progress(done, len(listed), source)
+            for path, passages in files.items():
+                output.add_imported(passages, path)
+    names = ("documents", "pages", "passages", "replaced", "undated", "rebuilt")
+    return ExportReport(
+        parsed=targets[0][0],
+        corpus=targets[1][0],
+        renamed=imported.renamed,
+        **{name: output.counts[name] for name in names},
+    )
 
 
 def parsed_schema() -> pa.Schema:
@@ -135,42 +161,104 @@ def corpus_schema() -> pa.Schema:
     return pa.schema(list(columns.items()))
 
 
-def _add(
-    document: Document, chunks: Sequence[Chunk], path: str, fallback: datetime, parsed: Table, corpus: Table
-) -> Counter[str]:
-    known = _modified(document.metadata)
-    modified = known or fallback
-    pages = document.pages or (Page(_only_page(chunks), 0, len(document.text)),)
-    counts = Counter(documents=1, undated=int(known is None))
-    for row in _parsed_rows(document, pages, path, modified):
-        parsed.add(row, chars=len(row["texts"]))
-        counts["pages"] += 1
-    starts = [page.start for page in pages]
-    for chunk in chunks:
-        page = pages[max(0, bisect_right(starts, chunk.start) - 1)]
+class _Output:
+    """Both files, and what was written into them."""
+
+    def __init__(self, parsed: Table, corpus: Table, fallback: datetime, imported: Imported) -> None:
+        self._parsed = parsed
+        self._corpus = corpus
+        self._fallback = fallback
+        self._imported = imported
+        self._imported_ids = frozenset(imported.ids.values())
+        self.counts: Counter[str] = Counter()
+
+    def add(self, document: Document, chunks: Sequence[Chunk], path: str) -> None:
+        """A document with its own text."""
+        modified = self._dated(document)
+        pages = document.pages or (Page(_only_page(chunks), 0, len(document.text)),)
+        for page in pages:
+            self._page(document.text[page.start : page.end], path, page.number, modified)
+        starts = [page.start for page in pages]
+        for chunk in chunks:
+            page = pages[max(0, bisect_right(starts, chunk.start) - 1)]
+            self._passage(
+                document,
+                chunk,
+                path=path,
+                page=page.number,
+                indices=_indices(document.text, page, chunk),
+                modified=modified,
+                links=(chunk.prev_id, chunk.next_id),
+            )
+
+    def add_imported(self, passages: Sequence[tuple[Document, Chunk]], path: str) -> None:
+        """The imported passages of one file."""
+        here = names_here(passages, self._imported.ids)
+        texts: dict[int, list[str]] = {}
+        lengths: Counter[int] = Counter()
+        dates: dict[int, datetime] = {}
+        for document, chunk in in_order(passages):
+            modified, page = self._dated(document), page_of(chunk, unknown=_WHOLE)
+            start, length = lengths[page], max(len(keep_safe(chunk.text)[0]), 1)
+            lengths[page] += length + 1
+            texts.setdefault(page, []).append(chunk.text)
+            dates.setdefault(page, modified)
+            prev, following = (link(chunk, side, here, self._imported_ids) for side in ("prev", "next"))
+            self._passage(
+                document,
+                chunk,
+                path=path,
+                page=page,
+                indices=[start, start + length - 1],
+                modified=modified,
+                links=(prev, following),
+            )
+        for page in sorted(texts):
+            self._page("\n".join(texts[page]), path, page, dates[page])
+            self.counts["rebuilt"] += 1
+
+    def _dated(self, document: Document) -> datetime:
+        known = _modified(document.metadata)
+        self.counts += Counter(documents=1, undated=int(known is None))
+        return known or self._fallback
+
+    def _page(self, text: str, path: str, number: int, modified: datetime) -> None:
+        if text.strip():
+            safe, date = keep_safe(text)[0], modified.strftime("%Y-%m-%d")
+            row = {"texts": safe, "path": path, "page": number, "last_modified_datetime": date}
+            self._parsed.add(row, chars=len(text))
+            self.counts["pages"] += 1
+
+    def _passage(
+        self,
+        document: Document,
+        chunk: Chunk,
+        *,
+        path: str,
+        page: int,
+        indices: list[int],
+        modified: datetime,
+        links: tuple[str | None, str | None],
+    ) -> None:
         contents, replaced = keep_safe(chunk.text)
-        corpus.add(
-            {
-                "doc_id": chunk.id,
-                "contents": contents,
+        row = {
+            "doc_id": self._imported.id_of(chunk),
+            "contents": contents,
+            "path": path,
+            "start_end_idx": indices,
+            "metadata": {
+                "page": page,
+                "last_modified_datetime": modified,
                 "path": path,
-                "start_end_idx": _indices(document.text, page, chunk),
-                "metadata": {
-                    "page": page.number,
-                    "last_modified_datetime": modified,
-                    "path": path,
-                    "prev_id": chunk.prev_id,
-                    "next_id": chunk.next_id,
-                    "breadcrumb": list(chunk.breadcrumb),
-                    "pages": list(chunk.pages),
-                    "kure_rag": _ours(document, chunk, [item.to_json() for item in replaced]),
-                },
+                "prev_id": links[0],
+                "next_id": links[1],
+                "breadcrumb": list(chunk.breadcrumb),
+                "pages": list(chunk.pages),
+                "kure_rag": _ours(document, chunk, [item.to_json() for item in replaced]),
             },
-            chars=len(contents),
-        )
-        counts["passages"] += 1
-        counts["replaced"] += len(replaced)
-    return counts
+        }
+        self._corpus.add(row, chars=len(contents))
+        self.counts += Counter(passages=1, replaced=len(replaced))
 
 
 def _path(document: Document, *, alone: bool) -> str:
@@ -184,20 +272,6 @@ def _path(document: Document, *, alone: bool) -> str:
 def _only_page(chunks: Sequence[Chunk]) -> int:
     """The page number of a document without pages."""
     return chunks[0].pages[0] if chunks and chunks[0].pages else _WHOLE
-
-
-def _parsed_rows(
-    document: Document, pages: Sequence[Page], path: str, modified: datetime
-) -> Iterator[Mapping[str, Any]]:
-    for page in pages:
-        text = document.text[page.start : page.end]
-        if text.strip():
-            yield {
-                "texts": keep_safe(text)[0],
-                "path": path,
-                "page": page.number,
-                "last_modified_datetime": modified.strftime("%Y-%m-%d"),
-            }
 
 
 def _indices(text: str, page: Page, chunk: Chunk) -> list[int]:

@@ -1,7 +1,8 @@
 """Questions about an index's own passages, as AutoRAG's ``qa.parquet`` and as a BEIR-style set.
 
-The ids in ``retrieval_gt`` are the ``doc_id`` of :func:`kure_rag.autorag.export.export_index`: chunk ids. A question
-that several passages answer lists them as alternatives, ``[["a", "b"]]``: finding one is right. One that more than
+The ids in ``retrieval_gt`` are the ``doc_id`` of :func:`kure_rag.autorag.export.export_index`: chunk ids, and for
+passages that were imported from a ``corpus.parquet`` the ``doc_id`` they have there. A question that several passages
+answer lists them as alternatives, ``[["a", "b"]]``: finding one is right. One that more than
 :data:`MOST_ALTERNATIVES` would answer says too little to test a search with, and is dropped.
 """
 
@@ -18,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from kure_rag.autorag import prompt
 from kure_rag.autorag.ask import Passage, ask_all
 from kure_rag.autorag.files import Table, arrow, make_folder, whole_files
+from kure_rag.autorag.imported import find_imported
 from kure_rag.autorag.journal import NAME as JOURNAL_NAME
 from kure_rag.autorag.journal import Journal
 from kure_rag.autorag.known_items import Named, named
@@ -238,6 +240,9 @@ def _with_lead(chunk: Chunk) -> str:
 
 
 def _write(index: KureIndex, folder: Path, asked: list[_Asked]) -> None:
+    outside = find_imported(index)
+    for one in asked:
+        one.passages = list(dict.fromkeys(outside.ids.get(id_, id_) for id_ in one.passages))
     with whole_files(*(folder / name for name in _FILES)) as (qa, queries, qrels, corpus):
         _write_qa(qa, asked)
         with queries.open("w", encoding="utf-8") as file:
@@ -246,12 +251,13 @@ def _write(index: KureIndex, folder: Path, asked: list[_Asked]) -> None:
         with qrels.open("w", encoding="utf-8") as file:
             file.write("query-id\tcorpus-id\tscore\n")
             for one in asked:
-                file.writelines(f"{_query_id(one.query)}\t{id_}\t1\n" for id_ in dict.fromkeys(one.passages))
+                file.writelines(f"{_query_id(one.query)}\t{id_}\t1\n" for id_ in one.passages)
         with corpus.open("w", encoding="utf-8") as file:
             for row in index.documents():
                 for chunk in index.chunks(row.id):
                     # Title and text together are the text that the index analysed and embedded.
-                    _line(file, {"_id": chunk.id, "title": " > ".join(chunk.breadcrumb), "text": _with_lead(chunk)})
+                    id_, title = outside.id_of(chunk), " > ".join(chunk.breadcrumb)
+                    _line(file, {"_id": id_, "title": title, "text": _with_lead(chunk)})
 
 
 def _write_qa(path: Path, asked: Iterable[_Asked]) -> None:
@@ -268,7 +274,7 @@ def _write_qa(path: Path, asked: Iterable[_Asked]) -> None:
             row = {
                 "qid": _query_id(one.query),
                 "query": one.query,
-                "retrieval_gt": [list(dict.fromkeys(one.passages))],
+                "retrieval_gt": [one.passages],
                 "generation_gt": list(dict.fromkeys(one.answers)),
             }
             table.add(row, chars=sum(map(len, one.answers)))

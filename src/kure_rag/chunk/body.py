@@ -39,10 +39,17 @@ class Body:
     binding: Binding = field(default_factory=Binding)
     describe: Callable[[Table, TablePart, Passage], Passage] | None = None
 
-    def sections(self, names: NameFinder = _NO_NAMES) -> list[Section]:
-        """The document's sections; a heading with nothing under it stands at the head of the section that follows."""
+    def sections(self, names: NameFinder = _NO_NAMES, *, unnumbered: bool = False) -> list[Section]:
+        """The document's sections; a heading with nothing under it stands at the head of the section that follows.
+
+        Args:
+            names: Headings known by name.
+            unnumbered: Whether short lines above a list are headings too.
+        """
         tables = [(self._below_heading(table), table.end) for table in self.document.tables]
-        return _with_lone_headings(list(find_sections(self.document.text, names=names, tables=tables)))
+        return _with_lone_headings(
+            list(find_sections(self.document.text, names=names, tables=tables, unnumbered=unnumbered))
+        )
 
     def _below_heading(self, table: Table) -> int:
         """Where the table begins, without a caption that is a numbered heading: 「가. 요약재무정보」."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.general import COMMON
+from kure_rag.chunk.markers import NOTE_OF_STATEMENTS, find_marker
 from kure_rag.chunk.names import NameFinder, Names
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
@@ -161,7 +162,7 @@ class Finance:
     """
 
     name: str = "finance"
-    version: str = "1"
+    version: str = "2"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
@@ -175,12 +176,17 @@ class Finance:
 
 def _place(headings: Sequence[str]) -> dict[str, Any]:
     named = [(i, name) for i, heading in enumerate(headings) if (name := _NAMES.name_of(heading)) is not None]
-    if not named:
-        return {}
-    i, name = named[-1]
-    place = {"section": name}
-    notes = next((at for at, found in named if found == _NOTES), None)
-    if notes is not None and notes + 1 < len(headings):
-        place["note"] = headings[notes + 1]
-        place["section"] = _NOTES if i <= notes + 1 else name
-    return place
+    note = _note(headings, named)
+    if note is not None:  # whatever is called as a section is inside it, such as 현금흐름표
+        return {"section": _NOTES, "note": headings[note]}
+    return {"section": named[-1][1]} if named else {}
+
+
+def _note(headings: Sequence[str], named: Sequence[tuple[int, str]]) -> int | None:
+    """Which of the headings is a note's: 주석 3., or a number right under 주석."""
+    styles = [marker.style if (marker := find_marker(heading)) is not None else "" for heading in headings]
+    spelled = [i for i, style in enumerate(styles) if style == NOTE_OF_STATEMENTS]
+    if spelled:
+        return spelled[-1]
+    below = next((i + 1 for i, name in named if name == _NOTES), len(headings))
+    return below if below < len(headings) and styles[below] == "number" else None

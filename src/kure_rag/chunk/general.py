@@ -8,6 +8,8 @@ from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
+from kure_rag.chunk.lists import Binding
+from kure_rag.chunk.markers import ANSWER, QUESTION
 from kure_rag.chunk.names import NameFinder, Names
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
@@ -47,25 +49,44 @@ COMMON: Final = (
         rank=30,
     ),
 )
-_NAMES: Final = NameFinder(COMMON)
+_QUESTIONS: Final = Names(
+    {"질의응답": ("자주 묻는 질문", "자주하는 질문", "질의응답", "질의·응답", "FAQ", "Q&A")}, rank=65
+)
+_NAMES: Final = NameFinder((*COMMON, _QUESTIONS))
+_TURN: Final = re.compile(rf"^[^\S\n]*(?:(?P<question>{QUESTION.pattern})|{ANSWER.pattern})", re.MULTILINE)
+_PAIRS: Final = Binding(opens=QUESTION, kind="qa")
+_ANSWERED: Final = 0.6  # of the questions
+
+
+def question_binding(text: str) -> Binding:
+    """Questions with their answers, where a text has them: most lines that begin with Q. are followed by an A."""
+    questions = answered = 0
+    asked = False
+    for turn in _TURN.finditer(text):
+        is_question = turn["question"] is not None
+        questions += is_question
+        answered += asked and not is_question
+        asked = is_question
+    return _PAIRS if questions and answered >= _ANSWERED * questions else Binding()
 
 
 @dataclass(frozen=True, slots=True)
 class General:
     """Documents of any kind.
 
-    Lists stay with the sentence that announces them, headings and notes with what they belong to, and each table is a
-    passage of its own (``kind`` ``table``, metadata ``caption``, ``unit`` and ``header``).
+    Lists stay with the sentence that announces them, headings and notes with what they belong to, a question and its
+    answer are one passage (``kind`` ``qa``), and each table is a passage of its own (``kind`` ``table``, metadata
+    ``caption``, ``unit`` and ``header``).
     """
 
     name: str = "general"
-    version: str = "4"
+    version: str = "5"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
-        body = Body(document, sentences, settings)
+        body = Body(document, sentences, settings, question_binding(document.text))
         return [
             passage
-            for section in body.sections(_NAMES)
+            for section in body.sections(_NAMES, unnumbered=True)
             for passage in body.passages(section, (document.title, *section.headings))
         ]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from kure_rag.chunk.base import Section
-from kure_rag.chunk.markers import find_marker
+from kure_rag.chunk.markers import NOTE_OF_STATEMENTS, find_marker
 from kure_rag.chunk.names import NameFinder
-from kure_rag.chunk.titles import LOOSE_RANK, MINOR_RANK, Title, find_titles, split_lines
+from kure_rag.chunk.titles import COUNT_RANK, LOOSE_RANK, MINOR_RANK, UNNUMBERED, Title, find_titles, split_lines
+from kure_rag.chunk.unnumbered import unnumbered_titles
 
 _NO_NAMES: Final = NameFinder(())
 _RESTARTED: Final = "'"
+_COUNT: Final = "number"
+_NOTE: Final = _COUNT + _RESTARTED  # 1. under 3. 주석
+_INNER: Final = _NOTE + _RESTARTED  # 1. under 주석 1.
+_RANKS: Final = {_NOTE: COUNT_RANK + 1, _INNER: COUNT_RANK + 2}
 
 
 def find_sections(
-    text: str, *, names: NameFinder = _NO_NAMES, tables: Sequence[tuple[int, int]] = ()
+    text: str, *, names: NameFinder = _NO_NAMES, tables: Sequence[tuple[int, int]] = (), unnumbered: bool = False
 ) -> Iterator[Section]:
     """Cuts a text at its headings.
 
@@ -26,9 +32,12 @@ def find_sections(
         text: Canonical text.
         names: Headings known by name.
         tables: Spans, in order, of the tables, in which nothing is a heading.
+        unnumbered: Whether short lines above a list are headings too, see :mod:`kure_rag.chunk.unnumbered`.
     """
     lines = split_lines(text, tables)
     titles = find_titles(lines, names)
+    if unnumbered:
+        titles |= unnumbered_titles(lines, titles)
     above = _Above()
     start = body = end = 0
     for i, line in enumerate(lines):
@@ -60,43 +69,85 @@ class _Above:
 
     def __init__(self) -> None:
         self._stack: list[tuple[Title, str]] = []
+        self._plain = False  # whether notes are printed as 1. too, and not as 주석 1. only
 
     def headings(self) -> tuple[str, ...]:
         return tuple(heading for _, heading in self._stack)
 
     def push(self, title: Title, heading: str) -> None:
         style = self._style(title)
-        keep = self._level(title, style)
-        del self._stack[keep:]
-        if style != title.style:
-            title = Title(style, title.rank + 1, title.length, title.number, title.restart, title.named)
+        spelled = title.style == NOTE_OF_STATEMENTS
+        rank = _RANKS.get(style, title.rank + (style != title.style))
+        self._plain = not title.restart and (self._plain or (style == _NOTE and not spelled))
+        title = replace(title, style=style, rank=rank, spelled=spelled)
+        del self._stack[self._level(title) :]
         self._stack.append((title, heading))
 
-    def _level(self, title: Title, style: str) -> int:
+    def _level(self, title: Title) -> int:
         """How many of the headings above stay."""
+        if self._stack and self._stack[-1][0].style == UNNUMBERED:
+            self._stack.pop()  # the list under it is all that is known to be its own
         for i, (other, _) in enumerate(self._stack):
-            if other.style == style:
+            if other.style == title.style:
                 return i
         if title.rank >= LOOSE_RANK:
             return len(self._stack)
         if title.rank >= MINOR_RANK and title.number <= 1 and self._stack and self._stack[-1][0].rank >= MINOR_RANK:
             return len(self._stack)  # the first (1) under 1), or the other way round
-        rank = title.rank + (style != title.style)
         for i, (other, _) in enumerate(self._stack):
-            if other.rank >= rank and (other.rank < LOOSE_RANK or rank < MINOR_RANK // 2):
+            if other.rank >= title.rank and (other.rank < LOOSE_RANK or title.rank < MINOR_RANK // 2):
                 return i
         return len(self._stack)
 
     def _style(self, title: Title) -> str:
         """Its style, marked where it counts the notes under a heading of the same style: 3. 주석 → 1. 일반사항."""
-        parent = next((other for other, _ in self._stack if other.restart and other.style == title.style), None)
-        if parent is None or not title.number:
+        if title.style == NOTE_OF_STATEMENTS:
+            # Ⅲ. 주석 → 2. 작성기준 → 주석 3. 매출채권: of one count, whichever way they are printed.
+            above = next((other for other, _ in self._stack if other.restart), None)
+            return _NOTE if above is None or _restarts(above, _COUNT, COUNT_RANK) else _COUNT
+        if not title.number or title.restart:
+            return title.style
+        parent = next((other for other, _ in self._stack if _restarts(other, title.style, title.rank)), None)
+        if title.style == _COUNT and (style := self._under_note(title, parent)) is not None:
+            return style
+        if parent is None:
             return title.style
         restarted = title.style + _RESTARTED
-        last = next((other.number for other, _ in self._stack if other.style == restarted), 0)
-        goes_on = title.number == parent.number + 1
-        kin = title.named == parent.named and title.named >= 0
+        last = self._last(restarted)
+        number = last.number if last is not None else 0
+        if not parent.number:
+            return restarted if title.number in _following(number) else title.style
         # A note may be called 현금흐름표 as a statement is, but none is called 주석.
-        if title.restart or (goes_on and (kin or title.number != last + 1)):
+        leaves = title.number == parent.number + 1 and (_kin(title, parent) or title.number != number + 1)
+        return title.style if leaves else restarted
+
+    def _under_note(self, title: Title, parent: Title | None) -> str | None:
+        """The style of a number after 주석 3.: part of that note, the next one, or what follows the notes."""
+        note = self._last(_NOTE) or self._last(_COUNT)
+        if note is None or not note.spelled:
+            return None
+        inner = self._last(_INNER)
+        goes_on = parent is not None and title.number == parent.number + 1 > 1
+        if parent is not None and goes_on and _kin(title, parent):
             return title.style
-        return restarted
+        if title.number == (inner.number if inner is not None else 0) + 1:
+            return _INNER
+        if self._plain and title.number == note.number + 1:
+            return note.style
+        return _INNER if parent is not None and parent.number and not goes_on else title.style
+
+    def _last(self, style: str) -> Title | None:
+        return next((other for other, _ in self._stack if other.style == style), None)
+
+
+def _restarts(above: Title, style: str, rank: int) -> bool:
+    """Whether numbers of a style begin anew under a heading that they would close otherwise."""
+    return above.restart and (above.style == style or (style == _COUNT and not above.number and above.rank >= rank))
+
+
+def _kin(title: Title, parent: Title) -> bool:
+    return title.named == parent.named >= 0
+
+
+def _following(number: int) -> range:
+    return range(number + 1, number + 2 + bool(number))  # a note whose heading was not found may lie between

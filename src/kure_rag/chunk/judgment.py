@@ -9,22 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
+from kure_rag.chunk.legal_cases import about_judgment, cited_cases, title_lines
 from kure_rag.chunk.legal_notes import references
 from kure_rag.chunk.outline import Cutter, Piece, outline
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
 
-_CASE: Final = r"(?:19|20)?\d{2}(?:헌)?[가-힣]{1,3}\d{1,7}(?:\s*,\s*\d{1,7}(?!\s*\.))*"
-_DATE: Final = r"(?P<year>\d{4})\s*[.년]\s*(?P<month>\d{1,2})\s*[.월]\s*(?P<day>\d{1,2})\s*[.일]?"
-_TITLE: Final = re.compile(
-    rf"(?m)^[ \t]*(?P<court>[가-힣][가-힣 ]{{1,30}}?)\s*{_DATE}\s*(?:자\s*)?(?:선고\s*)?(?P<case>{_CASE})\s*"
-    r"(?P<bench>전원합의체|전원재판부)?\s*(?P<kind>판\s*결|결\s*정|명\s*령)(?!\s*(?:등\s*)?(?:참조|\())"
-)
-_COURT_LINE: Final = re.compile(
-    r"(?m)^[ \t]*(?P<court>[가-힣 ]{2,30}?(?:법\s*원|재\s*판\s*소)(?:\s*[가-힣]{2,8}\s*지\s*원)?)\s*$"
-)
-_CASE_LINE: Final = re.compile(rf"(?m)^[ \t]*사\s*건(?:\s*번\s*호)?\s*[:：]?\s*(?P<case>{_CASE})")
-_DATE_LINE: Final = re.compile(rf"(?m)^[ \t]*(?:판\s*결\s*)?선\s*고(?:\s*일(?:\s*자)?)?\s*[:：]?\s*{_DATE}")
 _BRACKETED: Final = re.compile(r"(?m)^[ \t]*【\s*(?P<name>[^】\n]{1,40}?)\s*】")
 _PLAIN_NAMES: Final = (
     "판시사항|판결요지|결정요지|참조조문|참조판례|전문|주문|이유|청구취지|청구취지및항소취지|항소취지|상고취지|신청취지"
@@ -40,8 +30,6 @@ _PARTIES: Final = re.compile(
 _SUMMARY: Final = frozenset(("판시사항", "판결요지", "결정요지", "주문"))
 _FIRST: Final = frozenset(("판시사항", "주문", "사건", "당사자", "원고", "청구인", "전문"))
 _NEAR: Final = 400  # characters between a judgment's title and its first section
-_HEAD: Final = 1_500  # characters in which court, case and date of a judgment without a title line are looked for
-_CITED: Final = re.compile(rf"(?:선고|자)\s*(?P<case>{_CASE})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,7 @@ def judgment_passages(document: Document, sentences: Sentences, settings: ChunkS
     reasons = Cutter(text, sentences, settings, settings.target, settings.target, opening=False)
     for start, end in _each(text, heads):
         own = heads[bisect_left(places, start) : bisect_left(places, end)]
-        about, name = _about(text, start, own[0].start() if own else end, end)
+        about, name = about_judgment(text, start, own[0].start() if own else end, end)
         crumb = (document.title, name) if name and name not in document.title else (document.title,)
         for section in _sections(text, own, start, end):
             yield from _passages(summary if section.name in _SUMMARY else reasons, section, crumb, about)
@@ -92,18 +80,13 @@ def _passages(cutter: Cutter, section: _Section, crumb: tuple[str, ...], about: 
         own = text[max(piece.start, section.body) : piece.end]
         if named := references(own):
             values["references"] = named
-        if cited := _cited(own, about.get("case", "")):
+        if cited := cited_cases(own, about.get("case", "")):
             values["cases"] = cited
         yield Passage(piece.start, piece.end, above, "judgment", piece.lead, values)
 
 
 def _number(piece: Piece) -> str:
     return " ".join(label for _, label in piece.labels)
-
-
-def _cited(text: str, own: str) -> list[str]:
-    found = dict.fromkeys("".join(match["case"].split()) for match in _CITED.finditer(text))
-    return [case for case in found if case != own]
 
 
 def _heads(text: str) -> list[re.Match[str]]:
@@ -119,41 +102,15 @@ def _each(text: str, heads: Sequence[re.Match[str]]) -> list[tuple[int, int]]:
     """Spans of the judgments: a new one begins at a title line after the last section of another."""
     places = [head.start() for head in heads]
     starts = [0]
-    for match in _TITLE.finditer(text):
+    for match in title_lines(text):
         i = bisect_left(places, match.start())
         if i == len(heads) or places[i] - match.end() > _NEAR or _plain(heads[i]["name"]) not in _FIRST:
             continue
-        if i - bisect_left(places, starts[-1]) >= 2:
+        # Before a judgment has said its 주문, such a line is one of those it refers to, unless sections begin again.
+        before = [_plain(head["name"]) for head in heads[bisect_left(places, starts[-1]) : i]]
+        if len(before) >= 2 and ("주문" in before or _plain(heads[i]["name"]) in before):
             starts.append(match.start())
     return list(zip(starts, [*starts[1:], len(text)], strict=True))
-
-
-def _about(text: str, start: int, top: int, end: int) -> tuple[dict[str, Any], str]:
-    """Court, case and date, and the judgment's name as it is cited; ``top`` is where its first section begins."""
-    about: dict[str, Any] = {}
-    if match := _TITLE.search(text, start, top):
-        about["court"] = _court(match["court"])
-        about["case"] = "".join(match["case"].split())
-        about["date"] = _dated(match)
-        return about, " ".join(match[0].split())
-    limit = min(end, max(top, start + _HEAD))
-    if match := _COURT_LINE.search(text, start, limit):
-        about["court"] = _court(match["court"])
-    if match := _CASE_LINE.search(text, start, limit):
-        about["case"] = "".join(match["case"].split())
-    if match := _DATE_LINE.search(text, start, limit):
-        about["date"] = _dated(match)
-    return about, " ".join(about[key] for key in ("court", "case") if key in about)
-
-
-def _court(printed: str) -> str:
-    """서 울 중 앙 지 방 법 원 is one word; 서울중앙지방법원 의정부지원 are two."""
-    words = printed.split()
-    return "".join(words) if all(len(word) == 1 for word in words) else " ".join(words)
-
-
-def _dated(match: re.Match[str]) -> str:
-    return ".".join(str(int(match[part])) for part in ("year", "month", "day"))
 
 
 def _sections(text: str, heads: Sequence[re.Match[str]], start: int, end: int) -> Iterator[_Section]:

@@ -9,15 +9,30 @@ from typing import Final
 
 # In a line of a table of contents: 「1. 실물경제 ··· 1」.
 LEADERS: Final = re.compile(r"[·.…∙‥･・]{4,}|(?:\s\.){4,}|[·.…∙‥･・]{2,}\s?\d{1,4}\s*$")
+NOTE_OF_STATEMENTS: Final = "statement"  # the style of 주석 3. in a financial report
 _LETTERS: Final = "가나다라마바사아자차카타파하"
 _BULLET: Final = "■□▪▫◆◇◈○●◎◯◦•∙▶▷►◾❍❏❑❖▣◉☞✔\uf000-\uf8ff"
 _DASH: Final = "-–—―·ㆍ・ㅇ"
+# 「Q. 」, 「Q1 」, 「질문 2)」, 「[문]」, and what answers it.
+_TURN: Final = (
+    r"(?:{0}\s?\d{{0,3}}\s?[.):]|{0}\d{{1,3}}\s|(?:{1})\s?\d{{0,3}}\s?[.):]"
+    r"|[\[【<(](?:{0}|{1})\s?\d{{0,3}}[\]】>)])\s*(?=\S)"
+)
+QUESTION: Final = re.compile(_TURN.format("Q", "질의|질문|문"))
+ANSWER: Final = re.compile(_TURN.format("A", "답변|회신|답"))
+# 「제1호 의안: 정관 변경의 건」, 「[의안 제2-1호]」, not 「제1호 의안은」.
+_AGENDA: Final = (
+    r"[\[<【(]?(?:제\s?\d{1,2}(?:-\d{1,2})?\s?호\s?(?:의안|안건)|(?:의안|안건)\s?제?\s?\d{1,2}(?:-\d{1,2})?\s?호?)"
+    r"(?:\s?[\]>】)](?:\s?[:：])?|\s?[:：.]|\s?[-–—](?=\s)|(?=\s))"
+)
 # One group for each way of counting; what none of them takes may be a bullet or a note.
 _MARKER: Final = re.compile(
     rf"""(?P<roman>[Ⅰ-Ⅻ]\s?\.?|[IVX]{{1,5}}\s?\.)\s*(?=[^\s.·…])
     |(?P<bar>\d{{1,2}}\s?[|/∙])(?=\s|$)\s*
     |(?P<sub>[1-9]\d?(?:(?:\.\d{{1,2}})+\.?|-\d{{1,2}}\.))\s+(?=[^\s\d~%])
+    |(?P<{NOTE_OF_STATEMENTS}>주석\s?\d{{1,3}}(?:\s?[.:：]|\s?[-–—](?=\s))(?!\d)|[\[(]주석\s?\d{{1,3}}[\])])\s*(?=[^\s\d])
     |(?P<number>\d{{1,2}}(?:의\s?\d+)?\s?\.)\s*(?=[^\s\d.])
+    |(?P<agenda>{_AGENDA})\s*(?=[^\s:：])
     |(?P<letter>[{_LETTERS}]\s?\.)\s*(?=[^\s.])
     |(?P<pnumber>\(\d{{1,2}}\))\s*
     |(?P<numberp>\d{{1,2}}\))\s*
@@ -42,8 +57,8 @@ class Marker:
 
     Attributes:
         style: Marks of one style stand on one level of a list: ``number`` for 1. 2. 3., ``letter`` for 가. 나.,
-            ``sub1`` for 1.1 and 1-1., or the bullet itself; ``note`` for ※, * and 주), which belong to what stands
-            before them.
+            ``sub1`` for 1.1 and 1-1., ``statement`` for 주석 1., ``agenda1`` for 제1호 의안:, or the bullet itself;
+            ``note`` for ※, * and 주), which belong to what stands before them.
         number: Its place in the count (2 for 1.2), 0 for bullets and notes.
         length: Characters it takes, with the white space after it.
     """
@@ -56,7 +71,7 @@ class Marker:
 def find_marker(line: str) -> Marker | None:
     """The mark that a line without leading white space begins with, if any."""
     first = line[:1]
-    if not first or ("가" <= first <= "힣" and first not in _LETTERS and first not in "주자출"):
+    if not first or ("가" <= first <= "힣" and first not in _LETTERS and first not in "주자출제의안"):
         return None  # most lines: a word
     match = _MARKER.match(line)
     if match is None or match.lastgroup is None:
@@ -65,6 +80,9 @@ def find_marker(line: str) -> Marker | None:
     if kind == "sub":
         digits = _DIGITS.findall(printed)
         return Marker(f"sub{len(digits) - 1}", int(digits[-1]), match.end())
+    if kind == "agenda":
+        digits = _DIGITS.findall(printed)
+        return Marker(f"agenda{len(digits)}", int(digits[-1]), match.end())
     if kind == "bullet":
         return Marker(printed, 0, match.end())
     if kind == "circled":

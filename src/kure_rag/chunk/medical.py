@@ -1,198 +1,139 @@
 """The medical profile: drug labels, reimbursement criteria, guidelines, questions and answers.
 
 A dose never stands without its drug, nor a criterion without the act it is for: both are in the breadcrumb and in the
-metadata of every chunk.
+metadata of every chunk. A product that is not named for sure is left out.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage, Section
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.lists import Binding
-from kure_rag.chunk.names import NameFinder, Names
+from kure_rag.chunk.markers import find_marker
+from kure_rag.chunk.medical_criteria import addenda_in, cleaned, criterion_in, known_lines, without_addenda
+from kure_rag.chunk.medical_grades import RECOMMENDATION, graded
+from kure_rag.chunk.medical_names import CRITERIA, LABEL, PRECAUTIONS, KnownLines, product_in
+from kure_rag.chunk.medical_products import Part, find_parts, label_names, named_alone
+from kure_rag.chunk.medical_rows import Rows
+from kure_rag.chunk.names import NameFinder
 from kure_rag.chunk.sentences import Sentences
-from kure_rag.chunk.tables import TablePart
-from kure_rag.types import Document, Table
+from kure_rag.chunk.titles import split_lines
+from kure_rag.types import Document
 
-# 「다음과 같은 환자(경우)에는」, 「다음과 같은 사람은 이 약을 복용하기 전에 의사와」
-_WHO: Final = r"다음(?:과\s?같은)?\s?(?:환자|사람|경우)(?:\s?\([^()]{1,15}\))?(?:에게는|에는|에게|은|는)?"
-# 의약품 품목허가사항 and 첨부문서 (약사법 제58조; 의약품 표시 등에 관한 규정).
-LABEL: Final = Names(
-    {
-        "제품명": ("제품명", "품목명"),
-        "원료약품 및 분량": (
-            "원료약품 및 그 분량",
-            "원료약품·분량",
-            "유효성분",
-            "주성분",
-            "성분 및 함량",
-            "성분·함량",
-            "성분명",
-            "성분",
-        ),
-        "성상": ("성상",),
-        "효능·효과": ("효능·효과", "효능", "적응증"),
-        "용법·용량": ("용법·용량", "복용법", "투여방법"),
-        "사용상의주의사항": ("사용상의 주의사항", "사용상 주의사항"),
-        "저장방법": ("저장방법", "저장방법 및 사용기간", "저장방법·사용기간", "보관방법", "저장법"),
-        "포장단위": ("포장단위", "포장"),
-    },
-    restart=("사용상의주의사항",),
-)
-PRECAUTIONS: Final = Names(
-    {
-        "경고": ("경고",),
-        "금기": ("금기", "투여금기"),
-        "신중 투여": ("신중투여",),
-        "이상반응": ("이상반응", "약물이상반응", "부작용"),
-        "일반적 주의": ("일반적 주의", "일반적 주의사항"),
-        "상호작용": ("상호작용", "약물상호작용"),
-        "임부 및 수유부": (
-            "임부 및 수유부에 대한 투여",
-            "임부 및 수유부에 투여",
-            "임부에 대한 투여",
-            "수유부에 대한 투여",
-            "임부·수유부에 대한 투여",
-            "임신부 및 수유부에 대한 투여",
-        ),
-        "소아": ("소아에 대한 투여", "소아에의 투여"),
-        "고령자": ("고령자에 대한 투여", "고령자에의 투여", "노인에 대한 투여"),
-        "신장애·간장애 환자": (
-            "신장애 환자에 대한 투여",
-            "간장애 환자에 대한 투여",
-            "신장애·간장애 환자에 대한 투여",
-            "신장애 환자 및 간장애 환자에 대한 투여",
-        ),
-        "과량투여": ("과량투여시의 처치", "과량투여 시의 처치", "과량투여", "과량투여시 처치"),
-        "적용상의 주의": ("적용상의 주의", "적용상의 주의사항"),
-        "보관 및 취급상의 주의사항": (
-            "보관 및 취급상의 주의사항",
-            "보관 및 취급상의 주의",
-            "저장상의 주의사항",
-            "보관·취급상의 주의사항",
-        ),
-        "임상검사치에의 영향": ("임상검사치에의 영향", "임상검사치에 대한 영향"),
-        "전문가를 위한 정보": ("전문가를 위한 정보", "전문가를 위한 기타 정보"),
-    },
-    patterns={
-        "금기": re.compile(
-            rf"{_WHO}[^.]{{0,20}}(?:투여|복용|사용)하지\s?(?:말\s?것|마십?시오|않는다|않습니다|아니한다)\.?"
-        ),
-        "신중 투여": re.compile(rf"{_WHO}[^.]{{0,40}}(?:신중|상의|주의하여)[^.]{{0,20}}\.?"),
-    },
-    rank=50,
-)
 _NAMES: Final = NameFinder((LABEL, PRECAUTIONS))
 _LABEL: Final = NameFinder((LABEL,))
-_OTHERS: Final = NameFinder(COMMON)
-_BRAND: Final = re.compile(
-    r"\S+(?:정|캡슐|시럽|산|과립|주사액|주사|주|연고|크림|겔|점안액|점적액|액|현탁액|좌제|패취|흡입제|필름코팅정|서방정"
-    r"|밀리그람|밀리그램|mg|㎎|그램)(?:\s?\d[\d.,/]*\s?(?:mg|㎎|g|mL|밀리그[램람]|마이크로그[램람]|단위))?(?:\([^)\n]{1,40}\))?$"
-)
+_HEAD: Final = "제품명"  # what stands on top of a label
 _BINDING: Final = Binding(
-    opens=re.compile(r"(?:Q\s?\d*\s?[.):]|(?:질의|질문|문)\s?\d*\s?[.):])\s*(?=\S)"),
+    opens=re.compile(rf"(?:Q\s?\d*\s?[.):]|(?:질의|질문|문)\s?\d*\s?[.):])\s*(?=\S)|{RECOMMENDATION}"),
     kind="qa",
     clings=re.compile(
         r"[\[(<*※\-·\s]*(?:권고\s?(?:등급|강도|수준)|근거\s?수준|근거의?\s?(?:수준|질|강도)|추천\s?등급"
         r"|(?:Class|Grade|Level)\s+(?:of\s+\w+|[A-DIVX\d]))"
     ),
 )
-_CODE: Final = re.compile(
-    r"(?<![가-힣])(?![제총각])[가-힣]\d{1,4}(?:-\d{1,2})?(?:[가-하](?![가-힣]))?(?:\([\d가-하]{1,2}\))*"
-)
-_LABEL_NAMES: Final = 2  # a drug label has more than one of the sections above
-_FIRST_LINES: Final = 8
-_UNSAID: Final = re.compile(r"[<〈(].{0,12}[>〉)]|[-\s]*")  # <신설>, <현행과 같음>
-_COLUMNS: Final = {
-    "item": ("항목", "구분", "분류"),
-    "title": ("제목",),
-    "question": ("질의", "질의내용", "질문", "문의"),
-}
+_LABEL_NAMES: Final = 2  # a drug label has more than one of its sections
+_ABOUT: Final = re.compile(r"(?P<about>\S.{2,}?)\s?(?:에\s)?(?:관련)?\s?질의\s?[·ㆍ․・‧∙,/]?\s?응답(?:집)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Medical:
     """Drug labels, reimbursement criteria, guidelines, questions and answers.
 
-    Metadata: ``product``, the drug a label is of; ``section``, the innermost section known by name (``용법·용량``,
-    ``이상반응``); for a row of reimbursement criteria ``item``, ``title`` and ``code`` (``자651-2``); for a pair of
-    question and answer ``question``. Such a pair has ``kind`` ``qa`` and is one passage unless it is over the limit.
+    Metadata: ``product``, the drug that a label or a criterion (품명) names, where it does for sure; ``section``: of a
+    label the innermost section known by name (``용법·용량``, ``이상반응``), of criteria the entry or the 제목 of the
+    row, elsewhere the innermost heading; for a row of criteria ``item``, ``title`` and ``code`` (``자651-2``, or a list
+    of several); for a pair of question and answer ``question``; for what a guideline recommends ``recommendation``
+    (``권고 1``), ``grade`` and ``evidence``. A pair has ``kind`` ``qa`` and is one passage unless it is over the limit.
     """
 
     name: str = "medical"
-    version: str = "1"
+    version: str = "2"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
-        body = Body(document, sentences, settings, _BINDING, _with_row)
-        sections = body.sections(_NAMES)
-        names = {_LABEL.name_of(heading) for section in sections for heading in section.headings} - {None}
-        label = len(names) >= _LABEL_NAMES
-        if not label:
-            sections = body.sections(_OTHERS)
-        products = _products(document, sections) if label else []
+        rows = Rows(document)
+        lines = split_lines(document.text, [(table.start, table.end) for table in document.tables])
+        label = len(label_names(lines)) >= _LABEL_NAMES
+        finder = KnownLines((*((LABEL, PRECAUTIONS) if label else COMMON), *CRITERIA), known_lines(lines))
+        body = Body(document, sentences, settings, _BINDING, rows.describe)
+        parts = find_parts(lines, document.text, document.title) if label else [Part(0, len(document.text), "")]
         out: list[Passage] = []
-        for section in sections:
-            at = bisect_right(products, section.body, key=lambda product: product[0])
-            product = products[max(0, at - 1)][1] if products else ""
-            crumb = (product,) if product and product != document.title else ()
-            name = next(filter(None, map(_NAMES.name_of, reversed(section.headings))), None) if label else None
-            about = {key: value for key, value in (("product", product), ("section", name)) if value}
-            # What the line 제품명 said stands in its place.
-            headings = [h for h in section.headings if not product or _LABEL.name_of(h) != "제품명"]
-            out.extend(body.passages(section, (document.title, *crumb, *headings), about))
-        return out
+        for part in parts:
+            sections = list(without_addenda(_sections(body, part, finder), document))
+            for section in sections:
+                headings = cleaned(section.headings, finder)
+                if label:
+                    crumb, about = _of_label(document.title, part, headings, finder)
+                else:
+                    crumb, about = _of_criteria(document.title, headings, finder)
+                out.extend(graded(body.passages(section, crumb, about), document.text))
+        asked = (
+            _ABOUT.fullmatch(document.title) if not label and (rows.ask or any(p.kind == "qa" for p in out)) else None
+        )
+        return [_with_section(passage, asked["about"]) for passage in out] if asked else out
 
 
-def _products(document: Document, sections: Sequence[Section]) -> list[tuple[int, str]]:
-    """The products of a label, each from its offset on: what its 제품명 says, its first line, or the title."""
-    text = document.text
-    found = [
-        (section.body, name)
-        for section in sections
-        if section.headings and _LABEL.name_of(section.headings[-1]) == "제품명"
-        if (name := _first_line(text[section.body : section.end]))
-    ]
-    if found:
-        return found
-    first = next((section.start for section in sections if any(map(_LABEL.name_of, section.headings))), 0)
-    lines = [line.strip() for line in text[:first].split("\n") if line.strip()][:_FIRST_LINES]
-    brand = next((line for line in lines if len(line) <= 60 and _BRAND.match(line)), None)
-    return [(0, brand or document.title)]
+def _sections(body: Body, part: Part, finder: NameFinder) -> list[Section]:
+    """The sections of a part, found as if nothing else were there, so that its numbers count by themselves."""
+    document = body.document
+    start, end = part.start, part.end
+    if (start, end) == (0, len(document.text)):
+        found = body.sections(finder)
+    else:
+        tables = tuple(
+            replace(table, start=table.start - start, end=min(table.end, end) - start)
+            for table in document.tables
+            if start <= table.start < end
+        )
+        alone = replace(body, document=replace(document, text=document.text[start:end], tables=tables))
+        found = [
+            replace(section, start=section.start + start, body=section.body + start, end=section.end + start)
+            for section in alone.sections(finder)
+        ]
+    # The line that names the product stands at the head of the first section.
+    if len(found) > 1 and not found[0].headings and named_alone(part, document.text, found[0].end):
+        found[:2] = [replace(found[1], start=found[0].start)]
+    return found
 
 
-def _first_line(text: str) -> str:
-    lines = [" ".join(line.split()).strip(" :") for line in text.split("\n")]
-    return next((line for line in lines if line), "")[:80]
+def _of_label(
+    title: str, part: Part, headings: Sequence[str], finder: NameFinder
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Breadcrumb and metadata of a label's section."""
+    product = part.product
+    if criterion := criterion_in(headings, finder):
+        product = product_in(criterion)
+    name = criterion or next(filter(None, map(_NAMES.name_of, reversed(headings))), "")
+    if not name:
+        name = _bare(headings[-1]) if headings else _HEAD if product else ""
+    about = {key: value for key, value in (("product", product), ("section", name)) if value}
+    crumb = (product,) if product and product != title and not criterion else ()
+    # What the line 제품명 said, or 「1. 가람정」, stands in its place.
+    rest = [h for h in headings if not product or (_LABEL.name_of(h) != _HEAD and _bare(h) != product)]
+    return (title, *crumb, *rest), about
 
 
-def _with_row(table: Table, part: TablePart, passage: Passage) -> Passage:
-    """A row of criteria under its 항목 and 제목; a pair of question and answer as such."""
-    first, last = part.rows
-    if last - first != 1 or first >= len(table.rows):
+def _of_criteria(title: str, headings: Sequence[str], finder: NameFinder) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Breadcrumb and metadata of a section of criteria or of a guideline."""
+    section = criterion_in(headings, finder) or addenda_in(headings) or (headings[-1] if headings else "")
+    product = next(filter(None, map(product_in, reversed(headings))), "")
+    about = {key: value for key, value in (("product", product), ("section", section)) if value}
+    return (title, *(heading for heading in headings if heading != title)), about
+
+
+def _bare(heading: str) -> str:
+    marker = find_marker(heading)
+    return heading[marker.length :] if marker else heading
+
+
+def _with_section(passage: Passage, about: str) -> Passage:
+    """Questions and answers are about what the document's title says, where no heading says more."""
+    if "section" in passage.metadata:
         return passage
-    # Of 현행 > 항목 and 개정 > 항목 the last one that says something.
-    cells: dict[str, str] = {}
-    for name, cell in zip(table.header, table.rows[first], strict=False):
-        column = "".join(name.rpartition(">")[2].split())
-        key = next((key for key, names in _COLUMNS.items() if column in names), "")
-        if key and not _UNSAID.fullmatch(cell.strip()):
-            cells[key] = " ".join(cell.split())
-    if question := cells.get("question"):
-        return replace(passage, kind="qa", metadata={**passage.metadata, "question": question})
-    above = tuple(dict.fromkeys(cells[key] for key in ("item", "title") if cells.get(key)))
-    if "title" not in cells or not above:
-        return passage
-    # The short cells are in the breadcrumb now.
-    lead = "\n".join(line for line in passage.lead.split("\n") if line and " ".join(above) != line.replace(" | ", " "))
-    about = {key: cells[key] for key in ("item", "title") if cells.get(key)}
-    if code := next((match.group() for cell in reversed(above) if (match := _CODE.search(cell))), None):
-        about["code"] = code
-    return replace(passage, breadcrumb=(*passage.breadcrumb, *above), lead=lead, metadata={**passage.metadata, **about})
+    return replace(passage, metadata={**passage.metadata, "section": about})

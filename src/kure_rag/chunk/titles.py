@@ -10,14 +10,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from kure_rag.chunk.markers import LEADERS, Marker, find_marker
+from kure_rag.chunk.contents import contents_lines
+from kure_rag.chunk.markers import LEADERS, NOTE_OF_STATEMENTS, Marker, find_marker
 from kure_rag.chunk.names import PART_RANK, NameFinder
 
 ARTICLE_RANK: Final = 40
+COUNT_RANK: Final = 50  # of 1. 2. 3.
 MINOR_RANK: Final = 70  # from here on each document has an order of its own
+UNNUMBERED: Final = "unnumbered"
+UNNUMBERED_RANK: Final = 65  # under 1. and 가.
 LOOSE_RANK: Final = 100  # bullets and boxes stand below whatever they follow when they first appear
 
 _LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
@@ -39,9 +43,12 @@ _RANKS: Final[Mapping[str, int]] = {
     "roman": PART_RANK,
     "bar": 45,
     "plain": 47,
-    "number": 50,
-    "sub1": 52,
-    "sub2": 54,
+    "number": COUNT_RANK,
+    NOTE_OF_STATEMENTS: COUNT_RANK + 1,
+    "sub1": 53,
+    "sub2": 55,
+    "agenda1": 57,
+    "agenda2": 58,
     "letter": 60,
     "numberp": MINOR_RANK,
     "letterp": 75,
@@ -69,11 +76,12 @@ _CLAUSE: Final = re.compile(
     r"(?:[하되]며|하되|하여야|하여\s|되어\s|하고\s|[때우]에는|위하여\s|[에를]\s따라\s"
     r"|(?:[관위통대의][한해]|[하있되없않]는|인해|하고|(?<![관대])하여|되어|따라|에서|으로|에)$)"
 )
+_REFERS: Final = re.compile(r"참[조고]\)?$|주석.*주석")  # 「주석 3. 매출채권 참조」
 _PLAIN_NUMBER: Final = re.compile(r"\d{1,2}\s")  # of a number drawn in a box: 1 실물경제
 _PLAIN_TITLE: Final = re.compile(r"(\d{1,2})\s[가-힣A-Z][^\d]*$")
 _PLAIN_BODY: Final = 300
 _PLAIN_LEAST: Final = 3
-_ANYWHERE: Final = ("roman", "number")  # an excerpt may begin in the middle of these counts
+_ANYWHERE: Final = ("roman", "number", NOTE_OF_STATEMENTS)  # an excerpt may begin in the middle of these counts
 _SKIPPED: Final = 2  # how far a count may jump
 _STATUTE_LINES: Final = 60  # lines for each article at most, or the articles are quoted ones
 
@@ -88,6 +96,7 @@ class Line:
         text: Without white space at its ends.
         marker: What it begins with.
         table: Whether it is part of a table.
+        contents: Whether it is an entry of a table of contents.
     """
 
     start: int
@@ -95,6 +104,7 @@ class Line:
     text: str
     marker: Marker | None
     table: bool
+    contents: bool = False
 
     @property
     def title(self) -> str:
@@ -118,6 +128,7 @@ class Title:
         number: Its place in the count, or 0.
         restart: Whether numbers begin anew under it.
         named: The rank of the names it is known by, or -1.
+        spelled: Whether it was printed as 주석 1. and not as 1. alone.
     """
 
     style: str
@@ -126,6 +137,7 @@ class Title:
     number: int = 0
     restart: bool = False
     named: int = -1
+    spelled: bool = False
 
 
 def split_lines(text: str, tables: Sequence[tuple[int, int]]) -> list[Line]:
@@ -147,16 +159,19 @@ def split_lines(text: str, tables: Sequence[tuple[int, int]]) -> list[Line]:
             lines[-1] = Line(above.start, end, text[above.start : end].replace("\n", " "), above.marker, table=False)
             continue
         lines.append(Line(start, start + len(stripped), stripped, marker, inside))
-    return lines
+    contents = contents_lines(["" if line.table else line.text for line in lines])
+    return [replace(line, marker=None, contents=True) if i in contents else line for i, line in enumerate(lines)]
 
 
 def find_titles(lines: Sequence[Line], finder: NameFinder) -> dict[int, Title]:
     """The headings among lines, by position."""
     listed = _listed(lines)
     found: dict[int, Title] = {}
+    notes = False
     for i, line in enumerate(lines):
-        if not line.table and (title := _certain(line, finder, listed)) is not None:
+        if not (line.table or line.contents) and (title := _certain(line, finder, listed, notes=notes)) is not None:
             found[i] = title
+            notes = notes or title.restart
     articles = [i for i, title in found.items() if title.style == "article"]
     if len(articles) * _STATUTE_LINES < len(lines):
         for i in articles:
@@ -165,7 +180,10 @@ def find_titles(lines: Sequence[Line], finder: NameFinder) -> dict[int, Title]:
     certain = dict(found)
     last: dict[str, int] = {}
     for group in _counted_groups(lines, certain, in_articles=len(articles) < 3):
-        if _may_begin(lines[group[0]], last):
+        # One 「주석 1. …」 outside of the notes may be a footnote.
+        alone = len(group) < 2 and lines[group[0]].style == NOTE_OF_STATEMENTS
+        named = any(i in certain for i in group)  # 4. 배당에 관한 사항, after the notes were counted under 3. 주석
+        if not alone and (named or _may_begin(lines[group[0]], last)):
             found.update(_headings_of(lines, group, certain))
             if group[-1] in found:
                 last[lines[group[-1]].style] = _number(lines[group[-1]])
@@ -187,19 +205,23 @@ def _listed(lines: Sequence[Line]) -> dict[str, Title]:
     """Titles that the table of contents names, by their letters: 「1. 실물경제 ····· 1」."""
     out: dict[str, Title] = {}
     for line in lines:
-        if not line.table and line.marker is not None and (leaders := LEADERS.search(line.text)) is not None:
-            rank = _rank(line.style)
-            letters = _letters(line.text[line.marker.length : leaders.start()])
-            if rank is not None and len(letters) > 1:
-                out[letters] = Title(line.style, rank, 0, line.marker.number)
+        if line.table or (leaders := LEADERS.search(line.text)) is None:
+            continue
+        marker = find_marker(line.text)
+        rank = _rank(marker.style) if marker is not None else None
+        title = letters(line.text[marker.length : leaders.start()]) if marker is not None else ""
+        if marker is not None and rank is not None and len(title) > 1:
+            out[title] = Title(marker.style, rank, 0, marker.number)
     return out
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """What two prints of one title have in common, however they are spaced."""
     return "".join(char for char in text if char.isalpha())
 
 
-def _certain(line: Line, finder: NameFinder, listed: Mapping[str, Title]) -> Title | None:
+def _certain(line: Line, finder: NameFinder, listed: Mapping[str, Title], *, notes: bool) -> Title | None:
+    """The heading that a line is by itself; ``notes`` says whether a section stands above in which numbers restart."""
     text = line.text
     if text[0] in "제부별[<【〔(":
         for style, rank, pattern in _FIXED:
@@ -213,13 +235,18 @@ def _certain(line: Line, finder: NameFinder, listed: Mapping[str, Title]) -> Tit
     if _is_listed(text):
         return None
     if listed and line.marker is None and (plain := _PLAIN_NUMBER.match(text)):
-        known = listed.get(_letters(text[plain.end() :]))
+        known = listed.get(letters(text[plain.end() :]))
         if known is not None and known.number == int(plain.group()):
             return Title(known.style, known.rank, len(text), known.number)
     name = finder.find(line.title)
+    marker = line.marker
+    if marker is not None and marker.style == NOTE_OF_STATEMENTS:
+        if not (notes and reads_as_title(line, _LONGEST_KIN)) or _REFERS.search(text):
+            return None
+        rank = name.rank if name else -1
+        return Title(marker.style, COUNT_RANK + 1, len(text), marker.number, named=rank)
     if name is None:
         return None
-    marker = line.marker
     length = len(text) - len(line.title) + name.stop
     if marker is not None and (own := _rank(marker.style)) is not None:
         return Title(marker.style, own, length, marker.number, name.restart, named=name.rank)
@@ -269,7 +296,7 @@ def _number(line: Line) -> int:
 def _headings_of(
     lines: Sequence[Line], group: Sequence[int], certain: Mapping[int, Title]
 ) -> Iterator[tuple[int, Title]]:
-    reads = [_reads_as_title(lines[i], _LONGEST) for i in group]
+    reads = [reads_as_title(lines[i], _LONGEST) for i in group]
     filled = [_has_body(lines, i, certain) for i in group]
     # What follows the last item of a list may not be its own.
     asked = filled[:-1] or filled
@@ -284,7 +311,8 @@ def _headings_of(
             yield i, Title(marker.style, _rank(marker.style) or LOOSE_RANK, len(line.text), marker.number)
 
 
-def _reads_as_title(line: Line, longest: int) -> bool:
+def reads_as_title(line: Line, longest: int) -> bool:
+    """Whether a line of up to so many characters could be a heading: words, no sentence and no part of one."""
     title = line.title
     return (
         len(line.text) <= longest
@@ -312,7 +340,7 @@ def _has_body(lines: Sequence[Line], i: int, certain: Mapping[int, Title]) -> bo
             return certain[j].rank > rank
         if line.style == style:
             return False
-        if LEADERS.search(line.text):
+        if line.contents or LEADERS.search(line.text):
             continue
         if line.style not in ("", "note"):
             return (_rank(line.style) or LOOSE_RANK) > rank
@@ -329,7 +357,7 @@ def _bullet_titles(lines: Sequence[Line], certain: Mapping[int, Title]) -> Itera
         if line.style in _TITLE_BULLETS and i not in certain:
             by_style[line.style].append(i)
     for style, members in by_style.items():
-        good = [i for i in members if _reads_as_title(lines[i], _LONGEST_BULLET) and _has_body(lines, i, certain)]
+        good = [i for i in members if reads_as_title(lines[i], _LONGEST_BULLET) and _has_body(lines, i, certain)]
         if len(good) >= 0.8 * len(members):
             yield from ((i, Title(style, LOOSE_RANK, len(lines[i].text))) for i in good)
 
@@ -339,9 +367,10 @@ def _plain_titles(lines: Sequence[Line], certain: Mapping[int, Title]) -> Iterat
     chain: list[int] = []
     since = _PLAIN_BODY
     for i, line in enumerate(lines):
-        match = _PLAIN_TITLE.match(line.text) if line.marker is None and not line.table and i not in certain else None
+        apart = line.marker is not None or line.table or line.contents or i in certain
+        match = None if apart else _PLAIN_TITLE.match(line.text)
         follows = match is not None and int(match.group(1)) == len(chain) + 1 and since >= _PLAIN_BODY
-        if follows and len(line.text) <= _LONGEST_BULLET and _reads_as_title(line, _LONGEST_BULLET):
+        if follows and len(line.text) <= _LONGEST_BULLET and reads_as_title(line, _LONGEST_BULLET):
             chain.append(i)
             since = 0
         else:

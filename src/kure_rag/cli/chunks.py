@@ -42,7 +42,9 @@ def add(commands: common.Commands) -> None:
         "--longest", type=int, metavar="N", help="characters over which a sentence is cut (default: twice the target)"
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write; - for standard output")
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(
+        run=run, parser=parser, interrupted="interrupted; a --out FILE is written only when it is whole"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,6 +22,8 @@ def add(commands: common.Commands) -> None:
 files in DIR:
   parsed.parquet   a row a page: texts, path, page, last_modified_datetime
   corpus.parquet   a row a passage: doc_id, contents, path, start_end_idx, metadata
+  Passages from `kure-rag ingest --from-autorag` keep their doc_id and links; their pages, which the index does not
+  hold, are put together from them.
   `kure-rag qa` makes the qa.parquet that belongs to them; the ids in it are the doc_id here.""",
     )
     common.add_index(parser)
@@ -34,7 +36,9 @@ files in DIR:
         help="YYYY-MM-DD, for documents whose time of modification is not known (default: now)",
     )
     common.add_json(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(
+        run=run, interrupted="interrupted; nothing was written, and files of an earlier export are as they were"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,6 +60,16 @@ def run(options: argparse.Namespace) -> int:
     if report.replaced:
         print(
             f"{report.replaced} characters that AutoRAG would rewrite are written as look-alikes; ingest restores them"
+        )
+    if report.rebuilt:
+        print(
+            f"{report.rebuilt} pages are put together from imported passages, and start_end_idx counts within those; "
+            "the doc_id of such passages is that of their corpus.parquet"
+        )
+    if report.renamed:
+        print(
+            f"{report.renamed} imported passages have a new doc_id, since another has the same one: a qa.parquet that "
+            "names them no longer fits; import each corpus into an index of its own to keep them"
         )
     if report.undated:
         print(f"{report.undated} documents of unknown age are dated with the day of the export; see --modified")

@@ -72,7 +72,11 @@ def add(commands: common.Commands) -> None:
     common.add_model(parser, "for a new index nlpai-lab/KURE-v1, then the index's own")
     common.add_reading(parser)
     common.add_json(parser)
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(
+        run=run,
+        parser=parser,
+        interrupted="interrupted; what was added until then is in the index, and the same command adds the rest",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from kure_rag._version import __version__
 from kure_rag.cli import chunks, demo, evaluate, export, ingest, maintain, models, qa, search, train
@@ -52,10 +55,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")  # Korean also where the locale is C
     try:
-        return _run(build_parser().parse_args(arguments))
+        status = _run(build_parser().parse_args(arguments))
     except BrokenPipeError:  # `| head` closed our output: nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        status = 0
+    if arguments is None:
+        _leave(status)
+    return status
+
+
+def _leave(status: int) -> None:
+    """Ends the process where Python's own way out could end it otherwise than the command did."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said: Ctrl-C cannot change the status any more
+    if any(thread.daemon and thread is not threading.current_thread() for thread in threading.enumerate()):
+        # Such as one that still loads a model for a run that was stopped. Python would take itself apart under it, and
+        # a thread that is in C++ just then ends the process with SIGABRT.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):  # closed with >&-
+                stream.flush()
+        os._exit(status)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -66,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     except KureError as error:
         return _fail(options, type(error).__name__, str(error), 1)
     except KeyboardInterrupt:
-        return _fail(options, "Interrupted", "interrupted; what was reported as added is in the index", 130)
+        return _fail(options, "Interrupted", getattr(options, "interrupted", "interrupted"), 130)
     except BrokenPipeError:
         raise
     except OSError as error:  # such as a full disk

@@ -24,7 +24,7 @@ _MAP: Final[dict[int, str | None]] = {
     0x00AD: None,  # soft hyphen
     0x200B: None,  # zero-width space
     0xFEFF: None,  # byte-order mark
-    0xFFFE: None,  # pdfium's mark for a hyphen at a line's end
+    0xFFFE: "-",  # PDFium's mark for a hyphen at a line's end; in Korean text it mostly belongs there, as in 코로나-19
     # Hancom's private-use glyphs, as its own fonts draw them.
     0xF06C: "●",
     0xF06E: "■",

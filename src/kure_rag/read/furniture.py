@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from kure_rag.read.layout import Line
 
 _EDGE: Final = 3  # lines at the top and at the bottom of a page that may be a header or a footer
 _EDGE_GUESSED: Final = 2  # the same, where nothing is known about places
+_LEAST: Final = 3  # pages: what stands on two of them may be said twice
 _REPEATED: Final = 0.5  # of the pages: an edge line seen this often is no content
-_OFTEN: Final = 0.3  # of the pages, for lines of which the place tells that they are no content
+_OFTEN: Final = 0.3  # of the pages, for lines that stand at the very same place
+_AHEAD: Final = 20  # pages: how far a page's number is ahead of the file's count, for covers and front matter
+_YEARS: Final = range(1900, 2101)  # numbers that head a page's contents more often than they count pages
 _BAND: Final = 0.12  # of the page's height at its top and bottom, where headers and footers are
 _UPRIGHT: Final = 2.5  # times as high as wide: a word written downwards
 _SAME_PLACE: Final = 4.0  # points that the place of a header varies by
@@ -20,8 +23,11 @@ _SAME_PLACE: Final = 4.0  # points that the place of a header varies by
 _NUMBER = re.compile(r"\d+")
 # Numbered headings run on from page to page as page numbers do.
 _NUMBERED_HEADING = re.compile(
-    r"\s*[\[<(【]?\s*(?:제\s*\d+\s*(?:편|장|절|관|조)|별표|별지|부록|붙임|첨부|표|그림|서식)"
+    r"\s*[\[<(【]?\s*(?:제\s*\d+\s*(?:편|장|절|관|조)"
+    r"|(?:별표|별지|부록|붙임|첨부|표|그림|서식|사례|예시|예제|문제|문항|질문|질의|안건|사건|유형|단계|과제)(?![가-힣]))"
 )
+# What a printer or a browser puts on each page: it says nothing even once.
+_STAMP = re.compile(r"https?://|www\.|\d{1,4}\s?[-./년]\s?\d{1,2}\s?[-./월]\s?\d{1,4}.{0,12}\b\d{1,2}:\d{2}")
 # A page's number with its decoration: - 3 -, 3 / 12, 3쪽, Page 3 of 12, and what law.go.kr prints.
 _PAGE_NUMBER = re.compile(
     r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|[-–—‐―]?\s*(?P<of>\d{1,4})\s*/\s*\d{1,4}\s*[-–—‐―]?|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
@@ -41,8 +47,9 @@ class _Seen(NamedTuple):
 
 
 def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> list[list[Line]]:
-    """Pages without running titles and page numbers.
+    """Pages without page numbers and without running titles, but for the first time that each is printed.
 
+    Only what stands in the bands at a page's top and bottom may go, and only if all that stands further out goes too.
     Digits do not count when lines are compared, so that page numbers are found; a line that is not the same in its
     digits too goes only if one of its numbers counts the pages. A page's number by itself at the edge of a page goes
     even where there are too few pages to compare.
@@ -51,40 +58,90 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
         pages: Lines of each page.
         heights: Of the pages, in points; zero where nothing is known about places.
     """
-    seen: list[list[_Seen]] = []
+    seen = [
+        [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])] for p, page in enumerate(pages)
+    ]
+    is_furniture = _told_by(pages, heights, seen)
+    upright = [{i for i, line in enumerate(page) if _is_tab(line)} for page in pages]
+    tabs = Counter(pages[p][i].text for p, page in enumerate(upright) for i in page)
+    drops: list[set[int]] = []
+    worn: list[tuple[int, _Seen]] = []  # what goes from all pages but the first
+    for p, page in enumerate(pages):
+        numbers = {line.at for line in seen[p] if _is_page_number(page[line.at], p, len(pages), heights[p], line.top)}
+        aside = {i for i in upright[p] if tabs[page[i].text] >= max(_LEAST, _OFTEN * len(pages))}
+        found = _outermost(page, seen[p], numbers, [line for line in seen[p] if is_furniture(p, line)])
+        drops.append(numbers | aside | {line.at for line in found})
+        worn += [(p, line) for line in found if line.at not in numbers and not _STAMP.search(page[line.at].text)]
+    said = {
+        "".join(line.text.split()) for p, page in enumerate(pages) for i, line in enumerate(page) if i not in drops[p]
+    }
+    for p, line in worn:
+        words = _words(line)
+        if words and words not in said and line.flat not in said:
+            drops[p].discard(line.at)
+            pages[p][line.at].worn = True
+            said.update((words, line.flat))
+    if len(pages) == _LEAST - 1:
+        _mark_twice(pages, seen)
+    return [[line for i, line in enumerate(page) if i not in drops[p]] for p, page in enumerate(pages)]
+
+
+def _mark_twice(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> None:
+    """Marks what stands at one place of both pages of a file: perhaps said twice, but no part of the text beside it."""
+    first, second = ({place for line in found for place in line.places} for found in seen)
+    for page, found in zip(pages, seen, strict=True):
+        for line in _outermost(page, found, set(), [line for line in found if {*line.places} & first & second]):
+            page[line.at].worn = True
+
+
+def _told_by(
+    pages: Sequence[Sequence[Line]], heights: Sequence[float], seen: Sequence[Sequence[_Seen]]
+) -> Callable[[int, _Seen], bool]:
+    """Tells from all pages whether a line at the edge of one is furniture."""
     alike: Counter[tuple[bool, str]] = Counter()
     same: Counter[tuple[bool, str]] = Counter()
     placed: Counter[tuple[bool, str, int]] = Counter()
     counting: Counter[tuple[bool, str, int, int]] = Counter()
-    for p, page in enumerate(pages):
-        found = [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])]
-        seen.append(found)
+    for found in seen:
         alike.update({(line.top, line.masked) for line in found})
         same.update({(line.top, line.flat) for line in found})
         placed.update({line.places[0] for line in found if line.places})
         counting.update({(line.top, line.masked, *at) for line in found for at in line.counts})
-    need = max(3, _REPEATED * len(pages))
-    often = max(2, _OFTEN * len(pages))
+    need = max(_LEAST, _REPEATED * len(pages))
+    often = max(_LEAST, _OFTEN * len(pages))
 
     def is_furniture(p: int, line: _Seen) -> bool:
+        if heights[p] and not _in_band(pages[p][line.at], heights[p], line.top):
+            return False
         return (
             same[line.top, line.flat] >= need
             or any(placed[place] >= often for place in line.places)
-            or _is_page_number(pages[p][line.at], p, len(pages), heights[p], line.top)
+            or (bool(heights[p]) and alike[line.top, line.masked] > 1 and bool(_STAMP.search(pages[p][line.at].text)))
             or (
                 alike[line.top, line.masked] >= need
-                and any(counting[line.top, line.masked, *at] >= 3 for at in line.counts)
+                and any(counting[line.top, line.masked, *at] >= _LEAST for at in line.counts)
             )
         )
 
-    upright = [{i for i, line in enumerate(page) if _is_tab(line)} for page in pages]
-    tabs = Counter(pages[p][i].text for p, page in enumerate(upright) for i in page)
+    return is_furniture
+
+
+def _outermost(page: Sequence[Line], seen: Sequence[_Seen], numbers: set[int], found: Sequence[_Seen]) -> list[_Seen]:
+    """Those of the lines found that nothing said stands further out than, or beside."""
+    gone = numbers | {line.at for line in found}
     kept = []
-    for p, page in enumerate(pages):
-        drop = {line.at for line in seen[p] if is_furniture(p, line)}
-        drop |= {i for i in upright[p] if tabs[page[i].text] >= max(often, 3)}
-        kept.append([line for i, line in enumerate(page) if i not in drop])
+    for line in found:
+        own = page[line.at]
+        middle = (own.top + own.bottom) / 2
+        others = (page[other.at] for other in seen if other.top == line.top and other.at not in gone)
+        if not any(other.bottom > middle if line.top else other.top < middle for other in others):
+            kept.append(line)
     return kept
+
+
+def _words(line: _Seen) -> str:
+    """What a line says besides its numbers, or all of it where they count no pages."""
+    return "".join(char for char in line.masked if char.isalnum()) if line.counts else line.flat
 
 
 def _look(p: int, line: Line, at: int, top: bool, height: float) -> _Seen:
@@ -137,11 +194,11 @@ def _is_page_number(line: Line, p: int, count: int, height: float, top: bool) ->
     if match.lastgroup in ("dashed", "law", "page", "of"):
         return True
     number = int(match[match.lastgroup or 0])
-    return number == p + 1 or (number > p and count > 2)
+    return number == p + 1 or (count > 2 and p < number <= count + _AHEAD)
 
 
 def _counts(line: str, p: int) -> list[tuple[int, int]]:
     """For each number of a line its place in the line and how far it is ahead of the page's position."""
-    if _NUMBERED_HEADING.match(line):
+    if _NUMBERED_HEADING.match(line) or (line.strip().isdecimal() and int(line.strip()[-9:]) in _YEARS):
         return []
     return [(at, int(number[-9:]) - p) for at, number in enumerate(_NUMBER.findall(line))]

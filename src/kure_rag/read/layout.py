@@ -8,12 +8,13 @@ pass, text turned by a quarter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from kure_rag.read.clean import clean_line, needs_cleaning
 from kure_rag.read.columns import Piece, reading_order
+from kure_rag.read.overlap import apart
 from kure_rag.read.page import FoundTable, PageContent
 from kure_rag.read.pdfium import LINE, line_ends
 
@@ -37,6 +38,8 @@ _STACKED: Final = 3  # single characters below each other that make a word
 _TAB: Final = 0.12  # of the page's width at each side, where the tabs of chapters are
 _TAB_CHARS: Final = 3  # of a line of a tab
 _UPRIGHT: Final = 2.5  # times as high as wide: a line of text turned by a quarter
+_FEW: Final = 20  # characters of a page: too few to tell its direction
+_BACKWARDS: Final = 0.8  # of a page's characters: it is printed upside down
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Line:
         edge: Right side of the column it stands in.
         column: Lines of a page with the same number stand below each other.
         table: What stands here in the line's place.
+        worn: A running title, in the way of text that goes on from page to page.
     """
 
     text: str
@@ -66,6 +70,7 @@ class Line:
     edge: float = 0.0
     column: int = 0
     table: FoundTable | None = None
+    worn: bool = False
 
 
 def page_lines(content: PageContent, tables: Sequence[FoundTable] = ()) -> list[Line] | None:
@@ -78,6 +83,10 @@ def page_lines(content: PageContent, tables: Sequence[FoundTable] = ()) -> list[
     Returns:
         ``None`` if the places of all characters are needed and were not given.
     """
+    if 0 < content.text.count("㏖") == content.text.count("㏗"):
+        from kure_rag.read.tables.glyphs import _HIGH_MARKS
+
+        content = replace(content, text=content.text.translate(_HIGH_MARKS))
     lines = None if tables else _plain(content)
     if lines is None and "runs" in content.extra:
         return None
@@ -134,6 +143,8 @@ def _plain(content: PageContent) -> list[Line] | None:
         size = max(top - bottom, high - low)
         if size <= 0 or right < left or abs(low - bottom) > size:
             return None
+        if right < 0 or left > content.width or max(top, high) < 0 or min(bottom, low) > content.height:
+            continue  # cut off: not on the page
         lines.append(Line(text[start:end], left, min(bottom, low), right, max(top, high), size))
     lines.sort(key=_downwards)
     for line, following in pairwise(lines):
@@ -180,7 +191,7 @@ def _visible(content: PageContent) -> Indices:
     import numpy as np
 
     codes = np.frombuffer(content.text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    seen = (codes > 32) & (codes != 0xA0) & (codes != 0x3000) & (codes != 0xFFFE)
+    seen = (codes > 32) & (codes != 0xA0) & (codes != 0x3000)
     sides = content.boxes
     seen &= (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])
     seen &= (sides[:, 2] > 0) & (sides[:, 0] < content.width) & (sides[:, 3] > 0) & (sides[:, 1] < content.height)
@@ -194,6 +205,8 @@ def _pieced(content: PageContent, tables: Sequence[FoundTable]) -> list[Line]:
     import numpy as np
 
     seen = _visible(content)
+    if not tables and _upside_down(content, seen):
+        content = replace(content, boxes=_turned_round(content), rules=content.rules[:0])
     places = content.boxes
     middle_x, middle_y = (places[:, 0] + places[:, 2]) / 2, (places[:, 1] + places[:, 3]) / 2
     for table in tables:
@@ -218,6 +231,28 @@ def _pieced(content: PageContent, tables: Sequence[FoundTable]) -> list[Line]:
     return lines
 
 
+def _upside_down(content: PageContent, seen: Indices) -> bool:
+    """Whether nearly every character of a Korean page stands to the left of the one before it."""
+    import numpy as np
+
+    sides = content.boxes[seen]
+    beside = np.abs(np.diff(sides[:, 1])) < _SAME_ROW * (sides[1:, 3] - sides[1:, 1])
+    backwards = beside & (np.diff(sides[:, 0]) < 0)
+    if len(seen) < _FEW or backwards.sum() < _BACKWARDS * len(seen):
+        return False
+    return sum("가" <= content.text[i] <= "힣" for i in seen.tolist()) > len(seen) / 2
+
+
+def _turned_round(content: PageContent) -> Boxes:
+    """Places on the page turned by half a turn."""
+    import numpy as np
+
+    x0, y0, x1, y1 = content.boxes.T
+    boxes = np.stack((content.width - x1, content.height - y1, content.width - x0, content.height - y0), axis=1)
+    boxes[(content.boxes == 0).all(axis=1)] = 0
+    return boxes
+
+
 def _in_lines(content: PageContent, pieces: list[Piece], column: int) -> list[Line]:
     lines = []
     for number, rows in enumerate(reading_order(pieces), column):
@@ -225,21 +260,23 @@ def _in_lines(content: PageContent, pieces: list[Piece], column: int) -> list[Li
             if (table := row[0].table) is not None:
                 lines.append(Line("", *table.box, size=0.0, column=number, table=table))
                 continue
-            text = clean_line(_row_text(content, row))
-            if text.strip():
-                high = max(row, key=lambda piece: len(piece.chars))
-                lines.append(
-                    Line(
-                        text,
-                        min(piece.left for piece in row),
-                        min(piece.bottom for piece in row),
-                        max(piece.right for piece in row),
-                        max(piece.top for piece in row),
-                        high.size,
-                        column=number,
-                    )
-                )
+            drawn_in_order = all(_follows(a, b) for a, b in pairwise(row))
+            some = [row] if drawn_in_order else apart(row, content.text, content.boxes)
+            lines += [line for layer in some if (line := _line(content, layer, number)).text.strip()]
     return _stacked(lines)
+
+
+def _line(content: PageContent, row: Sequence[Piece], column: int) -> Line:
+    high = max(row, key=lambda piece: len(piece.chars))
+    return Line(
+        clean_line(_row_text(content, row)),
+        min(piece.left for piece in row),
+        min(piece.bottom for piece in row),
+        max(piece.right for piece in row),
+        max(piece.top for piece in row),
+        high.size,
+        column=column,
+    )
 
 
 def _without_tabs(pieces: list[Piece], content: PageContent) -> tuple[list[Piece], list[list[Piece]]]:

@@ -44,7 +44,7 @@ _ENOUGH: Final = 12  # breaks from which a document's habit can be told
 # What begins a new paragraph even after a full line: articles, items, bullets, bracketed headings, notes.
 STARTS_PARAGRAPH: Final = re.compile(
     # 제15조에 따라, 제2장 및 제3장의: a reference in the middle of a sentence.
-    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉑-㉟㊱-㊿㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|o\s|[-–—·ㆍ]\s"
+    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉑-㉟㊱-㊿㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|o\s|ㅇ(?![ㄱ-ㅣ])|ㅁ\s|[-–—·ㆍ]\s"
     r"|\d{1,3}(?:의\s?\d+)?\s?[.)]\s|[가나다라마바사아자차카타파하]\s?[.)]\s|\((?:[가나다라마바사아자차카타파하]|\d{1,3})\)|[IVXⅠ-Ⅻ]+\s?\.|【|\[|<|〈|「[^」]{1,40}」\s*$)"
 )
 _ENDS_SENTENCE: Final = re.compile(r"(?:[가-힣)]|[가-힣][”’」』])[.?!]$")
@@ -56,6 +56,7 @@ _NUMBERED = re.compile(r"제 ?(\d+) ?(편|장|절|관|조|항|호)(?: ?의 ?(\d+
 _HEADING = re.compile(r"^(제\d+조(?:의\d+)?) \(")
 _HANGUL = re.compile(r"[가-힣]")
 _LEADER = re.compile(r"([·.․‥…⋯ㆍ_\-─━=])(?:\s?\1){4,}")
+_ENTRY = re.compile(r"[·.․‥…⋯ㆍ]{3}\s*\d{1,4}\s*$")  # of a table of contents: it ends with its page's number
 _WORD = re.compile(r"\S+")
 _SYLLABLE = re.compile(r"[^\s가-힣]*[가-힣]?[,.)\]」』”’]*")  # what no margin breaks: 2010. and (가)
 
@@ -185,7 +186,15 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     widest = max(1.5 * _usual_gap(lines), _APART)
     candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
     for i, ((p, line), (q, following)) in enumerate(pairwise(lines), 1):
-        if line.table or following.table or line.edge - line.margin < _NARROWEST * line.size:
+        if (
+            line.table
+            or following.table
+            or line.worn
+            or following.worn
+            or line.edge - line.margin < _NARROWEST * line.size
+        ):
+            continue
+        if _ENTRY.search(line.text):
             continue
         room = (line.edge - line.right) / line.size
         if line.size == 1.0:
@@ -205,10 +214,11 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     tight = sum(room <= syllable for _, room, syllable in candidates) >= _SYLLABLES * len(candidates)
     indented = _is_indented(lines, [i for i, _, _ in candidates])
     found: set[int] = set()
+    full = {i for i, _, _ in candidates}
     for i, room, syllable in candidates:
         if tight and room > syllable:
             continue
-        if not _begins_paragraph(lines, i, found, indented):
+        if not _begins_paragraph(lines, i, found, indented) and not (indented and _stands_in(lines, i, full)):
             found.add(i)
     return found
 
@@ -259,7 +269,7 @@ def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
 
 
 def _is_wide(line: Line) -> bool:
-    return line.right - line.left >= _WIDE * line.size
+    return line.right - line.left >= _WIDE * line.size and not line.worn
 
 
 def _column(item: tuple[int, Line]) -> tuple[int, int]:
@@ -304,6 +314,20 @@ def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]
         inside = before.left - before.margin > _INDENT * before.size
         return indented and inside and ended and abs(shift) < _INDENT
     return shift < -_INDENT or (shift > _INDENT and ended)
+
+
+def _stands_in(lines: Sequence[tuple[int, Line]], i: int, full: set[int]) -> bool:
+    """Whether a full line stands further in than a numbered heading or an end before it, and the next one does not."""
+    before = lines[i - 1][1].text
+    return (
+        i + 1 in full
+        and bool(STARTS_PARAGRAPH.match(before) or _ends_sentence(before))
+        and not lines[i][1].text.startswith("(")
+        and lines[i][1].size != 1.0
+        and _shift(lines, i) > _INDENT
+        and _shift(lines, i + 1) < -_INDENT
+        and not STARTS_PARAGRAPH.match(lines[i + 1][1].text)
+    )
 
 
 def _ends_sentence(text: str) -> bool:

@@ -68,7 +68,7 @@ _HEADER: Final = re.compile(
 _NOT_TITLE: Final = re.compile(
     r"\d{1,2}:\d{2}|https?://|www\.|@|(?:니다|[한된이하있없했였]다|까)[.?]?$|[.,;:]$"  # times, addresses, sentences
     r"|^\s*(?:[<〈].*[>〉]|\[.*\])\s*$|\[\s*(?:그림|표)\s*\d"  # a caption, beside text of another column
-    r"|^\s*['’‘]?\d{4}\s*[.년]\s*\d{1,2}\s*[.월]|심[사의]필"  # dates, marks of an inspection
+    r"|^\s*['’‘]?\d{4}\s*[.년]\s*\d{1,2}\s*[.월](?!.*보고서\s*$)|심[사의]필"  # dates, marks of an inspection
 )
 _PAGE_NUMBER: Final = re.compile(r"^[-–]?\s*\d{1,3}\s*[-–|]?\s+(?=\D)|(?<=\D)\s+[-–|]?\s*\d{1,3}\s*[-–]?$")
 _ITEM: Final = re.compile(

@@ -22,7 +22,7 @@ from kure_rag.read.lines import join_lines
 from kure_rag.read.outline import find_title
 from kure_rag.read.page import FoundTable, PageContent
 from kure_rag.read.pdfium import PdfFile
-from kure_rag.read.rescue import RECOGNISED, Reading, judged, needs_rescue, rescue
+from kure_rag.read.rescue import RECOGNISED, UNFINISHED, Reading, judged, needs_rescue, rescue
 from kure_rag.read.settings import ReadLimits, ReadSettings
 from kure_rag.read.spacing import Spacer, informed
 from kure_rag.types import Document, Domain, Page
@@ -78,7 +78,7 @@ def read_pdf(
         stored, outline = pdf.stored_title(), pdf.outline()
     if on_page is not None:
         on_page(0)
-    _check_readable(sheets, data, source, settings)
+    _check_readable(sheets, data, source, settings, limits)
     title = find_title(
         sheets[0].lines,
         height=sheets[0].height,
@@ -87,7 +87,12 @@ def read_pdf(
         source=source,
         recognised=RECOGNISED in sheets[0].warnings,
     )
-    kept = drop_furniture([sheet.lines for sheet in sheets], [sheet.height for sheet in sheets])
+    pages_lines = [sheet.lines for sheet in sheets]
+    if settings.tables and sum(any(line.table for line in lines) for lines in pages_lines) >= 3:
+        from kure_rag.read.tables import drop_page_headers
+
+        pages_lines = drop_page_headers(pages_lines)
+    kept = drop_furniture(pages_lines, [sheet.height for sheet in sheets])
     restore_circled(line for page in kept for line in page)
     spacer = informed([line.text for page in kept for line in page], space_at) if space_at else None
     paragraphs = join_tables(join_lines(kept, space_at), spacer)
@@ -191,6 +196,10 @@ def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settin
     lines = page_lines(content, tables)
     if lines is None:
         lines = page_lines(pdf.page(content.number, boxes=True, rules=False)) or []
+    if len(tables) > 1:
+        from kure_rag.read.tables import join_halves
+
+        lines = join_halves(lines)
     if quality.PARTLY in warnings:
         lines = [line for line in lines if line.table or not quality.is_garbled(line.text)]
     return lines
@@ -206,7 +215,9 @@ def _has_text(sheets: Sequence[_Sheet]) -> bool:
     return False
 
 
-def _check_readable(sheets: Sequence[_Sheet], data: bytes, source: str, settings: ReadSettings) -> None:
+def _check_readable(
+    sheets: Sequence[_Sheet], data: bytes, source: str, settings: ReadSettings, limits: ReadLimits
+) -> None:
     count = len(sheets)
     errors = [sheet.error for sheet in sheets if sheet.error]
     if _has_text(sheets):
@@ -223,6 +234,12 @@ def _check_readable(sheets: Sequence[_Sheet], data: bytes, source: str, settings
         what = f"the text layer of its {count} pages is unreadable (fonts without a character map)"
     else:
         what = f"no text layer on any of its {count} pages (a scan?)"
+    if late := sum(UNFINISHED in sheet.warnings for sheet in sheets):
+        raise NoTextError(
+            source,
+            f"{what}; OCR of {late} of them took longer than {limits.max_page_seconds / 2:g} s a page: raise"
+            " max_page_seconds, or run OCR on it first, for example with ocrmypdf",
+        )
     missing = "" if settings.ocr == "never" else ocr.available()
     how = f"for OCR {missing}" if missing else "run OCR on it first, for example with ocrmypdf"
     raise NoTextError(source, f"{what}; {how}")

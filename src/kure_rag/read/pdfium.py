@@ -30,6 +30,8 @@ _BLACK_ENOUGH: Final = 250  # of 255: a lighter fill cannot be seen on paper, an
 _MAX_OBJECTS: Final = 20_000  # on a page: more of them draw a map or a chart
 _DEEPEST: Final = 8  # forms inside forms
 _THIN: Final = 3.0  # points: a filled rectangle this thin is drawn as a line
+_MOST_PIXELS: Final = 40_000_000  # of a drawn page: an A1 sheet at 200 dots an inch has as many
+_LONGEST_SIDE: Final = 30_000  # pixels
 _STRAIGHT: Final = 1.0  # points that a horizontal or vertical line may deviate
 _Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: Final[_Matrix] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -107,32 +109,49 @@ class PdfFile:
             none = np.zeros((0, 4), np.float32)
             return PageContent(number, 0.0, 0.0, "", none, none, error=f"page cannot be parsed ({error})")
 
-    def gray(self, number: int, dpi: int) -> NDArray[np.uint8]:
-        """A page drawn in shades of grey, shape (height, width).
+    def gray(self, number: int, dpi: int) -> NDArray[np.uint8] | None:
+        """A page drawn in shades of grey, shape (height, width), or ``None`` where it cannot be drawn.
 
         Args:
             number: 1-based.
-            dpi: Dots an inch.
+            dpi: Dots an inch; fewer are taken for a giant page.
         """
-        page = self._pdf[number - 1]
-        try:
-            drawn: NDArray[np.uint8] = page.render(scale=dpi / 72, grayscale=True).to_numpy()
-            return drawn.reshape(drawn.shape[:2]).copy()
-        finally:
-            page.close()
+        return self._drawn(
+            number, dpi, lambda drawn: drawn.to_numpy().reshape(drawn.height, drawn.width).copy(), gray=True
+        )
 
     def render(self, number: int, dpi: int = 200) -> Any:
-        """A picture of a page, as a Pillow image.
+        """A picture of a page, as a Pillow image, or ``None`` where it cannot be drawn.
 
         Args:
             number: 1-based.
-            dpi: Dots an inch.
+            dpi: Dots an inch; fewer are taken for a giant page.
         """
-        page = self._pdf[number - 1]
+        return self._drawn(number, dpi, lambda drawn: drawn.to_pil(), gray=False)
+
+    def _drawn(self, number: int, dpi: int, take: Callable[[Any], Any], *, gray: bool) -> Any:
+        """What ``take`` makes of a page's bitmap, or ``None`` where it cannot be drawn."""
+        import pypdfium2
+
         try:
-            return page.render(scale=dpi / 72).to_pil()
-        finally:
-            page.close()
+            page = self._pdf[number - 1]
+            try:
+                width, height = page.get_size()
+                scale = _scale(width, height, dpi)
+                return take(page.render(scale=scale, grayscale=gray)) if scale else None
+            finally:
+                page.close()
+        except (pypdfium2.PdfiumError, MemoryError, ValueError):
+            return None
+
+
+def _scale(width: float, height: float, dpi: int) -> float:
+    """Pixels a point: a page may be giant, and its picture must still fit into memory. 0 for a page without a size."""
+    scale = dpi / 72
+    if not 0 < width * height < float("inf"):
+        return 0.0
+    scale = min(scale, (_MOST_PIXELS / (width * height)) ** 0.5)
+    return min(scale, _LONGEST_SIDE / max(width, height))
 
 
 def _opened(data: bytes, source: str) -> Any:
@@ -166,7 +185,9 @@ def _read(page: Any, number: int, boxes: bool, rules: bool) -> PageContent:
             spans, ends = line_ends(text)
             extra["spans"], extra["ends"] = spans, _turned(_char_boxes(textpage, ends), shown)
             extra["runs"] = _turned(_runs(textpage), shown)
-        edges = _turned(_rules(page), shown) if rules else np.zeros((0, 4), np.float32)
+        edges = np.zeros((0, 4), np.float32)
+        if rules:
+            edges, extra["pictures"] = (_turned(found, shown) for found in _rules(page))
         return PageContent(number, width, height, text, places, edges, extra=extra)
     finally:
         textpage.close()
@@ -282,11 +303,13 @@ def _turned(boxes: Boxes, shown: tuple[int, float, float, float, float]) -> Boxe
 # Rules: what a ruled table is drawn with.
 
 
-def _rules(page: Any) -> Boxes:
+def _rules(page: Any) -> tuple[Boxes, Boxes]:
+    """Rules, and the boxes of pictures."""
     import numpy as np
     import pypdfium2.raw as raw
 
     found: list[tuple[float, float, float, float]] = []
+    pictures: list[tuple[float, float, float, float]] = []
     left = [_MAX_OBJECTS]
 
     def walk(count: int, get: Callable[[int], Any], matrix: _Matrix, depth: int) -> None:
@@ -296,6 +319,8 @@ def _rules(page: Any) -> Boxes:
             left[0] -= 1
             if kind == raw.FPDF_PAGEOBJ_PATH:
                 found.extend(_edges(item, _times(_matrix(item), matrix), left))
+            elif kind == raw.FPDF_PAGEOBJ_IMAGE:
+                pictures.append(_corners(_times(_matrix(item), matrix)))
             elif kind == raw.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
                 walk(
                     raw.FPDFFormObj_CountObjects(item),
@@ -305,7 +330,13 @@ def _rules(page: Any) -> Boxes:
                 )
 
     walk(raw.FPDFPage_CountObjects(page), functools.partial(raw.FPDFPage_GetObject, page), _IDENTITY, 0)
-    return np.array(found, np.float32).reshape(-1, 4)
+    return np.array(found, np.float32).reshape(-1, 4), np.array(pictures, np.float32).reshape(-1, 4)
+
+
+def _corners(matrix: _Matrix) -> tuple[float, float, float, float]:
+    """The box of a picture, which is drawn into the unit square."""
+    a, b, c, d, e, f = matrix
+    return e + min(0, a, c, a + c), f + min(0, b, d, b + d), e + max(0, a, c, a + c), f + max(0, b, d, b + d)
 
 
 def _matrix(item: Any) -> _Matrix:

@@ -34,6 +34,8 @@ SOME_CONTROLS: Final = "some control or replacement characters"
 WRONG_MAP: Final = "wrong character map"
 UNLIKE_KOREAN: Final = "characters unlike Korean or any other language"
 PARTLY: Final = "some lines are unreadable"
+PICTURED: Final = "a picture holds part of the page"
+UNDRAWN: Final = "page cannot be drawn"
 
 _UNREADABLE: Final = frozenset({PRIVATE_USE, CONTROLS, WRONG_MAP, UNLIKE_KOREAN})
 _BROKEN: Final = _UNREADABLE | {SOME_CONTROLS, PARTLY}
@@ -84,6 +86,8 @@ _LEAST_SCAN: Final = 60  # and under which it is called a scan with a running ti
 _INK: Final = 0.0002  # share of pixels at an edge: less is dust
 _INK_PICTURE: Final = 0.01  # a table or a paragraph as a picture; a photograph or a coloured cover has less
 _INK_SCAN: Final = 0.02
+_PICTURE: Final = 0.1  # of a page: smaller pictures are logos, seals and signs
+_WRITTEN: Final = 0.02  # of a picture: with more characters over it, it is what they are printed on
 
 
 def judge(content: PageContent, text: str, *, ink: Callable[[], float] | None = None) -> tuple[str, ...]:
@@ -148,6 +152,11 @@ def needs_ocr(warnings: Collection[str]) -> bool:
     return not (_BROKEN | {NO_TEXT, LITTLE_TEXT}).isdisjoint(warnings)
 
 
+def is_bare(warnings: Collection[str]) -> bool:
+    """Whether next to no text was found, whatever else the page shows."""
+    return not {BLANK, NO_TEXT, LITTLE_TEXT}.isdisjoint(warnings)
+
+
 def severity(warnings: Collection[str]) -> int:
     """How much of a page's text is noise: 0 none, 1 a part, 2 all. Of two readings the lesser is to be kept."""
     if is_unreadable(warnings):
@@ -189,6 +198,30 @@ def ink_outside(gray: NDArray[np.uint8], content: PageContent) -> float:
             edges[max(0, upper) : max(0, lower), max(0, first) : max(0, last)] = False
         return float(edges.mean() * scale_x * 72 / INK_DPI)
     return float(edges.mean())
+
+
+def has_picture(content: PageContent) -> bool:
+    """Whether pictures without text over them, large enough to hold a table, stand on a page.
+
+    A picture that text stands over is a background, or a scan with its text layer.
+    """
+    import numpy as np
+
+    boxes, page = content.extra.get("pictures"), content.width * content.height
+    if boxes is None or not len(boxes) or page <= 0:
+        return False
+    boxes = np.clip(boxes, 0, [content.width, content.height] * 2)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    if areas.sum() < _PICTURE * page:
+        return False
+    sides = content.boxes[content.boxes.any(axis=1)]
+    sizes = (sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1])
+    x, y = (sides[:, 0] + sides[:, 2]) / 2, (sides[:, 1] + sides[:, 3]) / 2
+    shown = 0.0
+    for (left, bottom, right, top), area in zip(boxes.tolist(), areas.tolist(), strict=True):
+        over = sizes[(x > left) & (x < right) & (y > bottom) & (y < top)].sum()
+        shown += area if over < _WRITTEN * area else 0.0
+    return shown >= _PICTURE * page
 
 
 def _text_places(content: PageContent) -> Iterator[tuple[float, float, float, float]]:

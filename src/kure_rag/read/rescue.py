@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 REREAD: Final = "read by the fallback parser"
 RECOGNISED: Final = "recognised by OCR"
+UNRECOGNISED: Final = "not recognised, since OCR is not available"
 UNFINISHED: Final = "OCR took too long"
 
 _INK_DPI: Final = 50  # enough to tell a blank page from a picture
@@ -30,13 +31,22 @@ Reading = tuple[PageContent, tuple[str, ...]]
 
 def judged(pdf: PdfFile, content: PageContent) -> tuple[str, ...]:
     """What is wrong with a page, see :func:`kure_rag.read.quality.judge`."""
+    pictured = (quality.PICTURED,) if quality.has_picture(content) else ()
     if _is_plain_korean(content.text):
-        return ()
+        return pictured
+    undrawn: list[str] = []
 
     def ink() -> float:
-        return quality.ink_outside(pdf.gray(content.number, _INK_DPI), content)
+        drawn = pdf.gray(content.number, _INK_DPI)
+        if drawn is None:
+            undrawn.append(quality.UNDRAWN)
+            return 0.0
+        return quality.ink_outside(drawn, content)
 
-    return quality.judge(content, clean_text(content.text), ink=ink)
+    found = quality.judge(content, clean_text(content.text), ink=ink)
+    if undrawn:
+        return (*(warning for warning in found if warning != quality.BLANK), *undrawn[:1])
+    return found if quality.is_bare(found) else (*found, *pictured)
 
 
 def _is_plain_korean(text: str) -> bool:
@@ -97,7 +107,11 @@ def rescue(
     found = {content.number: (content, warnings) for content, warnings in readings}
     if settings.fallback:
         _reread(data, found)
-    if settings.ocr != "never" and not ocr.available():
+    missing = "" if settings.ocr == "never" else ocr.available()
+    if missing and settings.ocr == "always":
+        note = f"{UNRECOGNISED}; {missing}"
+        found = {number: (content, (*warnings, note)) for number, (content, warnings) in found.items()}
+    if settings.ocr != "never" and not missing:
         for number, (content, warnings) in found.items():
             if settings.ocr == "always" or quality.needs_ocr(warnings):
                 if on_page is not None:
@@ -116,6 +130,8 @@ def _reread(data: bytes, found: dict[int, Reading]) -> None:
 
 def _recognised(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], max_seconds: float) -> Reading:
     image = pdf.render(content.number, ocr.DPI)
+    if image is None:
+        return content, tuple(dict.fromkeys((*warnings, quality.UNDRAWN)))
     read = ocr.recognise(image, width=content.width, height=content.height, max_seconds=max_seconds)
     if not read.finished:
         return content, (*warnings, UNFINISHED)

@@ -37,6 +37,16 @@ _BRANCH = re.compile(r"제\d+[조호]의$")
 _NEVER_BEFORE = re.compile(r"[,.)\]」』”’%:;?!ㆍ·>〉》]")
 _NEVER_AFTER = re.compile(r"[(\[「『“‘<〈《ㆍ·]$")
 _QUOTED = re.compile(r"[「『“‘]")
+_HYPHEN = re.compile(r"[\w)]-$")  # 코로나-|19
+_DIGIT_LAST = re.compile(r"[0-9][0-9,.]*(?<=[0-9])$")
+_DIGIT_FIRST = re.compile(r"[0-9](?:[0-9,.]*[0-9])?")
+_NUMBERS = re.compile(r"[-+−–△▲(]?\s?\d[\d\s.,%()~+−–△▲-]*")  # nothing but numbers: a value of its own
+_OPEN = re.compile(r"\([^()]*$")
+_COMPLETE = re.compile(r"\d{1,3}(?:,\d{3})+|\d+\.\d+")  # 1,100 and 3.5 do not go on; a year neither
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_PLAUSIBLE = re.compile(r"(?:\d{1,4}|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
+_CODE = re.compile(r"[A-Za-z-][0-9]+$")  # 02-788-4|582, KR7|005
+_GRADE = re.compile(r"[A-Z][-+0]?")
 
 
 def informed(lines: Sequence[str], space_at: Spacer) -> Spacer:
@@ -72,18 +82,36 @@ def known_spaces(pairs: Sequence[tuple[str, str]], lines: Sequence[str]) -> list
 
 
 def _by_rule(before: str, after: str) -> bool | None:
-    if _NEVER_BEFORE.match(after) or _NEVER_AFTER.search(before):
+    if _NEVER_BEFORE.match(after) or _NEVER_AFTER.search(before) or _HYPHEN.search(before):
         return False
     if _PROVISION.search(before) and _PROVISION_ON.match(after):
         return False  # 제5조|제3항
     if _BRANCH.search(before) and after[:1].isdigit():
         return False  # 제43호의|2서식
-    if before[-1:].isdigit() and after[:1].isdigit():
-        return False
+    if _DIGIT_LAST.search(before) and _DIGIT_FIRST.match(after):
+        return _between_digits(before, after)
+    if _GRADE.fullmatch(before) and _GRADE.fullmatch(after):
+        return True
     if before.endswith("제") and after[:1].isdigit() and not before.endswith("문제"):
         return False  # 제|45조의5
     if _QUOTED.match(after):
         return True  # 따른|「자본시장과 …」
+    return None
+
+
+def _between_digits(before: str, after: str) -> bool | None:
+    """Whether two numbers meet, rather than the parts of one; two values run together are worse than one cut in two."""
+    left, right = _DIGIT_LAST.search(before), _DIGIT_FIRST.match(after)
+    if left is None or right is None:
+        return None
+    whole = left.group() + right.group()
+    if _NUMBERS.fullmatch(before) and _NUMBERS.fullmatch(after):
+        in_brackets = bool(_OPEN.search(before)) and after.rstrip().endswith(")")
+        return not (in_brackets or (len(right.group()) == 1 and _YEAR.fullmatch(whole)))
+    if _COMPLETE.fullmatch(left.group()) or _YEAR.fullmatch(left.group()):
+        return True
+    if _PLAUSIBLE.fullmatch(whole) or _CODE.search(before):
+        return False
     return None
 
 

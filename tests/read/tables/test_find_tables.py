@@ -306,3 +306,46 @@ def test_a_form_filled_in_twice_stays_two_tables_over_pages(tables: Tables) -> N
 
     [first], [second] = tables(form("SFR-001", 120)), tables(form("SFR-002", 780))
     assert join_continued(first, second) is None
+
+
+def test_a_mark_that_hangs_out_at_the_edge_belongs_to_what_it_closes(tables: Tables) -> None:
+    def draw(sheet: Sheet) -> None:
+        sheet.grid((80, 160, 300), (660, 630, 560))
+        sheet.fill((80, 160), (660, 630), [["구분", "내용"], ["산정", ""]])
+        for y, value in ((612, "소정점수의 백분의 칠십을,"), (596, "나머지 혈관은 따로 산정함.")):
+            width = sheet.canvas.stringWidth(value[:-1], "HYSMyeongJo-Medium", 10)
+            sheet.text(300 - width, y, value)  # its last mark is outside of the frame
+
+    [table] = tables(draw)
+    assert table.rows[-1][1] == "소정점수의 백분의 칠십을,\n나머지 혈관은 따로 산정함."
+    assert table.box[2] > 300
+
+
+STATEMENT = [["유동자산", "1,234", "△117"], ["매출채권", "3,702", "△351"], ["재고자산", "4,936", "△468"]]
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_a_statement_of_one_or_two_years_needs_no_rules(tables: Tables, columns: int) -> None:
+    def draw(sheet: Sheet) -> None:
+        sheet.text(60, 622, "요약 재무상태표")
+        sheet.text(440, 622, "(단위: 백만원)")
+        for i, row in enumerate([["구분", "제56기", "제55기"], *STATEMENT]):
+            for x, cell in zip((60, 288, 388), row[:columns], strict=False):
+                sheet.text(x, 594 - 16 * i, cell)
+        sheet.text(60, 500, "재무상태표는 회계법인의 감사를 받았다.")
+
+    [table] = tables(draw)
+    assert (table.caption, table.unit) == ("요약 재무상태표", "단위: 백만원")
+    assert table.header == ("구분", "제56기", "제55기")[:columns]
+    assert table.rows == tuple(tuple(row[:columns]) for row in STATEMENT)
+
+
+def test_sentences_that_end_in_two_numbers_are_no_table(tables: Tables) -> None:
+    def draw(sheet: Sheet) -> None:
+        sheet.text(60, 616, "다음 조문은 개정 전과 개정 후의 번호가 서로 다르므로 표와 같이 옮긴다")
+        for i in range(4):
+            sheet.text(60, 600 - 16 * i, f"개정 전 조문과 개정 후 조문 제{i}호")
+            sheet.text(288, 600 - 16 * i, str(10 + i))
+            sheet.text(388, 600 - 16 * i, str(20 + i))
+
+    assert tables(draw) == []

@@ -7,8 +7,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kure_rag.read.layout import Line
 from kure_rag.read.page import FoundTable
-from kure_rag.read.tables import join_continued, joined_cells, render_pieces
+from kure_rag.read.tables import drop_page_headers, join_continued, join_halves, joined_cells, render_pieces
 
 Rows = tuple[tuple[str, ...], ...]
 
@@ -84,7 +85,7 @@ def test_a_row_with_long_prose_is_a_piece_of_its_own_and_keeps_its_list() -> Non
     long = "관상동맥 검사는 다음과 같이 인정함.\n" + "\n".join(f"{i}. 적응증 {i}에 해당하는 경우" for i in range(1, 9))
     found = table(("항목", "제목", "세부인정사항"), (("나721", "인정 기준", long), ("나722", "산정 방법", "1일 1회")))
     prose, rest = render_pieces(found)
-    assert prose == ("나721 | 인정 기준\n" + long, 0, 1)
+    assert prose == ("나721 | 인정 기준\n세부인정사항\n" + long, 0, 1)
     assert rest == (
         "| 항목 | 제목 | 세부인정사항 |\n| --- | --- | --- |\n| 나722 | 산정 방법 | 1일 1회 |",
         1,
@@ -122,3 +123,69 @@ def test_pieces_hold_every_row_once_and_each_begins_with_header_and_unit(
         assert after - first == 1 or len(text) <= 800
         if text.count("\n| ") > 1:
             assert "| 이름0 |" in text
+
+
+def form(number: str, name: str) -> FoundTable:
+    rows = (("요구사항 분류", "보안 요구사항"), ("요구사항 고유번호", number), ("요구사항 명칭", name))
+    return table(("", ""), rows)
+
+
+def test_a_form_with_the_same_class_and_another_number_is_a_table_of_its_own() -> None:
+    assert join_continued(form("SER-001", "접근 통제"), form("SER-002", "암호화")) is None
+
+
+def test_a_repeated_first_row_above_other_names_is_a_header_that_was_not_known_as_one() -> None:
+    first = table(("", ""), (("가", "나"), ("예금", "정기")))
+    joined = join_continued(first, table(("", ""), (("가", "나"), ("대출", "신용"))))
+    assert joined is not None
+    assert joined.rows == (("가", "나"), ("예금", "정기"), ("대출", "신용"))
+
+
+def test_a_long_cell_stands_below_the_name_of_its_column() -> None:
+    long = "\n".join(f"{i}. 발행 방식에 관한 견해" for i in range(8))
+    [(text, _, _)] = render_pieces(table(("구분", "배점", "주요 내용"), (("청문회", "30", long),)))
+    assert text == f"청문회 | 배점: 30\n주요 내용\n{long}"
+
+
+def test_a_long_cell_over_several_columns_stands_below_the_name_of_their_group() -> None:
+    long = "\n".join(f"{i}. 급여 대상" for i in range(8))
+    names = ("항목", "현행 > 제목", "현행 > 세부인정사항")
+    [(text, _, _)] = render_pieces(table(names, (("나721", long, long),)))
+    assert text == f"나721\n현행\n{long}"
+
+
+def line(found: FoundTable | None, text: str = "", top: float = 700.0) -> Line:
+    return Line(text, 60.0, top - 20, 260.0, top, 10.0, table=found)
+
+
+def test_the_second_half_of_a_sheet_goes_on_with_the_row_that_the_first_half_broke_off() -> None:
+    upper = replace(FIRST, body=(60.0, 500.0, 360.0, 700.0))
+    lower = replace(table(HEADER, (("", "시험 결과 포함", ""), ("3", "가격", "30"))), body=(60.0, 80.0, 360.0, 400.0))
+    [joined] = join_halves([line(upper), line(lower)])
+    assert joined.table is not None
+    assert joined.table.rows[1:] == (("2", "성능\n시험 결과 포함", "20"), ("3", "가격", "30"))
+    own = replace(lower, rows=(("1", "다른 평가", "10"),))
+    assert len(join_halves([line(upper), line(own)])) == 2
+    assert len(join_halves([line(upper), line(None, "사이의 글"), line(lower)])) == 3
+
+
+def test_a_small_table_at_the_top_of_most_pages_is_kept_once() -> None:
+    pages = [
+        [
+            line(table(("", ""), (("물질안전보건자료", "개정번호 : 3"), ("문서번호 : A-7", f"{n} / 5")))),
+            line(None, "글", 600),
+        ]
+        for n in range(1, 6)
+    ]
+    assert [len(page) for page in drop_page_headers(pages)] == [2, 1, 1, 1, 1]
+
+
+def test_a_form_at_the_top_of_each_page_is_no_page_header() -> None:
+    pages = [[line(form(f"SER-{n * 7:03}", "접근 통제")), line(None, "글", 600)] for n in range(1, 6)]
+    assert [len(page) for page in drop_page_headers(pages)] == [2, 2, 2, 2, 2]
+
+
+def test_codes_on_two_lines_of_a_cell_stay_apart() -> None:
+    found = table(("규격", "제품"), (("AWS A5.28\nER90S-G", "용접봉"),))
+    [joined] = joined_cells([found], lambda pairs: [False] * len(pairs))
+    assert joined.rows[0][0] == "AWS A5.28 ER90S-G"

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from kure_rag.read.tables.find import find_tables, outermost
-from kure_rag.read.tables.join import join_continued
+from kure_rag.read.tables.join import join_continued, join_halves
 from kure_rag.read.tables.render import render_pieces
+from kure_rag.read.tables.repeated import drop_page_headers
 from kure_rag.read.tables.wrapped import joined_cells
 
-__all__ = ["find_tables", "join_continued", "joined_cells", "outermost", "render_pieces"]
+__all__ = [
+    "drop_page_headers",
+    "find_tables",
+    "join_continued",
+    "join_halves",
+    "joined_cells",
+    "outermost",
+    "render_pieces",
+]

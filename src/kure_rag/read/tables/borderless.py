@@ -11,24 +11,27 @@ from itertools import pairwise
 from typing import Final
 
 from kure_rag.read.page import Box
+from kure_rag.read.tables.captions import unit_in
 from kure_rag.read.tables.glyphs import Glyph, Glyphs, Line, is_number, lines, text, words
 from kure_rag.read.tables.grid import Grid
 from kure_rag.read.tables.open import number_columns
 
-_COLUMNS: Final = 3  # of numbers
+_COLUMNS: Final = 3  # of numbers; fewer need a line of names above, and one column a unit note too
 _ROWS: Final = 3
 _STEP: Final = 2.4  # line heights between lines of one table
 _NAMED: Final = 0.6  # of the columns have a name in the line above the numbers
 _NAME: Final = 12  # characters
 
+_UNIT = re.compile(r"[(\[<〈【]\s*단\s*위|단\s*위\s*[:：]")
 _VALUES = re.compile(r"(?:^|[ \t])[-+−△▲(]?[\d,]+(?:\.\d+)?[%)]?(?=[ \t]|$)")
 
 
 def has_number_lines(content_text: str) -> bool:
     """Whether a page's text has enough lines of numbers for a table: a cheap look before any geometry."""
+    fewest = 1 if _UNIT.search(content_text) else 2
     found = 0
     for line in content_text.split("\n"):
-        if len(_VALUES.findall(line.rstrip("\r"))) >= _COLUMNS:
+        if len(_VALUES.findall(line.rstrip("\r"))) >= fewest:
             found += 1
             if found >= _ROWS:
                 return True
@@ -51,9 +54,10 @@ def borderless(glyphs: Glyphs, page: Box, taken: Sequence[Box]) -> list[Grid]:
         end = start + 1
         while end < len(rows) and counts[end] == counts[start] and _is_next(rows[end - 1], rows[end]):
             end += 1
-        if counts[start] >= _COLUMNS and end - start >= _ROWS:
-            grid = _grid(held[start:end], held[start - 1] if start and _is_next(rows[start - 1], rows[start]) else None)
-            if grid is not None:
+        if counts[start] >= 1 and end - start >= _ROWS:
+            above = held[start - 1] if start and _is_next(rows[start - 1], rows[start]) else None
+            grid = _grid(held[start:end], above)
+            if grid is not None and (counts[start] >= _COLUMNS or _is_headed(counts[start], grid, rows, start)):
                 found.append(grid)
         start = end
     return found
@@ -68,13 +72,30 @@ def _numbers_at_end(line: Sequence[Line]) -> int:
     return count if count < len(line) else count - 1
 
 
+def _is_headed(count: int, grid: Grid, rows: Sequence[Line], start: int) -> bool:
+    """Whether what stands above one or two columns of numbers says that they are a table.
+
+    Sentences and lists end in two numbers by chance; names above them, each over its column, are no chance.
+    """
+    head = rows[start - 1]
+    noted = any(unit_in(text(line)) for line in rows[max(0, start - 3) : start])
+    if count == 1 and not noted:
+        return False
+    if grid.box[3] < head[0].y:  # the line above holds no names
+        return noted and count > 1
+    inner = grid.columns[1:-1]
+    gaps = [(left.right, right.left) for left, right in pairwise(head) if right.left - left.right >= right.height]
+    return all(any(low <= place <= high for low, high in gaps) or place <= head[0].left for place in inner)
+
+
 def _is_next(above: Line, below: Line) -> bool:
     return above[0].y - below[0].y <= _STEP * max(above[0].height, below[0].height)
 
 
 def _grid(body: Sequence[Sequence[Line]], above: Sequence[Line] | None) -> Grid | None:
-    places = number_columns(body, single=False)
-    if len(places) < _COLUMNS:
+    count = _numbers_at_end(body[0])
+    places = number_columns(body, single=count == 1)
+    if len(places) < min(count, _COLUMNS):
         return None
     head = _head(above, places) if above else None
     if head is None and len(body) <= _ROWS:

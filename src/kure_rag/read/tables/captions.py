@@ -13,6 +13,7 @@ from kure_rag.read.tables.glyphs import Glyphs, Line, is_number, lines, squeezed
 _FAR: Final = 130.0  # points above a table in which a unit note above a chart is looked for
 _HEADS: Final = 0.91  # of the page: above, unsigned lines are taken for running titles
 _AXIS: Final = 12  # characters of a chart's label
+_BESIDE: Final = 150.0  # points right of a table in which its unit note may stand
 _LONGEST: Final = 60  # characters of a caption
 
 # (단위: 백만원), 단위 : %, <단위: 개, 억원>
@@ -44,7 +45,7 @@ class Label:
     box: Box | None = None
 
 
-def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float) -> Label:
+def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float, *, ruled: bool = True) -> Label:
     """Reads caption and unit from the lines above a table.
 
     Args:
@@ -52,16 +53,17 @@ def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float) -> Lab
         body: The table's grid.
         ceiling: Nothing above this place belongs to it: another table ends there.
         height: Of the page.
+        ruled: Whether rules show how wide the table is; without them its unit note may stand right of the last numbers.
     """
     top = body[3]
-    above = _lines_above(glyphs, body, min(top + _FAR, ceiling))
+    above = _lines_above(glyphs, body, min(top + _FAR, ceiling), 0.0 if ruled else _BESIDE)
     caption, unit = "", ""
     used: list[Line] = []
     passed = False  # a note that stays text of the page
     edge = top
     for i, line in enumerate(above[:4]):
         value = text(line)
-        reach = 2.5 if _MARKED.match(value) else 1.9
+        reach = 2.5 if _MARKED.match(value) or unit_in(value) else 1.9
         if min(glyph.bottom for glyph in line) - edge > reach * max(glyph.height for glyph in line):
             break
         if not unit and (found := unit_in(value)):
@@ -84,7 +86,7 @@ def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float) -> Lab
     return Label(caption, unit or _unit_above_chart(above), None if passed else _around(used))
 
 
-def _lines_above(glyphs: Glyphs, body: Box, ceiling: float) -> list[Line]:
+def _lines_above(glyphs: Glyphs, body: Box, ceiling: float, beside: float) -> list[Line]:
     """Lines above a table from the lowest to the highest, without what stands beside the table's width."""
     left, _, right, top = body
     found = []
@@ -95,9 +97,12 @@ def _lines_above(glyphs: Glyphs, body: Box, ceiling: float) -> list[Line]:
                 parts[-1].append(glyph)
             else:
                 parts.append([glyph])
-        near = [glyph for part in parts if part[0].left < right + 12 and part[-1].right > left - 12 for glyph in part]
+        near = [part for part in parts if part[0].left < right + 12 and part[-1].right > left - 12]
+        others = [part for part in parts if part[0].left >= right + 12]
+        if near and len(others) == 1 and others[0][0].left < right + beside and unit_in(text(others[0])):
+            near += others
         if near:
-            found.append(near)
+            found.append([glyph for part in near for glyph in part])
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kure_rag.read.page import Box
-from kure_rag.read.tables.glyphs import Glyph, Line, lines, text
+from kure_rag.read.tables.glyphs import Glyph, Line, hangs, lines, text
 from kure_rag.read.tables.grid import Grid
 
 
@@ -54,8 +54,12 @@ def cells(grid: Grid, glyphs: Sequence[Glyph], nested: Sequence[Nested] = ()) ->
     table = merged_cells(grid)
     tops = [-place for place in grid.rows[1:-1]]
     edges = grid.columns[1:-1]
+    column, before = 0, None
     for glyph in glyphs:
-        table[bisect_right(tops, -glyph.y)][bisect_right(edges, glyph.x)].glyphs.append(glyph)
+        if before is None or not hangs(before, glyph):  # a closing mark stays with what it closes
+            column = bisect_right(edges, glyph.x)
+        table[bisect_right(tops, -glyph.y)][column].glyphs.append(glyph)
+        before = glyph
     for box, rows in nested:
         _insert(table, grid, box, rows)
     return table

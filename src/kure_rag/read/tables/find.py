@@ -42,6 +42,7 @@ def find_tables(content: PageContent) -> list[FoundTable]:
         return []
     glyphs = Glyphs(content)
     found = _ruled(groups, glyphs)
+    ruled = len(found)
     if numbers:
         page = (0.0, 0.0, content.width, content.height)
         for grid in borderless(glyphs, page, [grid.box for grid, _ in found]):
@@ -49,7 +50,9 @@ def find_tables(content: PageContent) -> list[FoundTable]:
             if _is_table(table):
                 found.append((grid, table))
     boxes = [grid.box for grid, _ in found]
-    tables = [_bound(grid, table, glyphs, boxes, content.height) for grid, table in found]
+    tables = [
+        _bound(grid, table, glyphs, boxes, content.height, ruled=i < ruled) for i, (grid, table) in enumerate(found)
+    ]
     return sorted((t for t in tables if t is not None), key=lambda table: -table.box[3])
 
 
@@ -132,18 +135,20 @@ def _is_table(table: Table) -> bool:
     )
 
 
-def _bound(grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box], height: float) -> FoundTable | None:
+def _bound(
+    grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box], height: float, *, ruled: bool
+) -> FoundTable | None:
     """A table with its caption, unit and header."""
     body = grid.box
     table, caption, unit = _without_title(table)
     if len(table) < 2:
         return None
-    box = body
+    box = (body[0], body[1], max(body[2], *(glyph.x for glyph in glyphs.inside(body))), body[3])
     if not (caption and unit):
-        label = label_above(glyphs, body, _ceiling(body, boxes), height)
+        label = label_above(glyphs, body, _ceiling(body, boxes), height, ruled=ruled)
         caption, unit = caption or label.caption, unit or label.unit
         if label.box is not None:
-            box = _around(body, label.box)
+            box = _around(box, label.box)
     depth = header_depth(table)
     header = flattened(table, depth) if depth else ("",) * len(table[0])
     rows = tuple(tuple(cell.printed for cell in row) for row in table[depth:])

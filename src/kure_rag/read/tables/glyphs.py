@@ -24,6 +24,10 @@ _WORD_GAP: Final = 0.25  # of a character's height: a wider gap separates words
 # map that they write, and PDFium then gives the glyph's number as if it were a character: ㏖69.3㏗ is (69.3).
 _HIGH_MARKS: Final = str.maketrans("㏖㏗㚑㚌㚋㚜㖐", "()~<>%|")
 
+# Marks that Korean typesetting hangs out over the right edge of a column.
+_HANGING: Final = frozenset(".,:;!?)]}%’”'\"、。，．」』】〉》）")
+_TIGHT: Final = 0.35  # of a character's height: as near stands a mark to what it closes
+
 Spacer = Callable[[Sequence[tuple[str, str]]], list[bool]]
 
 
@@ -70,11 +74,24 @@ class Glyphs:
             )
         ]
 
+        self._hanging = [i for i in range(1, len(at)) if hangs(self._all[i - 1], self._all[i])]
+
     def inside(self, box: Box) -> list[Glyph]:
-        """Characters whose centre lies in the box, in the parser's order."""
+        """Characters whose centre lies in the box, in the parser's order, and marks that hang out at its right edge."""
         left, bottom, right, top = box
-        found = np.flatnonzero((self._x >= left) & (self._x < right) & (self._y > bottom) & (self._y <= top))
-        return [self._all[i] for i in found.tolist()]
+        within = (self._x >= left) & (self._x < right) & (self._y > bottom) & (self._y <= top)
+        for i in self._hanging:
+            if within[i - 1] and not within[i] and self._all[i].left <= right:
+                within[i] = True
+        return [self._all[i] for i in np.flatnonzero(within).tolist()]
+
+
+def hangs(before: Glyph, mark: Glyph) -> bool:
+    """Whether a character is a mark that closes what stands directly before it, wherever its centre lies."""
+    if mark.char not in _HANGING or mark.spaced or abs(mark.y - before.y) > _SAME_LINE * before.height:
+        return False
+    # Two closing marks may overlap, since boxes are as wide as the advance.
+    return mark.x > before.x and mark.left - before.right <= _TIGHT * max(before.height, mark.height)
 
 
 def lines(glyphs: Iterable[Glyph]) -> list[Line]:

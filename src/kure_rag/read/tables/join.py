@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kure_rag.read.page import FoundTable
 from kure_rag.read.tables.glyphs import squeezed
+
+if TYPE_CHECKING:
+    from kure_rag.read.layout import Line
 
 _DRIFT: Final = 4.0  # points by which the column edges of the two parts may differ
 _FOOT: Final = 0.35  # of the height at which the next part begins: higher up, a table ended before the page did
@@ -25,8 +29,10 @@ def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
         The joined table, or nothing where the second is a table of its own.
     """
     rows = _continuing_rows(first, second)
-    if rows is None:
-        return None
+    return None if rows is None else _joined(first, second, rows)
+
+
+def _joined(first: FoundTable, second: FoundTable, rows: Sequence[Row]) -> FoundTable:
     joined = list(first.rows)
     for number, row in enumerate(rows):
         if number == 0 and joined and _is_cut(joined, rows):
@@ -34,6 +40,35 @@ def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
         else:
             joined.append(_filled(joined[-1], row) if joined else row)
     return replace(first, rows=tuple(joined), unit=first.unit or second.unit)
+
+
+def join_halves(lines: Sequence[Line]) -> list[Line]:
+    """Joins a table with the one that follows it on the same sheet where two pages were printed on one.
+
+    There the second repeats the header and begins in the middle of a row.
+    """
+    out: list[Line] = []
+    for line in lines:
+        above = out[-1].table if out else None
+        if above is not None and line.table is not None and _is_second_half(above, line.table):
+            joined = _joined(above, line.table, list(line.table.rows))
+            (x0, _, x1, top), foot = above.body, line.table.body[1]
+            out[-1] = replace(out[-1], table=replace(joined, body=(x0, foot, x1, top)), bottom=line.bottom)
+        else:
+            out.append(line)
+    return out
+
+
+def _is_second_half(first: FoundTable, second: FoundTable) -> bool:
+    return (
+        any(first.header)
+        and _squeezed(first.header) == _squeezed(second.header)
+        and not (second.caption or second.unit)
+        and _places(first, second) == list(range(len(first.columns) - 1))
+        and second.body[3] < first.body[1]
+        and bool(second.rows and first.rows)
+        and not second.rows[0][0]
+    )
 
 
 def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
@@ -55,20 +90,29 @@ def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
         if second.caption or _is_head_like(first, second.header):
             return None
         return [second.header, *second.rows]  # a first row that only looked like a header
+    if _begins_again(first, second):
+        return None
     repeated = header if any(header) else _squeezed(first.rows[0]) if first.rows else ()
     if second.rows and _squeezed(second.rows[0]) == repeated:
         return list(second.rows[1:])
-    if second.caption or _begins_again(first, second):
-        return None
-    return list(second.rows)
+    return None if second.caption else list(second.rows)
 
 
 def _begins_again(first: FoundTable, second: FoundTable) -> bool:
-    """Whether a form is filled in once more: the same name at its beginning, and another value."""
+    """Whether a form is filled in once more: the same name at its beginning, and another value.
+
+    Where the first value is the same too, as that of a class of requirements is, the name below it tells. A first row
+    that is alike in both parts and has other names below it is a header that was not known as one.
+    """
     if any(first.header) or not first.rows or not second.rows:
         return False
     top, again = _squeezed(first.rows[0]), _squeezed(second.rows[0])
-    return bool(top[0]) and top[0] == again[0] and top != again
+    if not top[0] or top[0] != again[0]:
+        return False
+    if top != again:
+        return True
+    names = [_squeezed(part.rows[1])[0] for part in (first, second) if len(part.rows) > 1]
+    return len(names) == 2 and bool(names[0]) and names[0] == names[1] and names[0] != top[0]
 
 
 def _places(first: FoundTable, second: FoundTable) -> list[int] | None:
@@ -96,7 +140,7 @@ def _squeezed(row: Row) -> tuple[str, ...]:
     return tuple(map(squeezed, row))
 
 
-def _is_cut(above: list[Row], below: list[Row]) -> bool:
+def _is_cut(above: Sequence[Row], below: Sequence[Row]) -> bool:
     """Whether a row is the rest of the one before: nothing stands in its first cell, and it adds to filled ones."""
     last, row = above[-1], below[0]
     filled = [c for c, value in enumerate(row) if value]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from kure_rag.read.page import FoundTable
-from kure_rag.read.tables.glyphs import Spacer
+from kure_rag.read.tables.glyphs import Spacer, is_number
 from kure_rag.read.tables.wrapped import joined_cells
 
 _LONGEST: Final = 800  # characters of a piece
@@ -94,13 +95,25 @@ def _flat(cell: str) -> str:
 
 
 def _prose(table: FoundTable, row: Row) -> str:
-    """A row to be read: its short cells on one line, then each long cell, below its column's name if there are more."""
+    """A row to be read: its short cells on one line, a number with its name, then each long cell below its name."""
     cells = [(c, cell) for c, cell in enumerate(row) if cell and (c == 0 or cell != row[c - 1])]
-    long = [(c, cell) for c, cell in cells if _is_prose((cell,))]
-    short = [_flat(cell) for _, cell in cells if not _is_prose((cell,))]
-    lines = [*_title(table), *([" | ".join(short)] if short else [])]
-    for c, cell in long:
-        if len(long) > 1 and table.header[c]:
-            lines.append(_flat(table.header[c]))
-        lines.append(cell)
-    return "\n".join(lines)
+    short: list[str] = []
+    long: list[str] = []
+    for c, cell in cells:
+        name = _name(table.header, row, c)
+        if _is_prose((cell,)):
+            long += [name, cell] if name else [cell]
+        else:
+            short.append(f"{name}: {_flat(cell)}" if name and c and is_number(_flat(cell)) else _flat(cell))
+    return "\n".join([*_title(table), *([" | ".join(short)] if short else []), *long])
+
+
+def _name(header: Row, row: Row, column: int) -> str:
+    """The name of a cell's column; of one that reaches over several columns, what their names have in common."""
+    after = column + 1
+    while after < len(row) and row[after] == row[column]:
+        after += 1
+    if column == 0 and after == len(row) > 1:
+        return ""  # a heading between rows
+    names = [_flat(name).split(" > ") for name in header[column:after]]
+    return " > ".join(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False)))

@@ -14,6 +14,8 @@ from kure_rag.read.tables.glyphs import Spacer
 
 _ITEM = re.compile(r"\s*(?:\d{1,2}|[가나다라마바사아자차카타파하])[.)](?=[가-힣A-Z])")  # 2.좌측, without the space
 _CONTINUES = re.compile(r"(?:\(\d+\)|<[^<>]{1,12}>?|\[[^\[\]]{1,12}\]?)$")  # (3) below a name: no item of a list
+_ENDS_IN_NUMBER = re.compile(r"[A-Za-z][^\s가-힣]*\d$")
+_CODE = re.compile(r"[A-Z]{2,}\d")
 _STOPS = re.compile(r"[.?!:]$")
 _FULL: Final = 0.95  # of the column: fonts are not quite as wide as counted
 _USUAL: Final = 0.85
@@ -45,7 +47,7 @@ def joined_cells(tables: Sequence[FoundTable], space_at: Spacer | None = None) -
     pairs = [(split[cell][i], split[cell][i + 1]) for cell, i in breaks]
     answers = space_at(pairs) if space_at and pairs else [True] * len(pairs)
     between = {
-        place: " " if spaced and not _is_upright(*pair) else ""
+        place: " " if (spaced and not _is_upright(*pair)) or _are_codes(*pair) else ""
         for place, pair, spaced in zip(breaks, pairs, answers, strict=True)
     }
     joined = {
@@ -100,6 +102,11 @@ def _margin_breaks(cell: str, width: int) -> list[int]:
 
 def _begins_item(line: str) -> bool:
     return bool(_ITEM.match(line) or (STARTS_PARAGRAPH.match(line) and not _CONTINUES.match(line)))
+
+
+def _are_codes(line: str, following: str) -> bool:
+    """A number, and below it a code that begins with letters: AWS A5.28 above ER90S-G."""
+    return bool(_ENDS_IN_NUMBER.search(line) and _CODE.match(following))
 
 
 def _is_upright(line: str, following: str) -> bool:
