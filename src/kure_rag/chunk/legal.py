@@ -25,7 +25,7 @@ class Legal:
     """Statutes, regulations, contracts, insurance terms and judgments.
 
     A passage of an article has ``kind`` ``article`` and this metadata: ``part`` (``본칙``, ``부칙``, ``별표``,
-    ``특별약관``), ``part_name`` (which one), ``addenda`` (counted, as many have no name), ``article``
+    ``특별약관``, ``특약사항``), ``part_name`` (which one), ``addenda`` (counted, as many have no name), ``article``
     (``제7조의13``), ``title``, ``chapter``; ``paragraph`` (``②-③``), ``item`` (``1.-3.``) and ``subitem`` where it is
     not the whole article; ``amended`` (dates), ``effective`` (the date of a 시행일 note), ``references``; and one of
     ``deleted``, ``moved`` and ``omitted`` where nothing is left of it. For judgments see
@@ -73,7 +73,7 @@ def _passages(document: Document, block: Block, sentences: Sentences, settings: 
         yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
         for start, end in pack(text, sentences.within(block.body, block.end), settings):
             yield Passage(start, end, crumb, "text", metadata=_common(block))
-    elif block.kind == "addenda" and not text[block.body : block.end].strip():
+    elif block.kind in ("addenda", "special") and not text[block.body : block.end].strip():
         yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
     else:
         cutter = Cutter(text, sentences, settings, settings.longest, settings.longest)
@@ -81,7 +81,7 @@ def _passages(document: Document, block: Block, sentences: Sentences, settings: 
 
 
 def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator[Passage]:
-    """An article; addenda without articles or an appendix, with their heading."""
+    """An article; addenda without articles, special conditions or an appendix, with their heading."""
     text = cutter.text
     kind = "appendix" if block.kind == "appendix" else "article"
     common = _common(block)

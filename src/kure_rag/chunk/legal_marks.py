@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from kure_rag.chunk.legal_lines import visible_lines
 
-MarkKind = Literal["article", "chapter", "addenda", "appendix", "name"]
+MarkKind = Literal["article", "chapter", "addenda", "appendix", "name", "special", "closing"]
 State = Literal["", "deleted", "moved", "omitted"]
 Key = tuple[int, ...]
 
@@ -32,7 +32,8 @@ class Mark:
         label: Its number as cited, such as ``제7조의13`` or ``별표 2``.
         title: The heading's own words, without notes.
         rank: For chapters, see :data:`CHAPTER_RANKS`.
-        bare: An article without a title in brackets: weak evidence.
+        bare: An article without a title in brackets or after a separator: weak evidence.
+        separated: Its number ends in a separator, as in ``제3조. 손해배상``.
         state: ``deleted``, ``moved`` (nothing is left but where it went) or ``omitted`` (printed as 생략).
         through: Label of the last article where one line deletes several.
     """
@@ -46,6 +47,7 @@ class Mark:
     title: str = ""
     rank: int = 0
     bare: bool = False
+    separated: bool = False
     state: State = ""
     through: str = ""
 
@@ -66,6 +68,11 @@ _BRANCH: Final = r"(?:\s*의\s*(\d{1,3})(?!\d*[가-힣%]))?"
 _NUMBER: Final = rf"제\s*(\d{{1,4}})(?:\s*-\s*(\d{{1,3}}))?\s*조{_BRANCH}{_BRANCH}"
 _ARTICLE: Final = re.compile(_NUMBER)
 _OPEN: Final = {"(": ")", "[": "]", "【": "】", "〔": "〕"}
+# 제3조. 손해배상, 제4조: 관할, 제5조 - 양도금지; not 제2조. 에 따른다 where a line was broken.
+_SEPARATOR: Final = re.compile(r"\s*[.．:：]\s*(?=[가-힣A-Za-z(\[【〔①])|\s+[-–—]\s+(?=[가-힣A-Za-z(\[【〔①])")
+_SEPARATED_GOES_ON: Final = re.compile(
+    r"(?:[에의을를과와로은는이가]|으로|에서|부터|까지)(?=\s)|(?:및|또는|내지|단서|본문|전단|후단|각\s*[항호])|제\s*\d+\s*[조항호]"
+)
 _TITLE_SPAN: Final = 160
 _NOTE_WORDS: Final = re.compile(
     r"(?:전문|본조|제목|일부)?\s*(?:개정|신설|삭제|이동)\s*(?:[:<〈(,\d]|$)|시행일?\s*[:\d]|\d{4}\s*[.년]"
@@ -88,6 +95,12 @@ _CHAPTER_GOES_ON: Final = re.compile(
     r"(?:[에의을를과와은는이가로도]|으로|에서|부터|까지)(?=\s|$|\d)|\s*(?:및|또는|내지|[,ㆍ·~∼])(?=[\s제]|$|\d)|\s*제\s*\d+\s*[편장절관조항호]"
 )
 _SENTENCE: Final = re.compile(r"(?:[다요함음것]|한다|[을를의에과와은는])[.]?$|[.,;]$")
+# Words that end like a particle or a sentence and are neither: 용어의 정의, 위반의 효과, 사업의 개요.
+_NOUN_AT_END: Final = re.compile(
+    r"(?:[정합결동협심주유이강논문건예명질회]의|[효결경초통성]과|부과|[개주수]요|필요|소음|녹음)$"
+)
+# 회사는 …: what begins with the subject is the sentence itself, broken off at the line's end.
+_SUBJECT_FIRST: Final = re.compile(r"[가-힣A-Za-z“”\"']+(?:은|는)\s|(?:이|본|위)\s\S+(?:은|는|이|가|을|를|에)\s")
 _NOTE_AT_END: Final = re.compile(
     r"\s*(?:[<〈‹][^\n]*|\[[^\[\]\n]*(?:개정|신설|삭제|\d{4})[^\n]*|\(\s*(?:개정|신설|삭제|본[장절조])[^\n]*)$"
 )
@@ -98,7 +111,22 @@ _APPENDIX: Final = re.compile(
     r"(?P<open>[\[【<(〔]?)\s*별\s{0,4}(?P<what>표|지)\s*(?:제\s*)?(?P<number>\d{1,3})?\s*호?(?:\s*의\s*(?P<branch>\d{1,2}))?\s*호?"
     r"(?P<form>\s*서\s*식)?\s*(?P<close>[\]】>)〕]?)"
 )
+# [별첨 1] 과업내용서, 별첨 1. 과업내용서; not 붙임 1. 계획서 1부., which says what comes along.
+_ANNEX: Final = re.compile(
+    r"(?P<open>[\[【<〈‹《(〔]?)\s*(?P<what>별\s{0,4}첨|붙\s{0,4}임|첨\s{0,4}부)(?:\s*(?:제\s*)?(?P<number>\d{1,3})(?:\s*-\s*(?P<branch>\d{1,2}))?\s*호?)?"
+    r"\s*(?P<inner>[^\]】>〉›》)〕\n]{0,60}?)\s*(?P<close>[\]】>〉›》)〕]?)(?P<rest>[^\n]*)$"
+)
+_NO_ANNEX: Final = re.compile(
+    r"\s*(?:(?:[에의을를과와은는이가로도]|에서|으로|서류|자료|파일|문서)(?=[\s,.]|$)|및|또는|[,ㆍ·]|참조|참고|제\s*\d+\s*[호조])"
+)
+_SPECIAL: Final = re.compile(
+    r"[\[【<〈‹《(〔■□◆◇▶※○●*\s]*(?P<name>특\s{0,4}약\s{0,4}(?:사\s{0,4}항|조\s{0,4}[항건])|특\s{0,2}수\s{0,2}조\s{0,2}건"
+    r"|(?:특\s?별|추\s?가)\s?(?:약\s?정|계\s?약|합\s?의)\s?(?:사\s?항|조\s?건)|기\s?타\s?특\s?약\s?사\s?항)"
+    r"[\]】>〉›》)〕\s]*(?:[:：]|(?=\s1\s?[.)]|\s①)|$)"
+)
 _COMPARISON: Final = re.compile(r"신\s*[ㆍ·‧・.]?\s*구\s*조\s*문\s*대\s*비\s*표\s*$")
+_SPECIAL_BEGINS: Final = "특추기[【<〈‹《(〔■□◆◇▶※○●*"
+_ANNEX_BEGINS: Final = "별붙첨[【<〈‹《(〔"
 _NAME_ENDS: Final = "|".join(
     r"\s?".join(word)
     for word in (
@@ -107,10 +135,10 @@ _NAME_ENDS: Final = "|".join(
     )
 )
 _NAME: Final = re.compile(
-    r"[【\[<]?\s*(?:\d{1,3}(?:-\d{1,3})*\s*[.)]\s*)?[^\n.,;:。]{0,60}"
-    rf"(?:{_NAME_ENDS})\s*(?:[ⅠⅡⅢⅣⅤⅥIVX]{{1,4}}|\d{{1,2}})?\s*(?:\([^()\n]*\))?\s*[】\]>]?$"
+    r"[【\[<〈‹《]?\s*(?:\d{1,3}(?:-\d{1,3})*\s*[.)]\s*)?[^\n.,;:。]{0,60}"
+    rf"(?:{_NAME_ENDS})\s*(?:[ⅠⅡⅢⅣⅤⅥIVX]{{1,4}}|\d{{1,2}})?\s*(?:\([^()\n]*\))?\s*[】\]>〉›》]?$"
 )
-_NAME_LAST: Final = "관약정칙서침강규례시】]>)ⅠⅡⅢⅣⅤⅥIVX0123456789"
+_NAME_LAST: Final = "관약정칙서침강규례시】]>〉›》)ⅠⅡⅢⅣⅤⅥIVX0123456789"
 _LEADER: Final = re.compile(r"(?:[.·․…‥]\s?){3,}\s*\d*\s*$|\s{2,}\d{1,4}\s*$")
 _CIRCLED: Final = "①②"
 
@@ -138,6 +166,10 @@ def _mark(text: str, start: int, end: int) -> Mark | None:
         return _addenda(text, start, end, match.end())
     if first == "신" and _COMPARISON.match(text, start, end):
         return Mark("appendix", start, end, end, label="신ㆍ구조문대비표")
+    if first in _SPECIAL_BEGINS and (match := _SPECIAL.match(text, start, end)):
+        return Mark("special", start, match.end(), end, label="".join(match["name"].split()))
+    if first in _ANNEX_BEGINS and (mark := _annex(text, start, end)) is not None:
+        return mark
     if first in "별[【<(〔" and (mark := _appendix(text, start, end)) is not None:
         return mark
     return _name(text, start, end)
@@ -151,28 +183,38 @@ def _article(text: str, start: int, end: int) -> Mark | None:
     if several := _GONE_RANGE.match(text, match.end(), end):
         *_, last = _ARTICLE.finditer(text, match.end(), several.end())
         return Mark("article", start, match.end(), end, key, label, state=_state(several), through=_label(last))
-    at = _skip(text, match.end(), end)
+    separator = _SEPARATOR.match(text, match.end(), end)
+    if separator and _SEPARATED_GOES_ON.match(text, separator.end(), end):
+        return None
+    at = separator.end() if separator else _skip(text, match.end(), end)
     if at < end and text[at] in _OPEN and (close := _closing(text, at)) is not None:
         inner = " ".join(text[at + 1 : close].split())
         if inner and not (_NOTE_WORDS.match(inner) or _REFERENCE_GOES_ON.match(text, close + 1)):
             state = _state(_GONE.match(text, close + 1, end)) if close < end else ""
             return Mark("article", start, close + 1, max(end, close + 1), key, label, inner, state=state)
         return None
-    if gone := _GONE.match(text, match.end(), end):
+    if gone := _GONE.match(text, at if separator else match.end(), end):
         return Mark("article", start, match.end(), end, key, label, state=_state(gone))
     if match.end() == end and _MOVED.match(text, end):
         return Mark("article", start, end, end, key, label, state="moved")
-    if match.end() < end and _BARE_GOES_ON.match(text, match.end(), end):
+    if separator is None and match.end() < end and _BARE_GOES_ON.match(text, match.end(), end):
         return None
-    return _bare_article(text, start, end, match.end(), key, label)
+    return _bare_article(text, start, end, at if separator else match.end(), key, label, separated=bool(separator))
 
 
-def _bare_article(text: str, start: int, end: int, at: int, key: Key, label: str) -> Mark:
+def _bare_article(text: str, start: int, end: int, at: int, key: Key, label: str, *, separated: bool) -> Mark:
     """제21조 경기개시 시간, or 제7조 ① …; the rest of a short line that is no sentence is its title."""
     rest = text[at:end].strip()
-    if not rest or rest[0] in _CIRCLED or len(rest) > 40 or _SENTENCE.search(rest):
-        return Mark("article", start, at, end, key, label, bare=not rest.startswith("①"))
-    return Mark("article", start, end, end, key, label, _without_note(rest), bare=True)
+    if not rest or rest[0] in _CIRCLED or len(rest) > 40 or _is_sentence(rest):
+        bare = not rest.startswith("①")
+        return Mark("article", start, at, end, key, label, bare=bare, separated=separated)
+    return Mark("article", start, end, end, key, label, _without_note(rest), bare=not separated, separated=separated)
+
+
+def _is_sentence(words: str) -> bool:
+    if _SUBJECT_FIRST.match(words):
+        return True
+    return _SENTENCE.search(words) is not None and _NOUN_AT_END.search(words) is None
 
 
 def _chapter(text: str, start: int, end: int) -> Mark | None:
@@ -232,11 +274,29 @@ def _appendix(text: str, start: int, end: int) -> Mark | None:
     return Mark("appendix", start, end, end, label=label, title=title if len(title) <= 80 else "", bare=not bracketed)
 
 
+def _annex(text: str, start: int, end: int) -> Mark | None:
+    match = _ANNEX.match(text, start, end)
+    if match is None or bool(match["open"]) != bool(match["close"]):
+        return None
+    after = match["rest"] if match["close"] else match["inner"] + match["rest"]
+    title = " ".join(f"{match['inner']} {match['rest']}".split()).strip(".:：- ")
+    alone = not (match["open"] or match["number"])
+    if _NO_ANNEX.match(after) or (alone and title) or len(title) > 80:
+        return None
+    if (title and _is_sentence(title)) or re.search(r"\d+\s?부\s?[.)]?$|끝\s?\.?$", title):
+        return None
+    label = "".join(match["what"].split()) + (f" {int(match['number'])}" if match["number"] else "")
+    label += f"-{int(match['branch'])}" if match["branch"] else ""
+    return Mark("appendix", start, end, end, label=label, title=title, bare=not match["open"])
+
+
 def _name(text: str, start: int, end: int) -> Mark | None:
     """암진단비 특별약관: the name of a text of its own, if articles that begin at 제1조 follow."""
     if end - start > 70 or text[end - 1] not in _NAME_LAST or not _NAME.match(text, start, end):
         return None
-    title = re.sub(r"^\d{1,3}(?:-\d{1,3})*\s*[.)]\s*", "", " ".join(text[start:end].split()).strip("【】[]<> "))
+    title = re.sub(
+        r"^\d{1,3}(?:-\d{1,3})*\s*[.)]\s*", "", " ".join(text[start:end].split()).strip("【】[]<>〈〉‹›《》 ")
+    )
     return Mark("name", start, end, end, title=title)
 
 

@@ -19,6 +19,17 @@ _WINDOW: Final = 100  # candidates looked back at: a text with more false ones i
 _ADDENDA_LEAP: Final = 12  # addenda count without gaps, but for articles that are printed as 생략
 _SHORT: Final = 40  # characters of a heading that proves itself
 _ANNOUNCED: Final = re.compile(r"다음과\s?같이\s?(?:각각\s?)?(?:한다|하고|신설|개정|정한다|변경)")
+_FIRST: Final = re.compile(r"(?m)^\s*제\s*1\s*조")
+_LINE: Final = 200  # characters of a line that are looked at
+# The line above ends a sentence, an item, a note or is itself a heading: the next one begins something.
+_ENDED: Final = re.compile(
+    r"[.>)〉›\]】]$|(?:다|[가-힣]{2}(?:함|음))$|^(?:\d{1,2}\s?[.)]|[가-하]\s?[.)]|[①-⑳]).*(?:자|때|경우|것|사항|행위|날|서류)$"
+    r"|^제\s*\d+\s*[편장절관](?!\S*\s*제).{0,40}$"
+)
+# 제10조 위반행위를 한 자는 …: a sentence that begins with a reference.
+_OF_A_REFERENCE: Final = re.compile(
+    r"위반|관련|소정|규정|해당|기준|적용|준용|에|의\s|각|전\s|후\s|위\s|이상|이하|이내|이후|이전|참조|같|중\s|및|또는|소속|관계"
+)
 _NAMED: Final = re.compile(r"제\s*(\d+)\s*조(?:\s*의\s*(\d+))?")
 
 
@@ -77,7 +88,7 @@ def _head_of_next(run: Sequence[Mark]) -> int:
     count = 0
     for mark in reversed(run):
         first_chapter = mark.kind == "chapter" and mark.key[0] == 1
-        if not (first_chapter or mark.kind == "name"):
+        if not (first_chapter or mark.kind in ("name", "special")):
             break
         count += 1
     return count if count < len(run) else 0
@@ -101,7 +112,8 @@ def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
         or mark.start in kept
         or mark.start in chapters
         or mark is name
-        or (mark.kind == "appendix" and mark.start > last)
+        or (mark.kind in ("appendix", "special") and mark.start > last)
+        or (mark.kind == "special" and mark.start < articles[0].start and _FIRST.search(text, 0, mark.start))
     ]
     return _with_wrapped_titles(text, out)
 
@@ -113,7 +125,8 @@ def _articles(text: str, run: Sequence[Mark], *, in_addenda: bool) -> list[Mark]
     untitled = len(_rising([mark for mark in found if not mark.title]))
     with_titles = titled * 2 >= untitled if titled >= 3 else in_addenda and titled > 0
     if with_titles:
-        found = [mark for mark in found if not mark.bare or mark.alone]
+        taken = {mark.key for mark in found if not mark.bare}
+        found = [m for m in found if not m.bare or m.alone or (not in_addenda and _stands_out(text, m, taken))]
     if in_addenda:
         stop = next((mark.start for mark in run if mark.kind == "appendix" and not mark.bare), len(text))
         found = _not_quoted(text, [mark for mark in found if mark.start < stop], run[0].end)
@@ -121,6 +134,27 @@ def _articles(text: str, run: Sequence[Mark], *, in_addenda: bool) -> list[Mark]
     if with_titles:
         row = [mark for i, mark in enumerate(row) if not mark.bare or _fits(row, i)]
     return _without_leaps(row) if in_addenda else row
+
+
+def _stands_out(text: str, mark: Mark, taken: set[Key]) -> bool:
+    """Whether an article without brackets looks like one in a text whose articles have them.
+
+    제10조 관할 under an ended sentence, with text below it; 제10조 이 법에 따른 …, a sentence under another. A number
+    that has its article elsewhere is a reference.
+    """
+    if mark.key in taken:
+        return False
+    if mark.separated:
+        return True
+    words = mark.title or text[mark.body : mark.end].strip()
+    above = text[max(0, mark.start - _LINE) : mark.start].rstrip().rpartition("\n")[2].strip()
+    if not words or _OF_A_REFERENCE.match(words) or not _ENDED.search(above):
+        return False
+    below = next(visible_lines(text, mark.end), None)
+    if mark.title:
+        return below is not None and not text.startswith("제", below[0])
+    sentence = text[mark.body : mark.end + _LINE]
+    return re.search(r"[다요]\s?\.", sentence) is not None
 
 
 def _is_row(text: str, row: Sequence[Mark]) -> bool:

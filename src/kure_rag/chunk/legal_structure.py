@@ -10,8 +10,9 @@ from typing import Final, Literal
 from kure_rag.chunk.legal_marks import CHAPTER_RANKS, Mark, find_marks
 from kure_rag.chunk.legal_notes import effective
 from kure_rag.chunk.legal_order import choose
+from kure_rag.chunk.legal_tails import with_closings
 
-BlockKind = Literal["text", "heading", "article", "addenda", "appendix"]
+BlockKind = Literal["text", "heading", "article", "addenda", "appendix", "special"]
 
 _CHAPTER_RANK: Final = CHAPTER_RANKS["장"]
 
@@ -26,7 +27,7 @@ class Block:
         body: Offset after the heading.
         end: Offset after its last character.
         headings: Above it and its own, outermost first, without the document's title.
-        part: ``본칙``, ``부칙``, ``별표`` or ``특별약관``; empty before the first article. Where a statute prints an
+        part: ``본칙``, ``부칙``, ``별표`` (also 별지, 별첨), ``특별약관`` or ``특약사항``; empty before the first article. Where a statute prints an
             article twice, as it is and as it will be, the later wording is of ``본칙(시행예정)``.
         part_name: The heading of that part, such as ``부칙 <법률 제17112호, 2020. 3. 24.>``.
         chapter: The nearest 장.
@@ -57,7 +58,7 @@ def find_blocks(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Block]:
         Blocks in order that cover every visible character; empty where the text has no article.
     """
     marks = _outside(text, find_marks(text), skip)
-    chosen = choose(text, marks)
+    chosen = list(with_closings(text, choose(text, marks)))
     if not any(mark.kind == "article" for mark in chosen):
         return []
     return list(_blocks(text, chosen))
@@ -84,11 +85,16 @@ def _blocks(text: str, marks: Sequence[Mark]) -> Iterator[Block]:
     seen, addenda = False, 0
     for i, mark in enumerate(marks):
         end = marks[i + 1].start if i + 1 < len(marks) else len(text)
+        if mark.kind == "closing":
+            yield Block("text", mark.start, mark.start, end)
+            continue
         if mark.kind == "addenda":
             part, part_name, above = "부칙", mark.label, []
             addenda += 1
         elif mark.kind == "appendix":
             part, part_name, above = "별표", mark.heading, []
+        elif mark.kind == "special":
+            part, part_name, above = "특약사항", mark.label, []
         elif mark.kind == "name":
             special = re.search(r"특\s?약|특별\s?약관", mark.title)
             part, part_name, above = "특별약관" if special else "본칙", mark.title, []
@@ -96,13 +102,18 @@ def _blocks(text: str, marks: Sequence[Mark]) -> Iterator[Block]:
             if part in ("부칙", "별표"):
                 part, part_name, above = "본칙", "", []
             above = [m for m in above if m.rank < mark.rank] + [mark]
-        elif part == "별표" or (part == "부칙" and seen and _begins_again(marks, i)):
+        elif (part == "별표" and not _is_annex(part_name)) or (part == "부칙" and seen and _begins_again(marks, i)):
             part, part_name, above = "본칙", "", []
         part = part or "본칙"
         seen = seen or mark.kind == "article"
         later = mark.kind == "article" and i > 0 and marks[i - 1].key == mark.key and effective(text[mark.start : end])
         block = _block(mark, end, (f"{part}(시행예정)" if later else part, part_name), above)
         yield replace(block, addenda=addenda if part == "부칙" else 0)
+
+
+def _is_annex(name: str) -> bool:
+    """Whether articles may stand in it: a contract's annex has its own, but a statute follows the tables of another."""
+    return name.startswith(("별첨", "붙임", "첨부"))
 
 
 def _begins_again(marks: Sequence[Mark], i: int) -> bool:
@@ -122,5 +133,5 @@ def _block(mark: Mark, end: int, part: tuple[str, str], above: Sequence[Mark]) -
     chapter = next((m.heading for m in reversed(above) if m.rank == _CHAPTER_RANK), "")
     name = (part[1],) if part[1] else ()
     own = (mark.heading,) if mark.kind == "article" else ()
-    kind: BlockKind = "heading" if mark.kind == "chapter" or mark.kind == "name" else mark.kind
+    kind: BlockKind = mark.kind if mark.kind in ("article", "addenda", "appendix", "special") else "heading"
     return Block(kind, mark.start, mark.body, end, (*name, *chapters, *own), part[0], part[1], chapter, mark)

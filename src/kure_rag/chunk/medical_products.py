@@ -84,7 +84,8 @@ def _is_one_label(lines: Sequence[Line], start: int) -> bool:
     below: set[str] = set()
     for i, line in enumerate(lines):
         found = None if line.table else _LABEL.find(line.title)
-        if found is not None and (found.stop < len(line.title) or not _is_section(lines, i + 1)):
+        listed = _is_section(lines, i + 1) or (i > 0 and _is_section(lines, i - 1))  # in a table of contents
+        if found is not None and (found.stop < len(line.title) or not listed):
             (above if line.start < start else below).add(found.name)
     return above.isdisjoint(below)
 

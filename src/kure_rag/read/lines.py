@@ -194,7 +194,7 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
             or line.edge - line.margin < _NARROWEST * line.size
         ):
             continue
-        if _ENTRY.search(line.text):
+        if line.text.rstrip()[-1:].isdigit() and _ENTRY.search(line.text):
             continue
         room = (line.edge - line.right) / line.size
         if line.size == 1.0:
