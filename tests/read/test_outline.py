@@ -69,6 +69,7 @@ def title_of(lines: list[Printed], *, stored: str = "", outline: list[tuple[int,
         ([(10, 800, "2030. 9. 3(금)"), (18, 740, "지역 고용지표와 시장의 반응")], "지역 고용지표와 시장의 반응"),
         ([(14, 700, "<참고 2>"), (16, 660, "제2장 휴가와 휴직")], "파일 이름"),
         ([(24, 680, "【보통약관】")], "보통약관"),
+        ([(18, 740, "2030년 9월 한빛자산운용 보고서"), (16, 660, "운용 경과")], "2030년 9월 한빛자산운용 보고서"),
     ],
 )
 def test_the_largest_type_near_the_top_is_the_title(lines: list[Printed], title: str) -> None:

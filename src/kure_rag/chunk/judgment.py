@@ -11,7 +11,8 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.legal_cases import about_judgment, cited_cases, title_lines
 from kure_rag.chunk.legal_notes import references
-from kure_rag.chunk.outline import Cutter, Piece, outline
+from kure_rag.chunk.outline import Cutter, Piece, headings_above, outline
+from kure_rag.chunk.pack import visible
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
 
@@ -67,10 +68,11 @@ def judgment_passages(document: Document, sentences: Sentences, settings: ChunkS
             yield from _passages(summary if section.name in _SUMMARY else reasons, section, crumb, about)
 
 
-def _passages(cutter: Cutter, section: _Section, crumb: tuple[str, ...], about: dict[str, Any]) -> Iterator[Passage]:
+def _passages(cutter: Cutter, section: _Section, name: tuple[str, ...], about: dict[str, Any]) -> Iterator[Passage]:
     text = cutter.text
-    above = (*crumb, section.name) if section.name else crumb
-    pieces = list(cutter.pieces(outline(text, section.body, section.end), section.start))
+    above = (*name, section.name) if section.name else name
+    root = outline(text, section.body, section.end)
+    pieces = list(cutter.pieces(root, section.start))
     for piece in pieces:
         values = dict(about)
         if section.name:
@@ -82,7 +84,8 @@ def _passages(cutter: Cutter, section: _Section, crumb: tuple[str, ...], about: 
             values["references"] = named
         if cited := cited_cases(own, about.get("case", "")):
             values["cases"] = cited
-        yield Passage(piece.start, piece.end, above, "judgment", piece.lead, values)
+        crumb = (*above, *headings_above(text, root, *visible(text, piece.start, piece.end)))
+        yield Passage(piece.start, piece.end, crumb, "judgment", piece.lead, values)
 
 
 def _number(piece: Piece) -> str:

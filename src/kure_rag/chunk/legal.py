@@ -94,7 +94,8 @@ def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator
             values["amended"] = dates
         if date := effective(own):
             values["effective"] = date
-        if named := references(own):
+        # 제3조부터 제5조까지 삭제: the last one is no reference.
+        if (block.mark is None or not block.mark.through) and (named := references(own)):
             values["references"] = named
         yield Passage(piece.start, piece.end, crumb, kind, piece.lead, values)
 

@@ -114,7 +114,7 @@ _APPENDIX: Final = re.compile(
 # [별첨 1] 과업내용서, 별첨 1. 과업내용서; not 붙임 1. 계획서 1부., which says what comes along.
 _ANNEX: Final = re.compile(
     r"(?P<open>[\[【<〈‹《(〔]?)\s*(?P<what>별\s{0,4}첨|붙\s{0,4}임|첨\s{0,4}부)(?:\s*(?:제\s*)?(?P<number>\d{1,3})(?:\s*-\s*(?P<branch>\d{1,2}))?\s*호?)?"
-    r"\s*(?P<inner>[^\]】>〉›》)〕\n]{0,60}?)\s*(?P<close>[\]】>〉›》)〕]?)(?P<rest>[^\n]*)$"
+    r"\s*(?P<inner>[^\]】>〉›》)〕\n]{0,60})(?P<close>[\]】>〉›》)〕]?)(?P<rest>[^\n]*)$"
 )
 _NO_ANNEX: Final = re.compile(
     r"\s*(?:(?:[에의을를과와은는이가로도]|에서|으로|서류|자료|파일|문서)(?=[\s,.]|$)|및|또는|[,ㆍ·]|참조|참고|제\s*\d+\s*[호조])"

@@ -103,7 +103,7 @@ def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
     last = articles[-1].start
     kept = {mark.start for mark in articles}
     chapters = set() if in_addenda else _chapters(text, run)
-    name = _name(text, run, articles[0].start)
+    names = _names(text, run, articles[0].start)
     # A 별표 that articles follow is a reference to one.
     out = [
         mark
@@ -111,7 +111,8 @@ def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
         if mark.kind == "addenda"
         or mark.start in kept
         or mark.start in chapters
-        or mark is name
+        or mark in names
+        or (mark.kind == "name" and mark.start > last and _is_part(text, mark))
         or (mark.kind in ("appendix", "special") and mark.start > last)
         or (mark.kind == "special" and mark.start < articles[0].start and _FIRST.search(text, 0, mark.start))
     ]
@@ -285,13 +286,23 @@ def _heading_below(text: str, mark: Mark, starts: set[int]) -> bool:
     return False
 
 
-def _name(text: str, run: Sequence[Mark], first: int) -> Mark | None:
-    """The name nearest above the articles. That of a document's only text is its title."""
+def _names(text: str, run: Sequence[Mark], first: int) -> list[Mark]:
+    """The name nearest above the articles, with those right above it. That of a document's only text is its title."""
     names = [mark for mark in run if mark.kind == "name" and mark.start < first]
     if not names:
-        return None
-    own = "약관" in names[-1].title or "특약" in names[-1].title
-    return names[-1] if own or text.find("\n제1조", 0, names[-1].start) >= 0 else None
+        return []
+    follows = _FIRST.search(text, 0, names[-1].start) is not None
+    if not (follows or "약관" in names[-1].title or "특약" in names[-1].title):
+        return []
+    count = 1
+    while follows and count < len(names) and not text[names[-count - 1].end : names[-count].start].strip():
+        count += 1
+    return names[-count:]
+
+
+def _is_part(text: str, mark: Mark) -> bool:
+    """Whether a name behind the last article heads terms without articles: [단체취급 특별약관]."""
+    return text[mark.start] in "[【<〈‹《" and re.search(r"특\s?약$|약\s?관", mark.title) is not None
 
 
 def _with_wrapped_titles(text: str, marks: Sequence[Mark]) -> list[Mark]:

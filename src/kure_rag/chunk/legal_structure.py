@@ -27,8 +27,9 @@ class Block:
         body: Offset after the heading.
         end: Offset after its last character.
         headings: Above it and its own, outermost first, without the document's title.
-        part: ``본칙``, ``부칙``, ``별표`` (also 별지, 별첨), ``특별약관`` or ``특약사항``; empty before the first article. Where a statute prints an
-            article twice, as it is and as it will be, the later wording is of ``본칙(시행예정)``.
+        part: ``본칙``, ``부칙``, ``별표`` (also 별지, 별첨), ``특별약관`` or ``특약사항``; empty before the
+            first article. Where a statute prints an article twice, as it is and as it will be, the later wording is of
+            ``본칙(시행예정)``.
         part_name: The heading of that part, such as ``부칙 <법률 제17112호, 2020. 3. 24.>``.
         chapter: The nearest 장.
         mark: The heading itself.
@@ -108,6 +109,8 @@ def _blocks(text: str, marks: Sequence[Mark]) -> Iterator[Block]:
         seen = seen or mark.kind == "article"
         later = mark.kind == "article" and i > 0 and marks[i - 1].key == mark.key and effective(text[mark.start : end])
         block = _block(mark, end, (f"{part}(시행예정)" if later else part, part_name), above)
+        if _is_annex(mark.label) and not text[mark.end : end].strip() and i + 1 < len(marks):
+            block = replace(block, kind="heading" if marks[i + 1].kind in ("article", "chapter") else block.kind)
         yield replace(block, addenda=addenda if part == "부칙" else 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings
@@ -29,6 +29,8 @@ _MARKER: Final = re.compile(
     rf"|(?P<halfletter>{_LETTER})\)"
     r")"
 )
+_TITLE: Final = 60  # characters
+_NO_TITLE: Final = re.compile(r"[.,;:]$|(?:[다요]|[을를은는에의와과])$|다\.\s")
 Labels = tuple[tuple[str, str], ...]
 
 _NEXT_CIRCLED: Final = re.compile(rf"(?<=[.>\])])\s+([{_CIRCLED}])")
@@ -123,6 +125,24 @@ def _close(node: Node) -> None:
         _close(child)
 
 
+def heading(text: str, node: Node) -> str:
+    """The first line of a numbered part where it is a title, such as ``2. 판례의 법리``, and not a sentence."""
+    lines = list(islice(visible_lines(text, node.start, node.end), 2))
+    if not node.label or len(lines) < 2:
+        return ""
+    words = " ".join(text[slice(*lines[0])].split())
+    return "" if len(words) > _TITLE or _NO_TITLE.search(words) or words == node.label else words
+
+
+def headings_above(text: str, node: Node, start: int, end: int) -> tuple[str, ...]:
+    """Titles of the numbered parts under a node that hold a span, outermost first."""
+    for child in node.children:
+        if child.start <= start and end <= child.end:
+            own = heading(text, child)
+            return (*((own,) if own else ()), *headings_above(text, child, start, end))
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Cutter:
     """Cuts provisions along their numbers.
@@ -176,7 +196,7 @@ class Cutter:
                 yield Piece(a, b, first if i == 0 else rest, labels[:-1])
             start, first = node.start, rest
         for i, (a, b) in enumerate(self._packed(start, node.end)):
-            yield Piece(a, b, first if i == 0 else _joined(rest, node.label), labels)
+            yield Piece(a, b, first if i == 0 else _joined(rest, heading(self.text, node) or node.label), labels)
 
     def _packed(self, start: int, end: int) -> list[tuple[int, int]]:
         """Sentences put together; a few words left over go with what stands next to them."""

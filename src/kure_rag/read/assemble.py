@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kure_rag.read.lines import Paragraph
 from kure_rag.read.page import FoundTable
@@ -44,6 +45,9 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
             spans = []
             for text, first, after in pieces:
                 spans.append((at, at + len(text), first, after))
+                for further, row in paragraph.rows:
+                    if first <= row < after and starts[further] is None:
+                        starts[further] = at + _row_place(text, row - after)
                 put(text)
                 put("\n\n")
             tables.append(_placed(paragraph.table, page + 1, spans))
@@ -72,7 +76,10 @@ def join_tables(paragraphs: Sequence[Paragraph], space_at: Spacer | None) -> lis
 
             joined = join_continued(out[-1].table, paragraph.table)
             if joined is not None:
-                out[-1] = Paragraph(out[-1].parts, joined)
+                above = out[-1].table.rows
+                out[-1] = Paragraph(
+                    out[-1].parts, joined, (*out[-1].rows, (page, min(len(above), len(joined.rows) - 1)))
+                )
                 last = page
                 continue
         out.append(paragraph)
@@ -83,7 +90,7 @@ def join_tables(paragraphs: Sequence[Paragraph], space_at: Spacer | None) -> lis
     from kure_rag.read.tables import joined_cells
 
     whole = iter(joined_cells(tables, space_at))
-    return [paragraph if paragraph.table is None else Paragraph(paragraph.parts, next(whole)) for paragraph in out]
+    return [paragraph if paragraph.table is None else replace(paragraph, table=next(whole)) for paragraph in out]
 
 
 def _rendered(table: FoundTable) -> list[tuple[str, int, int]]:
@@ -93,6 +100,14 @@ def _rendered(table: FoundTable) -> list[tuple[str, int, int]]:
         (unicodedata.normalize("NFC", text).strip("\n"), first, after) for text, first, after in render_pieces(table)
     ]
     return [piece for piece in pieces if piece[0]]
+
+
+def _row_place(piece: str, from_end: int) -> int:
+    """Where a row of a piece begins: the last lines of a table's piece are its rows; long prose has a piece a row."""
+    lines = piece.split("\n")
+    if not lines[-1].startswith("|"):
+        return 0
+    return sum(len(line) + 1 for line in lines[:from_end])
 
 
 def _placed(table: FoundTable, page: int, spans: Sequence[tuple[int, int, int, int]]) -> Table:

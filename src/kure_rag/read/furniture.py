@@ -30,7 +30,7 @@ _NUMBERED_HEADING = re.compile(
 _STAMP = re.compile(r"https?://|www\.|\d{1,4}\s?[-./년]\s?\d{1,2}\s?[-./월]\s?\d{1,4}.{0,12}\b\d{1,2}:\d{2}")
 # A page's number with its decoration: - 3 -, 3 / 12, 3쪽, Page 3 of 12, and what law.go.kr prints.
 _PAGE_NUMBER = re.compile(
-    r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|[-–—‐―]?\s*(?P<of>\d{1,4})\s*/\s*\d{1,4}\s*[-–—‐―]?|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
+    r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|[-–—‐―]?\s*(?P<of>\d{1,4})\s*/\s*\d{1,4}\s*(?:[-–—‐―]|쪽|페이지|면)?|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
     r"|(?:p|P|page|Page|PAGE)\.?\s*(?P<page>\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?|법제처\s+(?P<law>\d{1,4})\s+국가법령정보센터)\s*"
 )
 

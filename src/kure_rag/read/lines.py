@@ -68,10 +68,12 @@ class Paragraph:
     Attributes:
         parts: (0-based page, text) of each page that holds a part; the text is all parts one after the other.
         table: What stands here in place of text.
+        rows: (0-based page, first row on it) of each further page that a table goes on on.
     """
 
     parts: list[tuple[int, str]]
     table: FoundTable | None = None
+    rows: tuple[tuple[int, int], ...] = ()
 
     @property
     def text(self) -> str:

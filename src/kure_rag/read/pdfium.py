@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -116,9 +117,10 @@ class PdfFile:
             number: 1-based.
             dpi: Dots an inch; fewer are taken for a giant page.
         """
-        return self._drawn(
-            number, dpi, lambda drawn: drawn.to_numpy().reshape(drawn.height, drawn.width).copy(), gray=True
+        drawn: NDArray[np.uint8] | None = self._drawn(
+            number, dpi, lambda bitmap: bitmap.to_numpy().reshape(bitmap.height, bitmap.width).copy(), gray=True
         )
+        return drawn
 
     def render(self, number: int, dpi: int = 200) -> Any:
         """A picture of a page, as a Pillow image, or ``None`` where it cannot be drawn.
@@ -150,8 +152,7 @@ def _scale(width: float, height: float, dpi: int) -> float:
     scale = dpi / 72
     if not 0 < width * height < float("inf"):
         return 0.0
-    scale = min(scale, (_MOST_PIXELS / (width * height)) ** 0.5)
-    return min(scale, _LONGEST_SIDE / max(width, height))
+    return min(scale, math.sqrt(_MOST_PIXELS / (width * height)), _LONGEST_SIDE / max(width, height))
 
 
 def _opened(data: bytes, source: str) -> Any:
