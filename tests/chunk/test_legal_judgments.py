@@ -162,3 +162,30 @@ def test_a_judgment_named_on_a_line_of_its_own_among_the_sections_begins_no_othe
     text = SUPREME.replace("【참조판례】\n[1] ", "【참조판례】\n").replace(" 판결(공2010상, 777)", " 판결")
     text = text.replace("【원심판결】 ", "【원심판결】\n")
     assert {c.metadata["case"] for c in cut(text)} == {"2019다12345,12346"}
+
+
+REASONS = """대법원
+판결
+사건 2024다101234 보증금
+판결선고 2024. 6. 13.
+주문
+상고를 기각한다.
+이유
+상고이유를 본다.
+1. 사안의 개요
+가. 원고는 피고의 집을 빌려 살다가 기간이 끝나 이사하였으나 보증금을 돌려받지 못하였다.
+나. 원심은 원고의 청구를 받아들였다.
+2. 판례의 법리
+임대차가 끝나면 임대인은 보증금을 돌려주어야 한다. 이는 임차인이 집을 비워 주는 일과 함께 하여야 한다.
+임차인이 먼저 집을 비워 줄 의무는 없다. 임대인이 먼저 보증금을 돌려줄 의무도 없다. 어느 쪽이든 먼저 하라고 할 수 없다.
+"""
+
+
+def test_the_titles_of_the_reasons_are_in_the_breadcrumb_and_lead_their_later_pieces() -> None:
+    reasons = [c for c in cut(REASONS, target=60) if c.metadata.get("section") == "이유"]
+    found = [(c.breadcrumb[3:], c.lead) for c in reasons if c.metadata.get("number", "").startswith(("1. 나", "2."))]
+    assert found == [
+        (("1. 사안의 개요",), "1. 사안의 개요"),
+        (("2. 판례의 법리",), ""),
+        (("2. 판례의 법리",), "2. 판례의 법리"),
+    ]

@@ -396,3 +396,10 @@ def test_an_articles_heading_may_be_the_caption_of_its_table() -> None:
     assert articles(chunks) == ["제1조", "제2조", "제3조"]
     assert [c.kind for c in of(chunks, "제2조")] == ["table", "article"]
     assert of(chunks, "제2조")[0].breadcrumb[-1] == "제2조(요금표)"
+
+
+def test_the_last_of_several_deleted_articles_is_no_reference() -> None:
+    chunks = cut(STATUTE)
+    deleted = about(chunks, "제4조")
+    assert deleted["through"] == "제6조"
+    assert "references" not in deleted

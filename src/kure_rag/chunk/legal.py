@@ -33,7 +33,7 @@ class Legal:
     """
 
     name: str = "legal"
-    version: str = "1"
+    version: str = "2"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

@@ -53,7 +53,7 @@ class Medical:
     """
 
     name: str = "medical"
-    version: str = "2"
+    version: str = "3"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

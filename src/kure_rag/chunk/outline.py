@@ -30,7 +30,7 @@ _MARKER: Final = re.compile(
     r")"
 )
 _TITLE: Final = 60  # characters
-_NO_TITLE: Final = re.compile(r"[.,;:]$|(?:[다요]|[을를은는에의와과])$|다\.\s")
+_NO_TITLE: Final = re.compile(r"[.,;:]$|(?:다|(?<![개주수필소중])요|[을를은는에와])$|다\.\s")
 Labels = tuple[tuple[str, str], ...]
 
 _NEXT_CIRCLED: Final = re.compile(rf"(?<=[.>\])])\s+([{_CIRCLED}])")

@@ -39,6 +39,11 @@ an ingest.yaml, whose every key may be left out but module_type; options given b
         target: 600
 """
 
+_UNCHANGED = """
+A file whose bytes are in the index is not read again: it stays as it was read, whatever --domain, --ocr, --no-tables or
+the YAML file now say. To read it anew, `kure-rag delete` it first.
+"""
+
 
 def add(commands: common.Commands) -> None:
     """Adds the command."""
@@ -53,7 +58,8 @@ def add(commands: common.Commands) -> None:
   kure-rag ingest --from-autorag corpus.parquet --index my-index
   kure-rag ingest --config ingest.yaml --index my-index
 """
-        + _CONFIG,
+        + _CONFIG
+        + _UNCHANGED,
     )
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="PDF files and folders")
     parser.add_argument(
@@ -109,8 +115,9 @@ def run(options: argparse.Namespace) -> int:
             raise ReadError(str(options.corpus), "holds no records; give a file with one JSON object a line")
         raise ReadError(str(options.from_autorag), "holds no rows; give the corpus.parquet that AutoRAG reads")
     counts = report.counts()
+    note = _kept_as_read(recipe, counts["unchanged"])
     if options.json:
-        result = {"index": str(options.index), **report.to_dict()}
+        result = {"index": str(options.index), **report.to_dict(), **({"note": note} if note else {})}
         if not recipe.paths:  # one row a record would be as long as the corpus
             result["rows"] = [row for row in result["rows"] if row["status"] == "rejected"]
         common.print_json(result)
@@ -118,6 +125,8 @@ def run(options: argparse.Namespace) -> int:
         pages, chunks = sum(row.pages for row in report.rows), sum(row.chunks for row in report.rows)
         said = ", ".join(f"{count} {status}" for status, count in counts.items())
         print(f"{said}; {pages} pages, {chunks} chunks in {report.seconds:.1f} s -> {options.index}")
+        if note:
+            print(note)
         if report.ok:
             print(f'Next: kure-rag search "..." --index {options.index}')
     return 0 if report.ok else 1
@@ -146,6 +155,18 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         read=read,
         domain=common.chosen_domain(options) or recipe.domain,
         workers=options.workers if options.workers is not None else recipe.workers,
+    )
+
+
+def _kept_as_read(recipe: Recipe, unchanged: int) -> str:
+    """What to say where options ask for a reading that files in the index did not get by this run."""
+    from kure_rag.read import ReadSettings
+
+    if not (unchanged and recipe.paths) or (recipe.domain is None and recipe.read == ReadSettings()):
+        return ""
+    return (
+        f"{unchanged} files were in the index before and stay as they were read then; the domain, tables and OCR asked "
+        "for now are not theirs. To read one anew, `kure-rag delete` it first"
     )
 
 
