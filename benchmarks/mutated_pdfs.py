@@ -26,7 +26,7 @@ from mutate import mutated
 from kure_rag.errors import ReadCrashError, ReadError
 from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.pool import PdfJob
-from kure_rag.read import ReadLimits
+from kure_rag.read import ReadLimits, ReadSettings
 from kure_rag.samples import sample_paths
 
 PAGE = resource.getpagesize()
@@ -58,11 +58,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, help="a folder of real PDFs to mutate too (small ones are taken)")
+    parser.add_argument("--ocr", action="store_true", help="recognise pages that lost their text too: takes far longer")
     options = parser.parse_args()
+    settings = ReadSettings(ocr="auto" if options.ocr else "never")
     limits = ReadLimits(max_seconds=SECONDS, max_page_seconds=PAGE_SECONDS, max_memory=2**30)
     outcome: Counter[str] = Counter()
     slowest = (0.0, "")
-    with tempfile.TemporaryDirectory() as temporary, WorkerPool(workers=2, limits=limits) as pool:
+    with tempfile.TemporaryDirectory() as temporary, WorkerPool(workers=2, limits=limits, read=settings) as pool:
         before = last = time.monotonic()
         first = memory()
         for job, answer in pool.prepare(jobs(Path(temporary), options.data, options.count, options.seed)):

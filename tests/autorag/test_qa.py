@@ -109,6 +109,25 @@ def test_a_larger_limit_asks_about_the_further_passages_only(eight: KureIndex, t
         assert (report.questions, report.kept, len(server.requests)) == (5, 3, 5)
 
 
+def test_a_smaller_limit_gives_the_questions_of_its_own_passages(eight: KureIndex, tmp_path: Path) -> None:
+    with eight, stand_in() as server:
+        make_questions(eight, tmp_path, chat=chat(server.url), limit=6)
+        report = make_questions(eight, tmp_path, chat=chat(server.url), limit=2)
+        assert (report.questions, report.passages, report.kept) == (2, 2, 2)
+        assert make_questions(eight, tmp_path, chat=chat(server.url), limit=6).questions == 6
+        assert len(server.requests) == 6
+
+
+def test_a_model_that_had_no_question_makes_way_for_another(eight: KureIndex, tmp_path: Path) -> None:
+    with eight, stand_in(lambda request, number: said({"questions": []})) as server:
+        with pytest.raises(LlmError, match="gave no question for any of 8 passages; try another model"):
+            make_questions(eight, tmp_path, chat=chat(server.url))
+        server.requests.clear()
+        server.behave = about
+        assert make_questions(eight, tmp_path, chat=chat(server.url, model="다른 모형")).questions == 8
+        assert len(server.requests) == 8
+
+
 def test_answers_to_other_settings_are_not_mixed_in(eight: KureIndex, tmp_path: Path) -> None:
     with eight, stand_in() as server:
         make_questions(eight, tmp_path, chat=chat(server.url), limit=2)

@@ -109,7 +109,7 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
         ("paths: []", "paths is empty; write a list, each item after a -"),
         ("paths: [1]", "paths[0] is a number; write a word"),
         ("paths: {a: b}", "paths is a mapping; write a word"),
-        ("parse:\n  tables: true", "line 2: parse.tables is no key of parse; Choose modules"),
+        ("parse:\n  tables: true", "line 2: parse.tables is no key of parse; choose modules"),
         ("parse: {}", "parse has no modules; write a list of modules, each with a module_type"),
         ("parse:\n  modules: pdf", "line 2: parse.modules is a word; write a list, each item after a -"),
         ("parse: {modules: [pdf]}", "parse.modules[0] is a word; write a mapping with module_type"),
@@ -135,7 +135,15 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
             "chunk: {modules: [{module_type: Token}]}",
             "is 'Token'; choose auto, general, finance, legal or medical, or package.module:NAME for your own",
         ),
-        ("chunk: {modules: [{module_type: auto, chunk_size: 9}]}", "chunk.modules[0].chunk_size is no key of"),
+        (
+            "chunk: {modules: [{module_type: auto, chunk_size: 9}]}",
+            "chunk.modules[0].chunk_size is no key of chunk.modules[0]; choose module_type, file_type",
+        ),
+        (
+            "chunk:\n  modules:\n    - module_type: no_such_module_here:NAME",
+            "line 3: chunk.modules[0].module_type chunk profile 'no_such_module_here:NAME': there is no module",
+        ),
+        ("chunk: {modules: [{module_type: 'decimal:Decimal'}]}", "Decimal is a class; give an instance"),
         ("chunk: {modules: [{module_type: auto, target: 9, longest: 8}]}", "target is 9, more than longest (8)"),
         ("chunk: {modules: [{module_type: auto, target: -1}]}", "target is -1; write a whole number from 1 up"),
         (

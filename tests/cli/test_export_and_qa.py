@@ -134,6 +134,18 @@ def test_ingest_by_a_file(documents: Path, tmp_path: Path, tiny_model: Path, mon
     assert {hit["domain"] for hit in hits} == {"finance"}
 
 
+def test_options_that_files_in_the_index_do_not_get_are_told(index: Path, documents: Path, tiny_model: Path) -> None:
+    arguments = ("ingest", documents, "--index", index, "--model", tiny_model)
+    for options in (("--domain", "finance"), ("--no-tables",)):
+        said = call(*arguments, *options)
+        assert (
+            "\n2 files were in the index before and stay as they were read then; the domain, tables and OCR" in said.out
+        )
+        assert "stay as they were" in call(*arguments, *options, "--json").json()["note"]
+    assert "stay as they were" not in call(*arguments).out
+    assert "note" not in call(*arguments, "--json").json()
+
+
 def test_an_index_cut_by_domain_is_opened_again_as_it_was(documents: Path, tmp_path: Path, tiny_model: Path) -> None:
     config, folder = tmp_path / "ingest.yaml", tmp_path / "ix"
     modules = "{module_type: general}, {module_type: general, domain: legal, target: 60, longest: 80}"

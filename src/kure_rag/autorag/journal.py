@@ -24,7 +24,7 @@ class Journal:
         settings: What the questions depend on.
 
     Raises:
-        ConfigError: The file was made with other settings.
+        ConfigError: The file holds questions that were made with other settings.
         IndexPathError: It cannot be read or written.
     """
 
@@ -50,16 +50,19 @@ class Journal:
         self._file.truncate(whole)
         lines = _objects(data[:whole])
         first = next(lines, None)
-        if first is None:
+        rest = list(lines)
+        # Answers without a question, and no others, make way for another model: nothing is lost or mixed.
+        if first is None or (first != settings and not any(line.get("questions") for line in rest)):
             self._file.truncate(0)
             self._write(settings)
-        elif first != settings:
+            return
+        if first != settings:
             other = "; ".join(f"{key}: {first.get(key)!r}, now {value!r}" for key, value in settings.items())
             raise ConfigError(
                 f"{self._path}: holds questions made with other settings ({other}); choose another --out, or remove "
                 "the file to begin again"
             )
-        for line in lines:
+        for line in rest:
             with suppress(KeyError, TypeError):  # a line that is none of ours: the passage is asked about again
                 self.questions[str(line["doc_id"])] = [Question(**question) for question in line["questions"]]
 

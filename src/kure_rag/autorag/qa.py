@@ -86,7 +86,8 @@ def make_questions(
     Args:
         index: Whose passages are asked about.
         out: A folder, made if need be. With ``chat`` it also keeps what was answered: an interrupted run goes on where
-            it stopped, and a run with a larger ``limit`` asks about the further passages only.
+            it stopped, and a run with a larger ``limit`` asks about the further passages only. A smaller one writes the
+            questions of its own passages and keeps the other answers for later.
         chat: The language model that is asked; without one, questions are made from headings, always the same.
         limit: Passages to ask about (without ``chat``: questions), spread over the whole index; all when ``None``.
         per_chunk: Questions for each passage. Headings give one.
@@ -149,7 +150,7 @@ def _from_model(
     concurrency: int,
     progress: Progress | None,
 ) -> QaReport:
-    here, chosen = _chosen(index, limit)
+    chosen = _chosen(index, limit)
     if not chosen:
         raise KureIndexError(
             f"{index.path}: no passage of {SHORTEST_PASSAGE} characters to ask about; add documents first"
@@ -174,7 +175,7 @@ def _from_model(
                     if progress is not None:
                         progress(done, len(chosen), answered.passage.title)
             finally:  # also when interrupted: what was answered makes whole files
-                asked = _asked(journal, here)
+                asked = _asked(journal, chosen)
                 good = _good(asked)
                 if good:
                     _write(index, folder, good)
@@ -193,19 +194,19 @@ def _from_model(
     )
 
 
-def _chosen(index: KureIndex, limit: int | None) -> tuple[set[str], set[str]]:
-    """Ids of all passages, and of those to ask about.
+def _chosen(index: KureIndex, limit: int | None) -> set[str]:
+    """Ids of the passages to ask about.
 
     Ids are digests: the smallest ones are a sample of the whole index, and a larger limit keeps a smaller one's.
     """
-    here: set[str] = set()
     worth: list[str] = []
     for row in index.documents():
-        for chunk in index.chunks(row.id):
-            here.add(chunk.id)
-            if chunk.kind != "heading" and sum(not letter.isspace() for letter in chunk.text) >= SHORTEST_PASSAGE:
-                worth.append(chunk.id)
-    return here, set(sorted(worth)[:limit])
+        worth += [
+            chunk.id
+            for chunk in index.chunks(row.id)
+            if chunk.kind != "heading" and sum(not letter.isspace() for letter in chunk.text) >= SHORTEST_PASSAGE
+        ]
+    return set(sorted(worth)[:limit])
 
 
 def _passages(index: KureIndex, wanted: set[str]) -> Iterator[Passage]:
@@ -215,10 +216,10 @@ def _passages(index: KureIndex, wanted: set[str]) -> Iterator[Passage]:
                 yield Passage(chunk.id, row.title, chunk.breadcrumb, chunk.pages, _with_lead(chunk))
 
 
-def _asked(journal: Journal, here: set[str]) -> list[_Asked]:
+def _asked(journal: Journal, chosen: set[str]) -> list[_Asked]:
     asked: dict[str, _Asked] = {}
     for passage, questions in journal.questions.items():
-        if passage not in here:  # deleted since
+        if passage not in chosen:  # deleted since, or asked about under a larger limit
             continue
         for question in questions:
             one = asked.setdefault(prompt.same(question.text), _Asked(question.text))

@@ -57,8 +57,8 @@ class Value:
                 close = difflib.get_close_matches(name, allowed, 1)
                 raise at.error(
                     f"is no key of {self.key or 'this file'}; "
-                    + (f"did you mean {close[0]}? " if close else "")
-                    + f"Choose {_or(allowed)}"
+                    + (f"did you mean {close[0]}? Choose " if close else "choose ")
+                    + _or(allowed)
                 )
             if name in found:
                 raise at.error(f"is written twice, first on {found[name].where}; keep one of them")

@@ -27,7 +27,11 @@ def add(commands: common.Commands) -> None:
         "cut PDF files into chunks and write them as JSON lines, without an index",
         """\
   kure-rag chunks ./documents --out chunks.jsonl
-  kure-rag chunks 규정.pdf --domain legal --out - | head -n 1""",
+  kure-rag chunks 규정.pdf --domain legal --out - | head -n 1
+  kure-rag chunks 회의록.pdf --profile my_profiles:MINUTES --out -     # my_profiles.py in this folder
+
+Each line written is a JSON object: id, document_id, source, text, start, end, pages, breadcrumb, kind, lead, metadata.
+How many files were cut and which were rejected is told on standard error.""",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="PDF files and folders")
     common.add_reading(parser)

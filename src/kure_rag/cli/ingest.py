@@ -41,7 +41,7 @@ an ingest.yaml, whose every key may be left out but module_type; options given b
 
 _UNCHANGED = """
 A file whose bytes are in the index is not read again: it stays as it was read, whatever --domain, --ocr, --no-tables or
-the YAML file now say. To read it anew, `kure-rag delete` it first.
+the YAML file now say. To read it anew, ingest it into a new --index.
 """
 
 
@@ -166,7 +166,7 @@ def _kept_as_read(recipe: Recipe, unchanged: int) -> str:
         return ""
     return (
         f"{unchanged} files were in the index before and stay as they were read then; the domain, tables and OCR asked "
-        "for now are not theirs. To read one anew, `kure-rag delete` it first"
+        "for now are not theirs. To read them anew, ingest them into a new --index"
     )
 
 

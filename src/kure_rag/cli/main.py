@@ -77,8 +77,20 @@ def _leave(status: int) -> None:
         os._exit(status)
 
 
+def _know_own_profiles() -> None:
+    """A module of the user's own is looked for in the folder that the command was given in."""
+    from pathlib import Path
+
+    from kure_rag.chunk.profiles import look_for_profiles_in
+
+    with suppress(OSError):  # the folder was removed meanwhile
+        look_for_profiles_in(Path.cwd())
+
+
 def _run(options: argparse.Namespace) -> int:
     try:
+        if hasattr(options, "index") or hasattr(options, "profile"):
+            _know_own_profiles()
         status: int = options.run(options)
         if sys.stdout is not None:  # closed with >&-
             sys.stdout.flush()
