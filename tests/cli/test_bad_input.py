@@ -359,7 +359,7 @@ def children_of(pid: int) -> set[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for child processes in /proc")
 def test_ctrl_c_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    files, index = 30, tmp_path / "ix"
+    files, index = 120, tmp_path / "ix"
     folder = tmp_path / "규정"
     folder.mkdir()
     for number in range(files):

@@ -236,7 +236,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(index: Path, tmp_path: 
         while len(server.requests) < 3 and time.monotonic() < until:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=180)
     assert process.returncode == 130
     assert f"interrupted; {out} holds what was answered" in err
     assert pq.read_table(out / "qa.parquet").num_rows == 2
