@@ -1,7 +1,7 @@
 from collections import Counter
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kure_rag.chunk import AnalysedChunk, ChunkSettings, chunk_document
@@ -68,14 +68,21 @@ def check(document: Document, items: list[AnalysedChunk], sizes: ChunkSettings) 
 
 
 def own_terms(items: list[AnalysedChunk], tokenizer: Tokenizer) -> list[str]:
+    """The terms of the chunks' own texts: what is above them comes first in each, and is checked and left out."""
     out: list[str] = []
     for item in items:
-        crumbs = [term for heading in item.chunk.breadcrumb for term in tokenizer.terms(heading)]
-        assert list(item.terms[: len(crumbs)]) == crumbs
-        out.extend(item.terms[len(crumbs) :])
+        parts = (*item.chunk.breadcrumb, item.chunk.lead)
+        above = [term for part in parts for line in part.split("\n") for term in tokenizer.terms(line)]
+        assert list(item.terms[: len(above)]) == above
+        out.extend(item.terms[len(above) :])
     return out
 
 
+# A numbered item below a line that repeats a heading: its chunks carry that line as their lead.
+LIST_UNDER_A_LINE = "Ⅱ. 사업의 내용\n제1절 연차휴가\nⅡ. 사업의 내용\n1. 회사의 개요\n1. 직원은 "
+
+
+@example(LIST_UNDER_A_LINE, [], ChunkSettings(target=1, longest=1), WhitespaceTokenizer())
 @given(
     TEXT,
     st.lists(st.integers(0, 400), max_size=4),
@@ -98,6 +105,7 @@ def test_no_word_is_cut_where_white_space_is_within_reach(words: list[str]) -> N
     assert [word for item in items for word in item.chunk.text.split()] == words
 
 
+@example(LIST_UNDER_A_LINE, ChunkSettings(target=1, longest=1))
 @settings(max_examples=25, deadline=None)
 @given(TEXT, SETTINGS)
 def test_chunks_with_morphemes(text: str, sizes: ChunkSettings) -> None:
