@@ -15,7 +15,9 @@
     ├── EmbeddingError               a text could not be embedded
     │   ├── UnknownModelError        no such model name, alias or folder
     │   ├── ModelNotAvailableError   the name is known, its weights cannot be reached
+    │   ├── EndpointError            an embedding server cannot be asked, or gave no usable answer
     │   └── InvalidTextError         an empty text or a lone surrogate, with its position
+    │       └── TextTooLongError     over the model's limit, where that is to be an error
     ├── KureIndexError               something about an index
     │   ├── IndexNotFoundError       no index in that folder
     │   ├── IndexPathError           the folder cannot be created or written
@@ -110,6 +112,22 @@ class InvalidTextError(EmbeddingError):
     def __init__(self, message: str, *, position: int) -> None:
         super().__init__(message)
         self.position = position
+
+
+class TextTooLongError(InvalidTextError):
+    """A text is over the model's limit, and the settings say that this is an error.
+
+    Attributes:
+        tokens: Its tokens.
+    """
+
+    def __init__(self, message: str, *, position: int, tokens: int) -> None:
+        super().__init__(message, position=position)
+        self.tokens = tokens
+
+
+class EndpointError(EmbeddingError):
+    """An embedding server cannot be asked, or gave no usable answer."""
 
 
 class KureIndexError(KureError):

@@ -113,7 +113,7 @@ def test_stored_modules_are_used_as_they_are(models_at: Path) -> None:
 
 
 def test_a_batch_gives_what_one_by_one_gives(models_at: Path) -> None:
-    embedder = Embedder(str(models_at / "KoSimCSE-roberta"), EmbedSettings(batch_size=2))
+    embedder = Embedder(str(models_at / "KoSimCSE-roberta"), EmbedSettings(batch_tokens=64))
     alone = np.concatenate([embedder.embed_passages([text]) for text in TEXTS])
     np.testing.assert_allclose(embedder.embed_passages(TEXTS), alone, atol=1e-5)
 
@@ -244,7 +244,7 @@ def test_fingerprint_changes_with_what_changes_vectors(models_at: Path, settings
 
 def test_fingerprint_does_not_change_with_what_does_not(models_at: Path) -> None:
     folder = str(models_at / "prompted")
-    settings = EmbedSettings(batch_size=3, device="cpu", dense_weight=0.1, local_files_only=True)
+    settings = EmbedSettings(batch_tokens=300, device="cpu", dense_weight=0.1, local_files_only=True)
     assert Embedder(folder, settings).fingerprint == Embedder(folder).fingerprint
 
 

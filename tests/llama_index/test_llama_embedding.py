@@ -30,7 +30,15 @@ SETTINGS: dict[str, Any] = {
     "passage_prefix": "",
     "normalize": False,
     "dense_weight": 0.0,
+    "dimension": 256,
+    "max_tokens": 128,
+    "too_long": "raise",
+    "backend": "remote",
+    "precision": "fp32",
     "device": "cpu",
+    "batch_tokens": 1000,
+    "endpoint": "http://localhost:8080",
+    "cache": "vectors",
     "cache_folder": "weights",
     "local_files_only": True,
     "trust_remote_code": True,
@@ -38,11 +46,11 @@ SETTINGS: dict[str, Any] = {
 
 
 def test_every_setting_of_the_embedder_can_be_given() -> None:
-    assert {field.name for field in fields(EmbedSettings)} == {*SETTINGS, "batch_size"}
+    assert {field.name for field in fields(EmbedSettings)} == set(SETTINGS)
     embedding = KureEmbedding("KoE5", embed_batch_size=8, **SETTINGS)
-    assert embedding.kure_embedder.settings == EmbedSettings(batch_size=8, **SETTINGS)
+    assert embedding.kure_embedder.settings == EmbedSettings(**SETTINGS)
     assert KureEmbedding().kure_embedder.settings == EmbedSettings()
-    assert KureEmbedding().embed_batch_size == 32
+    assert KureEmbedding().embed_batch_size == 512
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,9 @@ def test_round_trips_keep_everything(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_each_setting_is_part_of_the_pipeline_s_cache_key(setting: str) -> None:
     nodes = [TextNode(id_="1", text=TEXTS[0])]
-    plain, other = KureEmbedding("KoE5"), KureEmbedding("KoE5", **{setting: SETTINGS[setting]})
+    together = ("backend", "endpoint")  # one makes no sense without the other
+    changed = {name: SETTINGS[name] for name in (together if setting in together else (setting,))}
+    plain, other = KureEmbedding("KoE5"), KureEmbedding("KoE5", **changed)
     assert get_transformation_hash(nodes, plain) == get_transformation_hash(nodes, KureEmbedding("KoE5"))
     assert get_transformation_hash(nodes, plain) != get_transformation_hash(nodes, other)
 

@@ -1,27 +1,30 @@
-"""The embedder: a SentenceTransformer used as its model card says."""
+"""The embedder: a model used as its card says, whatever engine runs it."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import numpy as np
 
-from kure_rag.embed.base import Fingerprint, Vectors
+from kure_rag.embed.backends import Backend, Progress, make_backend
+from kure_rag.embed.base import Fingerprint, Role, Vectors
+from kure_rag.embed.cache import EmbeddingCache
 from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card
-from kure_rag.embed.loading import bundled_path, load_model, local_revision, stored_prompts
+from kure_rag.embed.loading import bundled_path, local_revision, stored_prompts
 from kure_rag.embed.settings import EmbedSettings
-from kure_rag.errors import EmbeddingError, InvalidTextError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from kure_rag.embed.texts import prefixed
+from kure_rag.errors import EmbeddingError, TextTooLongError
 
 _log = logging.getLogger(__name__)
+
+# Settings that change vectors by more than rounding, beside those that a card has; named only where given.
+_CHANGES: Final = ("dimension", "max_tokens")
 
 
 class Embedder:
@@ -55,8 +58,8 @@ class Embedder:
         if self._folder is None:
             self._folder = bundled_path(self.card.name)
         self._lock = threading.Lock()
-        self._model: SentenceTransformer | None = None
-        self._warned_prefix = False
+        self._backend: Backend | None = None
+        self._warned: set[str] = set()
         self._prompts: tuple[str, str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -95,11 +98,19 @@ class Embedder:
             self._prompts = (stored[0] if query is None else query, stored[1] if passage is None else passage)
         return self._prompts
 
+    @cached_property
+    def cache(self) -> EmbeddingCache | None:
+        """The cache of vectors that the settings name."""
+        folder = self.settings.cache
+        return None if folder is None else EmbeddingCache(Path(folder).expanduser(), fingerprint=self.fingerprint)
+
     @property
     def fingerprint(self) -> Fingerprint:
         """All that changes the vectors."""
         query, passage = self.prefixes
+        changed = {name: value for name in _CHANGES if (value := getattr(self.settings, name)) is not None}
         return {
+            **changed,
             "model": self.name,
             "revision": local_revision(self._folder) if self._folder else (self.card.revision or "newest"),
             "query_prefix": query,
@@ -110,88 +121,115 @@ class Embedder:
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector. Loads the model when its card does not say."""
-        if self.card.dimension is not None:
-            return self.card.dimension
-        return int(self.load().get_embedding_dimension() or 0)
+        """Numbers in a vector. Loads the model when neither settings nor card say."""
+        if self.settings.dimension is not None:
+            return self.settings.dimension
+        return self.card.dimension if self.card.dimension is not None else self.load().dimension
 
-    def load(self) -> SentenceTransformer:
-        """The model, loaded at the first call.
+    def load(self) -> Backend:
+        """The engine with the model, loaded at the first call.
 
         Raises:
             ModelNotAvailableError: The weights cannot be reached; says the three things that help.
+            EmbeddingError: They are there and cannot be used, or are shorter than the dimension asked for.
+            MissingExtraError: The engine named in the settings is not installed.
         """
         with self._lock:
-            if self._model is None:
-                self._model = load_model(self._folder, self.card, self.settings)
-            return self._model
+            if self._backend is None:
+                self._backend = make_backend(self._folder, self.card, self.settings)
+            return self._backend
 
-    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+    def embed_queries(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
         """Vectors of queries.
 
         Args:
             texts: Not empty strings; put in Unicode form NFC here.
+            progress: Told the number of texts that are done, at times.
 
         Returns:
             Shape (len(texts), dimension), float32.
 
         Raises:
             InvalidTextError: An empty text or a lone surrogate, with its position.
+            TextTooLongError: A text over the limit, where settings say ``too_long="raise"``.
             ModelNotAvailableError: See :meth:`load`.
         """
-        return self._embed(texts, self.prefixes[0])
+        return self._embed(texts, "query", progress)
 
-    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+    def embed_passages(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
         """Vectors of passages; otherwise as :meth:`embed_queries`."""
-        return self._embed(texts, self.prefixes[1])
+        return self._embed(texts, "passage", progress)
 
-    def _embed(self, texts: Sequence[str], prefix: str) -> Vectors:
-        checked = [prefix + self._without(prefix, _checked(text, i)) for i, text in enumerate(texts)]
-        if not checked:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors: Any = self.load().encode(
-            checked,
-            prompt="",  # otherwise a stored default prompt would be put before our prefix
-            batch_size=self.settings.batch_size,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-            normalize_embeddings=self.card.normalize,
-        )
-        out = np.ascontiguousarray(vectors, dtype=np.float32)
-        if not np.isfinite(out).all():
-            bad = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
-            raise EmbeddingError(
-                f"{self.name} gave a vector that is not finite for text {bad} ({texts[bad][:40]!r}); "
-                "try device='cpu', or another revision of the model"
+    def _embed(self, texts: Sequence[str], role: Role, progress: Progress | None) -> Vectors:
+        prefix = self.prefixes[0 if role == "query" else 1]
+        ready, doubled = prefixed(texts, prefix)
+        if doubled:
+            self._warn_once(
+                "prefix",
+                "%s: %d of %d texts already begin with %r, which is not put twice",
+                doubled,
+                len(texts),
+                prefix,
             )
-        return out
+        if not ready:
+            return np.zeros((0, self.dimension), dtype=np.float32)
 
-    def _without(self, prefix: str, text: str) -> str:
-        """The text without a prefix that a caller already put there."""
-        if not prefix or not text.startswith(prefix):
-            return text
-        if not self._warned_prefix:
-            self._warned_prefix = True
-            _log.warning("%s: a text already begins with %r, which is not put twice", self.name, prefix)
-        return text[len(prefix) :]
+        def compute(positions: Sequence[int]) -> Vectors:
+            return self._computed(ready, positions, role, progress)
+
+        if self.cache is None:
+            return compute(range(len(ready)))
+        return self.cache.through(ready, role, self.dimension, compute)
+
+    def _computed(self, ready: list[str], positions: Sequence[int], role: Role, progress: Progress | None) -> Vectors:
+        """Vectors of the texts at some positions, which are all of them where nothing is cached."""
+        backend = self.load()
+
+        def too_long(found: Sequence[tuple[int, int]]) -> None:
+            position, tokens = positions[found[0][0]], found[0][1]
+            if self.settings.too_long == "raise":
+                raise TextTooLongError(
+                    f"text {position} has {tokens:,} tokens and {self.name} uses {backend.max_tokens:,}; "
+                    "cut it into chunks, or set too_long='warn' to embed its beginning",
+                    position=position,
+                    tokens=tokens,
+                )
+            self._warn_once(
+                "length",
+                "%s: %d of %d texts are over its limit of %d tokens (the first has %d) and only their beginnings are "
+                "embedded; cut them into shorter chunks (said once)",
+                len(found),
+                len(positions),
+                backend.max_tokens or 0,
+                tokens,
+            )
+
+        vectors = backend.encode([ready[i] for i in positions], role=role, too_long=too_long, progress=progress)
+        if (dimension := self.settings.dimension) is not None:
+            if vectors.shape[1] < dimension:
+                raise EmbeddingError(f"{self.name} has vectors of {vectors.shape[1]} numbers: no {dimension} to keep")
+            vectors = vectors[:, :dimension]
+        if not np.isfinite(vectors).all():
+            bad = positions[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
+            raise EmbeddingError(
+                f"{self.name} gave a vector that is not finite for text {bad} ({ready[bad][:40]!r}); "
+                "try device='cpu', precision='fp32', or another revision of the model"
+            )
+        return _unit(vectors) if self.card.normalize else np.ascontiguousarray(vectors)
+
+    def _warn_once(self, about: str, message: str, *values: object) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            _log.warning(message, self.name, *values)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.ascontiguousarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
 def _remade(model: str, settings: EmbedSettings | None, card: ModelCard | str | None) -> Embedder:
     return Embedder(model, settings, card=card)
-
-
-def _checked(text: str, position: int) -> str:
-    if not isinstance(text, str):
-        raise InvalidTextError(f"text {position} is {type(text).__name__}, not str", position=position)
-    if not text.strip():
-        raise InvalidTextError(f"text {position} is empty; leave it out", position=position)
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        at = next(i for i, char in enumerate(text) if "\ud800" <= char <= "\udfff")
-        raise InvalidTextError(
-            f"text {position} holds half a character (a lone surrogate) at {at}; decode its source as UTF-8 again",
-            position=position,
-        )
-    return unicodedata.normalize("NFC", text)
 
 
 def _override(card: ModelCard, settings: EmbedSettings) -> ModelCard:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+BackendName = Literal["torch", "onnx", "openvino", "remote"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+
+MAX_BATCH_TOKENS: Final = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedSettings:
-    """How a model is loaded and used. ``None`` leaves a matter to the model's card.
+    """How a model is loaded and used. ``None`` leaves a matter to the model's card or to the machine.
 
     Attributes:
         revision: Commit on the model hub.
@@ -15,11 +22,23 @@ class EmbedSettings:
         passage_prefix: Put before each passage.
         normalize: Scale vectors to unit length.
         dense_weight: Weight beside keyword scores, from 0 to 1.
-        device: ``cpu``, ``cuda``, ``mps``; by default the best there is.
-        batch_size: Texts in one forward pass.
+        dimension: Keep this many numbers of each vector (Matryoshka models); unit length is restored afterwards.
+        max_tokens: Tokens of a text that are used, special tokens among them; never above the model's own limit.
+        too_long: What to do with texts over the limit: ``warn`` once with counts and cut, or ``raise``.
+        backend: ``torch``, ``onnx``, ``openvino`` (extras of these names) or ``remote`` (extra ``remote``).
+        precision: ``fp32``, ``bf16``, ``fp16``, ``int8``; ``auto`` is the fastest that keeps cosine >= .999 to fp32 on
+            this machine: half precision on GPUs, bf16 on processors with instructions for it, fp32 otherwise.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; by default the best there is. Several, as ``cuda:0,cuda:1`` or
+            ``cpu,cpu``, are used at once, one process each.
+        batch_tokens: Tokens in one forward pass, padding among them; by default what suits the device.
+        endpoint: URL of an embedding server, for ``backend="remote"``.
+        cache: Folder of a persistent cache of vectors; ``None`` for none.
         cache_folder: Where downloaded weights lie; by default the Hugging Face cache.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model brings along. Off unless you have read it.
+
+    Raises:
+        ValueError: A value that is none of these.
     """
 
     revision: str | None = None
@@ -27,8 +46,30 @@ class EmbedSettings:
     passage_prefix: str | None = None
     normalize: bool | None = None
     dense_weight: float | None = None
+    dimension: int | None = None
+    max_tokens: int | None = None
+    too_long: Literal["warn", "raise"] = "warn"
+    backend: BackendName = "torch"
+    precision: Precision = "auto"
     device: str | None = None
-    batch_size: int = 32
+    batch_tokens: int | None = None
+    endpoint: str | None = None
+    cache: str | Path | None = None
     cache_folder: str | None = None
     local_files_only: bool = False
     trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("too_long", ("warn", "raise")),
+            ("backend", get_args(BackendName)),
+            ("precision", get_args(Precision)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {', '.join(choices)}")
+        for name, most in (("dimension", 1 << 16), ("max_tokens", 1 << 20), ("batch_tokens", MAX_BATCH_TOKENS)):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
+                raise ValueError(f"{name}={value!r}: choose a whole number from 1 to {most:,}")
+        if (self.backend == "remote") != (self.endpoint is not None):
+            raise ValueError("backend='remote' and endpoint='http://…' belong together; give both or neither")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
@@ -12,6 +13,7 @@ from pydantic import ConfigDict, PrivateAttr
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
+from kure_rag.embed.settings import BackendName, Precision
 
 
 class KureEmbeddings(Serializable, Embeddings):
@@ -34,8 +36,15 @@ class KureEmbeddings(Serializable, Embeddings):
         passage_prefix: Put before each passage.
         normalize: Scale vectors to unit length.
         dense_weight: Weight beside keyword scores, from 0 to 1.
+        dimension: Keep this many numbers of each vector.
+        max_tokens: Tokens of a text that are used.
+        too_long: ``warn`` once about texts over the limit and cut them, or ``raise``.
+        backend: ``torch``, ``onnx``, ``openvino`` or ``remote``.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16``, ``int8``.
         device: ``cpu``, ``cuda``, ``mps``.
-        batch_size: Texts in one forward pass.
+        batch_tokens: Tokens in one forward pass.
+        endpoint: URL of an embedding server.
+        cache: Folder of a persistent cache of vectors.
         cache_folder: Where downloaded weights lie.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model brings along.
@@ -53,8 +62,15 @@ class KureEmbeddings(Serializable, Embeddings):
     passage_prefix: str | None = None
     normalize: bool | None = None
     dense_weight: float | None = None
+    dimension: int | None = None
+    max_tokens: int | None = None
+    too_long: Literal["warn", "raise"] = "warn"
+    backend: BackendName = "torch"
+    precision: Precision = "auto"
     device: str | None = None
-    batch_size: int = 32
+    batch_tokens: int | None = None
+    endpoint: str | None = None
+    cache: str | Path | None = None
     cache_folder: str | None = None
     local_files_only: bool = False
     trust_remote_code: bool = False

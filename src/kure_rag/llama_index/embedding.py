@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from pydantic import Field, PrivateAttr
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
+from kure_rag.embed.settings import BackendName, Precision
 
 
 class KureEmbedding(BaseEmbedding):
@@ -26,14 +28,23 @@ class KureEmbedding(BaseEmbedding):
 
     Attributes:
         model_name: A name on the model hub, an alias such as ``static-ko``, or the folder of a local copy.
-        embed_batch_size: Texts in one forward pass.
+        embed_batch_size: Texts that LlamaIndex hands over at once; they are sorted by length and computed in batches of
+            ``batch_tokens`` tokens.
         card: The model card to use, or the name of one, for a local copy under another name.
         revision: See :class:`kure_rag.embed.EmbedSettings`, as all below. ``None`` leaves a matter to the card.
         query_prefix: Put before each query.
         passage_prefix: Put before each passage.
         normalize: Scale vectors to unit length.
         dense_weight: Weight beside keyword scores, from 0 to 1.
+        dimension: Keep this many numbers of each vector.
+        max_tokens: Tokens of a text that are used.
+        too_long: ``warn`` once about texts over the limit and cut them, or ``raise``.
+        backend: ``torch``, ``onnx``, ``openvino`` or ``remote``.
+        precision: ``auto``, ``fp32``, ``bf16``, ``fp16``, ``int8``.
         device: ``cpu``, ``cuda``, ``mps``.
+        batch_tokens: Tokens in one forward pass.
+        endpoint: URL of an embedding server.
+        cache: Folder of a persistent cache of vectors.
         cache_folder: Where downloaded weights lie.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model brings along.
@@ -44,14 +55,22 @@ class KureEmbedding(BaseEmbedding):
     """
 
     model_name: str = Field(default=DEFAULT_MODEL, frozen=True)
-    embed_batch_size: int = Field(default=32, gt=0, le=2048)
+    embed_batch_size: int = Field(default=512, gt=0, le=2048)
     card: ModelCard | str | None = Field(default=None, frozen=True)
     revision: str | None = Field(default=None, frozen=True)
     query_prefix: str | None = Field(default=None, frozen=True)
     passage_prefix: str | None = Field(default=None, frozen=True)
     normalize: bool | None = Field(default=None, frozen=True)
     dense_weight: float | None = Field(default=None, frozen=True)
+    dimension: int | None = Field(default=None, frozen=True)
+    max_tokens: int | None = Field(default=None, frozen=True)
+    too_long: Literal["warn", "raise"] = Field(default="warn", frozen=True)
+    backend: BackendName = Field(default="torch", frozen=True)
+    precision: Precision = Field(default="auto", frozen=True)
     device: str | None = Field(default=None, frozen=True)
+    batch_tokens: int | None = Field(default=None, frozen=True)
+    endpoint: str | None = Field(default=None, frozen=True)
+    cache: str | Path | None = Field(default=None, frozen=True)
     cache_folder: str | None = Field(default=None, frozen=True)
     local_files_only: bool = Field(default=False, frozen=True)
     trust_remote_code: bool = Field(default=False, frozen=True)
@@ -65,8 +84,7 @@ class KureEmbedding(BaseEmbedding):
 
     def model_post_init(self, context: Any, /) -> None:
         """Makes the embedder, which checks the name and loads nothing."""
-        given = {field.name: getattr(self, field.name) for field in fields(EmbedSettings) if field.name != "batch_size"}
-        settings = EmbedSettings(batch_size=self.embed_batch_size, **given)
+        settings = EmbedSettings(**{field.name: getattr(self, field.name) for field in fields(EmbedSettings)})
         self._embedder = Embedder(self.model_name, settings, card=self.card)
         if self.embeddings_cache is not None and len(set(self._embedder.prefixes)) > 1:
             raise ValueError(

@@ -1,0 +1,85 @@
+"""A local model fed with tokens: batches of one length under a token budget, tokenised while the model computes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from kure_rag.embed.backends.base import Progress, Runner, TooLong
+from kure_rag.embed.base import Role, Vectors
+from kure_rag.embed.batches import batches
+from kure_rag.embed.tokens import TextTokenizer, Tokens
+
+_WINDOW: Final = 4096  # texts sorted together: enough of every length, and little memory
+_AHEAD: Final = 2  # passes begun before the first is waited for
+
+
+class LocalBackend:
+    """Tokenizer and runner together.
+
+    Args:
+        tokenizer: See :class:`~kure_rag.embed.tokens.TextTokenizer`.
+        runner: The model on its device.
+        batch_tokens: Tokens in one forward pass; by default the runner's.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer, runner: Runner, *, batch_tokens: int | None = None) -> None:
+        self._tokenizer = tokenizer
+        self._runner = runner
+        self._budget = batch_tokens or runner.batch_tokens
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self._runner.dimension
+
+    @property
+    def max_tokens(self) -> int | None:
+        """Tokens of a text that are used."""
+        return self._tokenizer.max_tokens
+
+    def encode(
+        self, texts: Sequence[str], *, role: Role, too_long: TooLong | None = None, progress: Progress | None = None
+    ) -> Vectors:
+        """See :class:`~kure_rag.embed.backends.base.Backend`."""
+        out = np.empty((len(texts), self.dimension), dtype=np.float32)
+        done = 0
+        for first, tokens in self._tokenised(texts):
+            if tokens.too_long and too_long is not None:
+                too_long([(first + i, count) for i, count in tokens.too_long])
+            for positions, vectors in self._computed(tokens):
+                out[[first + i for i in positions]] = vectors
+                done += len(positions)
+                if progress is not None:
+                    progress(done)
+        return out
+
+    def _tokenised(self, texts: Sequence[str]) -> Iterator[tuple[int, Tokens]]:
+        """Windows of texts in order, the next one tokenised while the caller computes."""
+        edges = [*range(0, len(texts), _WINDOW), len(texts)]
+        if len(edges) == 2:  # a query should not pay for a thread
+            yield 0, self._tokenizer.encode(texts)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="kure-tokenize") as pool:
+            coming = deque((a, pool.submit(self._tokenizer.encode, texts[a:b])) for a, b in [(edges[0], edges[1])])
+            for a, b in [*pairwise(edges[1:]), (0, 0)]:
+                first, tokens = coming.popleft()
+                if b:
+                    coming.append((a, pool.submit(self._tokenizer.encode, texts[a:b])))
+                yield first, tokens.result()
+
+    def _computed(self, tokens: Tokens) -> Iterator[tuple[list[int], Vectors]]:
+        begun: deque[tuple[list[int], Callable[[], Vectors]]] = deque()
+        lengths = [len(row) for row in tokens.ids]
+        for group in batches(lengths, self._budget, multiple=self._runner.multiple):
+            begun.append((group, self._runner.start([tokens.ids[i] for i in group])))
+            if len(begun) > _AHEAD:
+                positions, wait = begun.popleft()
+                yield positions, wait()
+        for positions, wait in begun:
+            yield positions, wait()
