@@ -51,16 +51,20 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pdfminer": ("read/fallback.py",),
     "tesserocr": ("read/ocr.py",),
     "kiwipiepy": ("tokenize/kiwi.py",),
-    "sqlite3": ("index/",),
+    "sqlite3": ("index/", "embed/cache_file.py"),
     "langchain_core": ("langchain/",),
     "llama_index": ("llama_index/",),
     "torch": ("embed/", "train/"),
     "transformers": ("embed/", "train/"),
     "sentence_transformers": ("embed/", "train/"),
+    "onnxruntime": ("embed/backends/onnx_runner.py", "embed/backends/graphs.py"),
+    "onnx": ("embed/backends/graphs.py",),
+    "openvino": ("embed/backends/openvino_runner.py",),
+    "nncf": ("embed/backends/graphs.py",),
     "argparse": ("cli/",),
     "pyarrow": ("autorag/",),
     "yaml": ("autorag/",),
-    "httpx": ("autorag/",),
+    "httpx": ("autorag/", "embed/backends/http_client.py"),
 }
 NOWHERE = {"langchain", "langchain_community", "langchain_huggingface", "pickle", "fitz", "pymupdf"}
 

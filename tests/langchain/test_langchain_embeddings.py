@@ -59,6 +59,7 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
         "revision": "abc",
         "query_prefix": "질문: ",
         "passage_prefix": "",
+        "pooling": "mean",
         "normalize": False,
         "dense_weight": 0.0,
         "dimension": 256,

@@ -28,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "revision": "abc",
     "query_prefix": "질문: ",
     "passage_prefix": "",
+    "pooling": "mean",
     "normalize": False,
     "dense_weight": 0.0,
     "dimension": 256,

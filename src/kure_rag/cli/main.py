@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from kure_rag._version import __version__
-from kure_rag.cli import chunks, demo, evaluate, export, ingest, maintain, models, qa, search, train
+from kure_rag.cli import chunks, demo, doctor, evaluate, export, export_model, ingest, maintain, models, qa, search, train
 from kure_rag.errors import KureError
 
-_COMMANDS = (demo, ingest, search, chunks, evaluate, export, qa, maintain, models, train)
+_COMMANDS = (demo, ingest, search, chunks, evaluate, export, qa, maintain, models, doctor, export_model, train)
 _EXAMPLES = """\
 examples:
   kure-rag demo                                             see it work on three sample PDFs, offline

@@ -1,187 +1,256 @@
-"""Getting a model into memory: safetensors only, offline or pinned, and one clear error when its weights are away."""
+"""Getting a model into memory: safetensors only, from one commit or folder, pooled as it was trained."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
+import importlib
+import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kure_rag.embed.cards import STATIC_KO, ModelCard
+from kure_rag.embed.files import (
+    KOBERT_TOKENIZER,
+    MODULES,
+    PROMPTS,
+    Part,
+    bundled_path,
+    check_folder,
+    local_revision,
+    prompts_in,
+    read_json,
+)
+from kure_rag.embed.hub import commit_of, file_of, first_line, model_folder, no_telemetry
+from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings
-from kure_rag.errors import EmbeddingError, ModelNotAvailableError
+from kure_rag.errors import EmbeddingError, KureError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_CONFIG: Final = "config_sentence_transformers.json"
-_QUERY_PROMPTS: Final = ("query",)
-_PASSAGE_PROMPTS: Final = ("passage", "document", "corpus")
+__all__ = ["bundled_path", "checked_folder", "commit_of", "load_model", "local_revision", "stored_prompts"]
 
+_log = logging.getLogger(__name__)
 
-def bundled_path(name: str) -> Path | None:
-    """The folder of a model that comes with the package, or ``None``."""
-    return Path(__file__).parent / "static_ko" if name == STATIC_KO else None
-
-
-@functools.lru_cache(maxsize=32)
-def _revision_of(folder: Path, _stamp: tuple[tuple[str, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.suffix in {".safetensors", ".json", ".model", ".txt"} and file.is_file():
-            digest.update(str(file.relative_to(folder)).encode())
-            with file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return f"local-{digest.hexdigest()[:16]}"
-
-
-def local_revision(folder: Path) -> str:
-    """A revision for a folder: a hash of weights, tokenizer and settings, so that a retrained model is another one."""
-    stamp = tuple(
-        (str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns)
-        for f in sorted(folder.rglob("*"))
-        if f.is_file()
-    )
-    return _revision_of(folder, stamp)
+# Not used by any pooling, and left out of checkpoints that were trained without it.
+_MAY_BE_MISSING: Final = ("pooler.",)
 
 
 def stored_prompts(where: Path | str, revision: str | None, settings: EmbedSettings) -> tuple[str, str]:
-    """The prompts a model stores for queries and passages, each empty where it stores none."""
-    path = Path(where) / _CONFIG
-    if isinstance(where, str):
-        _no_telemetry()
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError
+    """The prompts a model stores for queries and passages, each empty where it stores none.
 
-        try:
-            path = Path(
-                hf_hub_download(
-                    where,
-                    _CONFIG,
-                    revision=revision,
-                    cache_dir=settings.cache_folder,
-                    local_files_only=settings.local_files_only,
-                )
-            )
-        except EntryNotFoundError as error:
-            if type(error).__name__ == "LocalEntryNotFoundError":
-                raise _not_available(where, error) from error
-            return "", ""
-        except (OSError, ValueError) as error:
-            raise _not_available(where, error) from error
-    if not path.is_file():
-        return "", ""
-    try:
-        prompts: dict[str, str] = json.loads(path.read_text(encoding="utf-8")).get("prompts") or {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise EmbeddingError(
-            f"{path}: the model's settings are broken ({_first_line(error)}); copy it again"
-        ) from error
+    Args:
+        where: A folder, or a name on the hub.
+        revision: Commit, branch or tag of a name; ``None`` for the newest.
+        settings: Where the cache is, and whether the network may be used.
 
-    def first(names: tuple[str, ...]) -> str:
-        return next((prompts[name] for name in names if prompts.get(name)), "")
+    Raises:
+        ModelNotAvailableError: It cannot be known, as the hub and the cache are silent.
+        EmbeddingError: The file that holds them is broken.
+    """
+    path = file_of(where, PROMPTS, revision, settings) if isinstance(where, str) else where / PROMPTS
+    return ("", "") if path is None else prompts_in(path)
 
-    return first(_QUERY_PROMPTS), first(_PASSAGE_PROMPTS)
+
+def checked_folder(folder: Path | None, card: ModelCard, settings: EmbedSettings) -> tuple[Path, tuple[Part, ...]]:
+    """Where a model's files are, downloaded first if they must be, and its modules, all of which can be loaded safely.
+
+    Args:
+        folder: A local copy, or ``None`` for the name on the card.
+        card: Its name and revision count.
+        settings: Cache, network and whether the model's own code may run.
+
+    Raises:
+        ModelNotAvailableError: The files cannot be reached.
+        EmbeddingError: Something is missing, pickled, or needs ``trust_remote_code=True``.
+    """
+    no_telemetry()
+    if folder is None:
+        folder = model_folder(card.name, card.revision, settings)
+    return folder, check_folder(folder, code=settings.trust_remote_code)
 
 
 def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) -> SentenceTransformer:
     """Loads the model of a card, from a folder or from the model hub.
 
+    Weights are in float32, whatever they are stored in; the engine makes them shorter where that is wanted.
+
+    Args:
+        folder: A local copy, or ``None`` for the name on the card.
+        card: How the model is used.
+        settings: See :class:`~kure_rag.embed.settings.EmbedSettings`.
+
     Raises:
         ModelNotAvailableError: The weights cannot be reached.
         EmbeddingError: They are there and cannot be used.
+        MissingExtraError: The model's tokenizer needs a package that is not installed.
     """
-    _no_telemetry()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from sentence_transformers import SentenceTransformer
-
-    if folder is not None:
-        _refuse_pickle(folder)
-    where = str(folder) if folder else card.name
-    common: dict[str, Any] = {
-        "revision": None if folder else card.revision,
-        "cache_folder": settings.cache_folder,
-        "local_files_only": settings.local_files_only or folder is not None,
-        "trust_remote_code": settings.trust_remote_code,
-    }
+    where, parts = checked_folder(folder, card, settings)
     try:
-        if card.pooling == "stored":
-            model = SentenceTransformer(where, device=settings.device, model_kwargs={"use_safetensors": True}, **common)
-        else:
-            model = _pooled(where, card, settings, common)
+        model = _loaded(where, parts, card, settings)
+    except KureError:
+        raise
     except Exception as error:  # tokenizers and safetensors raise it bare for broken files
-        if folder is None and _out_of_reach(error):
-            raise _not_available(card.name, error) from error
-        raise EmbeddingError(f"{where}: the model could not be loaded ({_first_line(error)})") from error
-    longest = model.max_seq_length  # infinite, and not to be set, for static vectors
-    if card.max_tokens is not None and isinstance(longest, int) and longest > card.max_tokens:
-        model.max_seq_length = card.max_tokens
+        raise EmbeddingError(f"{where}: the model could not be loaded ({_reason(error)})") from error
+    _require_all_weights(where, model)
+    _cap_length(model, card)
     return model.eval()
 
 
-def _refuse_pickle(folder: Path) -> None:
-    """Modules such as StaticEmbedding and Dense would read pickled weights whatever they are told."""
-    for file in folder.rglob("*.bin"):
-        if file.stem.startswith(("pytorch_model", "model")) and not any(file.parent.glob("*.safetensors")):
+def _reason(error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return "it needs code that it brings along; read it, and if you trust it, pass trust_remote_code=True"
+    return first_line(error)
+
+
+def _loaded(where: Path, parts: Sequence[Part], card: ModelCard, settings: EmbedSettings) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    own_tokenizer = _needs_kobert(where / parts[0].path, card)
+    if (where / MODULES).is_file() and not own_tokenizer:
+        model = SentenceTransformer(
+            str(where),
+            device=settings.device,
+            model_kwargs=_weights(),
+            trust_remote_code=settings.trust_remote_code,
+            # Code of one model may lie beside another one on the hub.
+            local_files_only=settings.local_files_only or not settings.trust_remote_code,
+        )
+        return _repooled(where, model, card)
+    first = _kobert(where, parts[0]) if own_tokenizer else _transformer(where, settings)
+    modules = [first, *(_module(where, part) for part in parts[1:])]
+    if len(modules) == 1:
+        modules.append(_pooling(where, first, card))
+    return _repooled(where, SentenceTransformer(modules=modules, device=settings.device), card)
+
+
+def _weights() -> dict[str, Any]:
+    import torch
+
+    return {"use_safetensors": True, "dtype": torch.float32}
+
+
+def _transformer(where: Path, settings: EmbedSettings) -> Any:
+    from sentence_transformers.sentence_transformer.modules import Transformer
+
+    common = {
+        "trust_remote_code": settings.trust_remote_code,
+        "local_files_only": settings.local_files_only or not settings.trust_remote_code,
+    }
+    return Transformer(
+        str(where),
+        model_kwargs={**common, **_weights()},
+        processor_kwargs=dict(common),
+        config_kwargs=dict(common),
+    )
+
+
+def _needs_kobert(folder: Path, card: ModelCard) -> bool:
+    return card.tokenizer == "kobert" or (
+        (folder / KOBERT_TOKENIZER).is_file() and not (folder / "tokenizer.json").is_file()
+    )
+
+
+def _kobert(where: Path, part: Part) -> Any:
+    from kure_rag.embed.kobert import kobert_module
+
+    here = where / part.path
+    settings = here / "sentence_bert_config.json"
+    stored = read_json(settings) if settings.is_file() else {}
+    return kobert_module(here, _weights(), max_tokens=stored.get("max_seq_length"))
+
+
+def _module(where: Path, part: Part) -> Any:
+    """A module of the library; :func:`~kure_rag.embed.files.check_folder` lets no other in without consent."""
+    package, _, name = part.type.rpartition(".")
+    if package == "sentence_transformers.models":  # its name before version 5
+        package = "sentence_transformers.sentence_transformer.modules"
+    return getattr(importlib.import_module(package), name).load(str(where), subfolder=part.path, local_files_only=True)
+
+
+def _pooling(where: Path, transformer: Any, card: ModelCard) -> Any:
+    """The pooling of a plain checkpoint: its card's, or the usual one for its architecture, and that is said."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    mode: str = card.pooling
+    if mode == "stored":
+        mode = "lasttoken" if _is_decoder(transformer.config) else "mean"
+        _log.warning(
+            "%s stores no pooling; %s pooling is assumed. If it was trained with another, say so: pooling='cls' for "
+            "the first token, or card=... for a known model that is used alike",
+            where if card.name in ("", str(where)) else card.name,
+            mode,
+        )
+    return Pooling(transformer.get_embedding_dimension(), pooling_mode=mode)
+
+
+def _is_decoder(config: Any) -> bool:
+    architectures = getattr(config, "architectures", None) or [""]
+    return bool(architectures[0].endswith("ForCausalLM")) and getattr(config, "is_causal", True) is not False
+
+
+def _repooled(where: Path, model: SentenceTransformer, card: ModelCard) -> SentenceTransformer:
+    """A model with stored modules, with the pooling that the card or the settings name in place of the stored one."""
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    poolings = [i for i, module in enumerate(model) if isinstance(module, Pooling)]
+    for i in poolings:
+        _require_whole_texts(where, model[i], card)
+    if card.pooling == "stored":
+        return model
+    if len(poolings) != 1:
+        raise EmbeddingError(f"{where}: has no pooling that could be {card.pooling!r}; leave pooling out")
+    stored = model[poolings[0]]
+    if stored.pooling_mode != card.pooling:
+        replaced = Pooling(stored.embedding_dimension, pooling_mode=card.pooling)
+        if replaced.pooling_output_dimension != stored.pooling_output_dimension:
             raise EmbeddingError(
-                f"{folder}: {file.relative_to(folder)} is pickled, and only safetensors are loaded; "
-                "convert it with model.save_pretrained(folder, safe_serialization=True)"
+                f"{where}: was trained with {stored.pooling_mode} pooling, which makes longer vectors than "
+                f"{card.pooling!r}; leave pooling out"
+            )
+        model[poolings[0]] = replaced
+    return model
+
+
+def _require_whole_texts(where: Path, pooling: Any, card: ModelCard) -> None:
+    prefixes = (card.query_prefix, card.passage_prefix)
+    if not pooling.include_prompt and (any(prefixes) or (None in prefixes and any(prompts_in(where / PROMPTS)))):
+        raise EmbeddingError(
+            f"{where}: its pooling leaves the prompt's tokens out, which is not supported; "
+            "set query_prefix='' and passage_prefix='' to use it without prompts"
+        )
+
+
+def _require_all_weights(where: Path, model: SentenceTransformer) -> None:
+    """Raises where a checkpoint lacks weights: transformers makes up random ones and only logs it."""
+    for module in model:
+        inner = getattr(module, "model", None)
+        if inner is None or not hasattr(inner, "named_parameters"):
+            continue
+        # Transformers marks what came out of the file; where it marks nothing, nothing is known.
+        marks = {name: getattr(weight, "_is_hf_initialized", False) for name, weight in inner.named_parameters()}
+        missing = [n for n, mark in marks.items() if not mark and not any(part in n for part in _MAY_BE_MISSING)]
+        if any(marks.values()) and missing:
+            raise EmbeddingError(
+                f"{where}: the weights lack {len(missing)} of {len(marks)} tensors ({missing[0]}, for one), which "
+                "would be random; copy or download the model again"
             )
 
 
-def _pooled(where: str, card: ModelCard, settings: EmbedSettings, common: dict[str, Any]) -> SentenceTransformer:
-    """A plain checkpoint with the pooling its card names; left alone, the library would take the mean."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-
-    hub = {key: value for key, value in common.items() if key != "cache_folder"}
-    hub["cache_dir"] = settings.cache_folder
-    transformer = Transformer(
-        where,
-        model_kwargs={**hub, "use_safetensors": True},
-        processor_kwargs=hub,
-        config_kwargs=hub,
-    )
-    dimension = transformer.get_embedding_dimension()
-    return SentenceTransformer(
-        modules=[transformer, Pooling(dimension, pooling_mode=card.pooling)], device=settings.device
-    )
+def _cap_length(model: SentenceTransformer, card: ModelCard) -> None:
+    longest = model.max_seq_length  # infinite, and not to be set, for static vectors
+    if not isinstance(longest, int):
+        return
+    most = min((limit for limit in (card.max_tokens, *_positions(model)) if limit is not None), default=longest)
+    if most < longest:
+        model.max_seq_length = most
 
 
-def _no_telemetry() -> None:
-    """The Hugging Face libraries read this once, when they are imported."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-
-def _out_of_reach(error: BaseException) -> bool:
-    """Whether weights were not found or not fetched, as opposed to found and broken."""
-    names = {cls.__name__ for e in _chain(error) for cls in type(e).__mro__}
-    told = " ".join(str(e) for e in _chain(error)).lower()
-    return bool(
-        names & {"LocalEntryNotFoundError", "HfHubHTTPError", "OfflineModeIsEnabled", "ConnectError", "ConnectionError"}
-    ) or any(
-        clue in told for clue in ("couldn't connect", "can't load", "is not a local folder", "offline", "not found")
-    )
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    out: list[BaseException] = []
-    while error is not None and len(out) < 10:
-        out.append(error)
-        error = error.__cause__ or error.__context__
-    return out
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def _not_available(name: str, error: BaseException) -> ModelNotAvailableError:
-    return ModelNotAvailableError(
-        f"The weights of {name} cannot be reached ({_first_line(error)}). Three ways on: "
-        f"(1) download them once on a machine with a connection: `hf download {name}`; "
-        "(2) give the folder of a local copy instead of the name, for example model='/models/KURE-v1'; "
-        "(3) use the small model that comes with kure-rag: model='static-ko'."
-    )
+def _positions(model: SentenceTransformer) -> Iterator[int]:
+    """How many tokens a model has places for: RoBERTa's 514 positions, say, begin at 2 and are good for 512."""
+    inner = getattr(model[0], "model", None)
+    for module in inner.modules() if inner is not None else ():
+        offset, table = getattr(module, "padding_idx", None), getattr(module, "position_embeddings", None)
+        if isinstance(offset, int) and table is not None and hasattr(table, "num_embeddings"):
+            yield table.num_embeddings - offset - 1

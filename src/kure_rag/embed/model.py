@@ -8,18 +8,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from kure_rag.embed.backends import Backend, Progress, make_backend
 from kure_rag.embed.base import Fingerprint, Role, Vectors
-from kure_rag.embed.cache import EmbeddingCache
 from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card
-from kure_rag.embed.loading import bundled_path, local_revision, stored_prompts
+from kure_rag.embed.loading import bundled_path, commit_of, local_revision, stored_prompts
+from kure_rag.embed.model_card import USED_BY
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.embed.texts import prefixed
-from kure_rag.errors import EmbeddingError, TextTooLongError
+from kure_rag.errors import EmbeddingError, EndpointError, TextTooLongError
+
+if TYPE_CHECKING:
+    from kure_rag.embed.cache import EmbeddingCache
 
 _log = logging.getLogger(__name__)
 
@@ -39,14 +42,16 @@ class Embedder:
 
     Raises:
         UnknownModelError: The name can be no model.
+        EmbeddingError: The model is a sparse or late-interaction model or a reranker.
     """
 
     def __init__(
         self, model: str = DEFAULT_MODEL, settings: EmbedSettings | None = None, *, card: ModelCard | str | None = None
     ) -> None:
-        check_name(model)
         self._made_from = (model, settings, card)
         self.settings = settings or EmbedSettings()
+        if self.settings.backend != "remote":  # a server may call its model anything
+            check_name(model)
         self._folder = Path(model).expanduser() if Path(model).expanduser().is_dir() else None
         found = self._given_card(card) or find_card(model)
         if card is not None and found is not None and self._folder is None and find_card(model) is not found:
@@ -55,6 +60,11 @@ class Embedder:
         self.card = _override(
             found or ModelCard(name=model, query_prefix=None, passage_prefix=None, normalize=True), self.settings
         )
+        if self.card.kind != "dense":
+            raise EmbeddingError(
+                f"{self.card.name} is a {self.card.kind} model: use {USED_BY[self.card.kind]}, not an embedder of "
+                "one vector a text"
+            )
         if self._folder is None:
             self._folder = bundled_path(self.card.name)
         self._lock = threading.Lock()
@@ -89,20 +99,38 @@ class Embedder:
     def prefixes(self) -> tuple[str, str]:
         """What is put before queries and before passages."""
         if self._prompts is None:
-            stored = (
-                stored_prompts(self._folder or self.card.name, self.card.revision, self.settings)
-                if None in (self.card.query_prefix, self.card.passage_prefix)
-                else ("", "")
-            )
+            stored = self._stored_prompts() if None in (self.card.query_prefix, self.card.passage_prefix) else ("", "")
             query, passage = self.card.query_prefix, self.card.passage_prefix
             self._prompts = (stored[0] if query is None else query, stored[1] if passage is None else passage)
         return self._prompts
+
+    def _stored_prompts(self) -> tuple[str, str]:
+        try:
+            return stored_prompts(self._folder or self.card.name, self._revision, self.settings)
+        except EmbeddingError as error:
+            if self.settings.backend != "remote":
+                raise
+            raise EndpointError(
+                f"which prefixes {self.card.name!r} needs is on no card, and cannot be read from the model hub; "
+                "pass query_prefix= and passage_prefix=, '' for none, or card= with the model that it was made from"
+            ) from error
+
+    @cached_property
+    def _revision(self) -> str | None:
+        """Of a model from the hub its commit, so that fingerprint, prompts and weights are of one copy."""
+        if self._folder is not None or self.settings.backend == "remote":
+            return self.card.revision
+        return commit_of(self.card.name, self.card.revision, self.settings)
 
     @cached_property
     def cache(self) -> EmbeddingCache | None:
         """The cache of vectors that the settings name."""
         folder = self.settings.cache
-        return None if folder is None else EmbeddingCache(Path(folder).expanduser(), fingerprint=self.fingerprint)
+        if folder is None:
+            return None
+        from kure_rag.embed.cache import EmbeddingCache, engine_of
+
+        return EmbeddingCache(Path(folder).expanduser(), fingerprint={**self.fingerprint, **engine_of(self.settings)})
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -112,12 +140,17 @@ class Embedder:
         return {
             **changed,
             "model": self.name,
-            "revision": local_revision(self._folder) if self._folder else (self.card.revision or "newest"),
+            "revision": self._used_revision(),
             "query_prefix": query,
             "passage_prefix": passage,
             "pooling": self.card.pooling,
             "normalize": self.card.normalize,
         }
+
+    def _used_revision(self) -> str:
+        if self.settings.backend == "remote":  # a server may say what it runs
+            return getattr(self.load(), "revision", None) or self._revision or "newest"
+        return local_revision(self._folder) if self._folder else (self._revision or "newest")
 
     @property
     def dimension(self) -> int:
@@ -136,7 +169,7 @@ class Embedder:
         """
         with self._lock:
             if self._backend is None:
-                self._backend = make_backend(self._folder, self.card, self.settings)
+                self._backend = make_backend(self._folder, replace(self.card, revision=self._revision), self.settings)
             return self._backend
 
     def embed_queries(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
@@ -174,12 +207,20 @@ class Embedder:
         if not ready:
             return np.zeros((0, self.dimension), dtype=np.float32)
 
+        done = 0
+
         def compute(positions: Sequence[int]) -> Vectors:
-            return self._computed(ready, positions, role, progress)
+            nonlocal done
+            before, done = done, done + len(positions)
+            told = None if progress is None else lambda count: progress(before + count)
+            return self._computed(ready, positions, role, told)
 
         if self.cache is None:
             return compute(range(len(ready)))
-        return self.cache.through(ready, role, self.dimension, compute)
+        vectors = self.cache.through(ready, role, self.dimension, compute)
+        if progress is not None:
+            progress(len(ready))
+        return vectors
 
     def _computed(self, ready: list[str], positions: Sequence[int], role: Role, progress: Progress | None) -> Vectors:
         """Vectors of the texts at some positions, which are all of them where nothing is cached."""
@@ -235,7 +276,7 @@ def _remade(model: str, settings: EmbedSettings | None, card: ModelCard | str | 
 def _override(card: ModelCard, settings: EmbedSettings) -> ModelCard:
     given = {
         key: value
-        for key in ("revision", "query_prefix", "passage_prefix", "normalize", "dense_weight")
+        for key in ("revision", "query_prefix", "passage_prefix", "pooling", "normalize", "dense_weight")
         if (value := getattr(settings, key)) is not None
     }
     return replace(card, **given)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 BackendName = Literal["torch", "onnx", "openvino", "remote"]
+PoolingName = Literal["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 MAX_BATCH_TOKENS: Final = 1 << 22
@@ -17,9 +18,12 @@ class EmbedSettings:
     """How a model is loaded and used. ``None`` leaves a matter to the model's card or to the machine.
 
     Attributes:
-        revision: Commit on the model hub.
+        revision: Commit, branch or tag on the model hub. Without one, and without one on the card, the newest when it
+            is first downloaded; a copy in the cache stays at its commit.
         query_prefix: Put before each query.
         passage_prefix: Put before each passage.
+        pooling: How token vectors become one, instead of what the card or the model itself says: ``cls`` (the first
+            token), ``mean``, ``max``, ``lasttoken``, ``weightedmean``, ``mean_sqrt_len_tokens``.
         normalize: Scale vectors to unit length.
         dense_weight: Weight beside keyword scores, from 0 to 1.
         dimension: Keep this many numbers of each vector (Matryoshka models); unit length is restored afterwards.
@@ -44,6 +48,7 @@ class EmbedSettings:
     revision: str | None = None
     query_prefix: str | None = None
     passage_prefix: str | None = None
+    pooling: PoolingName | None = None
     normalize: bool | None = None
     dense_weight: float | None = None
     dimension: int | None = None
@@ -67,6 +72,8 @@ class EmbedSettings:
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {', '.join(choices)}")
+        if self.pooling is not None and self.pooling not in get_args(PoolingName):
+            raise ValueError(f"pooling={self.pooling!r}: choose one of {', '.join(get_args(PoolingName))}, or None")
         for name, most in (("dimension", 1 << 16), ("max_tokens", 1 << 20), ("batch_tokens", MAX_BATCH_TOKENS)):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= most:

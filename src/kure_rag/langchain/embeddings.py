@@ -13,7 +13,7 @@ from pydantic import ConfigDict, PrivateAttr
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
-from kure_rag.embed.settings import BackendName, Precision
+from kure_rag.embed.settings import BackendName, PoolingName, Precision
 
 
 class KureEmbeddings(Serializable, Embeddings):
@@ -34,6 +34,7 @@ class KureEmbeddings(Serializable, Embeddings):
         revision: See :class:`kure_rag.embed.EmbedSettings`, as all below. ``None`` leaves a matter to the card.
         query_prefix: Put before each query.
         passage_prefix: Put before each passage.
+        pooling: ``cls``, ``mean``, ``max``, ``lasttoken``, ``weightedmean`` or ``mean_sqrt_len_tokens``.
         normalize: Scale vectors to unit length.
         dense_weight: Weight beside keyword scores, from 0 to 1.
         dimension: Keep this many numbers of each vector.
@@ -60,6 +61,7 @@ class KureEmbeddings(Serializable, Embeddings):
     revision: str | None = None
     query_prefix: str | None = None
     passage_prefix: str | None = None
+    pooling: PoolingName | None = None
     normalize: bool | None = None
     dense_weight: float | None = None
     dimension: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ from kure_rag.embed.base import Role, Vectors
 from kure_rag.embed.batches import batches
 from kure_rag.embed.tokens import TextTokenizer, Tokens
 
-_WINDOW: Final = 4096  # texts sorted together: enough of every length, and little memory
+# Texts sorted together: enough of every length, and little memory; fewer at first, so that the device starts early.
+_WINDOWS: Final = (512, 2048, 4096)
 _AHEAD: Final = 2  # passes begun before the first is waited for
 
 
@@ -25,13 +27,13 @@ class LocalBackend:
     Args:
         tokenizer: See :class:`~kure_rag.embed.tokens.TextTokenizer`.
         runner: The model on its device.
-        batch_tokens: Tokens in one forward pass; by default the runner's.
+        batch_tokens: Tokens in one forward pass; by default the runner's, which may lower it.
     """
 
     def __init__(self, tokenizer: TextTokenizer, runner: Runner, *, batch_tokens: int | None = None) -> None:
         self._tokenizer = tokenizer
         self._runner = runner
-        self._budget = batch_tokens or runner.batch_tokens
+        self._most = batch_tokens
 
     @property
     def dimension(self) -> int:
@@ -61,7 +63,7 @@ class LocalBackend:
 
     def _tokenised(self, texts: Sequence[str]) -> Iterator[tuple[int, Tokens]]:
         """Windows of texts in order, the next one tokenised while the caller computes."""
-        edges = [*range(0, len(texts), _WINDOW), len(texts)]
+        edges = _edges(len(texts))
         if len(edges) == 2:  # a query should not pay for a thread
             yield 0, self._tokenizer.encode(texts)
             return
@@ -76,10 +78,21 @@ class LocalBackend:
     def _computed(self, tokens: Tokens) -> Iterator[tuple[list[int], Vectors]]:
         begun: deque[tuple[list[int], Callable[[], Vectors]]] = deque()
         lengths = [len(row) for row in tokens.ids]
-        for group in batches(lengths, self._budget, multiple=self._runner.multiple):
+        budget = self._most or self._runner.batch_tokens
+        for group in batches(lengths, budget, multiple=self._runner.multiple):
             begun.append((group, self._runner.start([tokens.ids[i] for i in group])))
             if len(begun) > _AHEAD:
                 positions, wait = begun.popleft()
                 yield positions, wait()
         for positions, wait in begun:
             yield positions, wait()
+
+
+def _edges(texts: int) -> list[int]:
+    """Where windows begin, and the end of the last one."""
+    edges = [0]
+    for window in itertools.chain(_WINDOWS, itertools.repeat(_WINDOWS[-1])):
+        if edges[-1] + window * 3 // 2 >= texts:  # no small one at the end
+            return [*edges, texts]
+        edges.append(edges[-1] + window)
+    raise AssertionError("the windows never end")

@@ -23,17 +23,35 @@ def make_backend(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
         EmbeddingError: They are there and cannot be used.
         MissingExtraError: The engine is not installed.
     """
+    from kure_rag.embed.backends.processes import ProcessBackend, devices
+    from kure_rag.embed.backends.static import StaticBackend, find_static
+
+    if settings.backend == "remote":
+        from kure_rag.embed.backends.remote import RemoteBackend
+
+        return RemoteBackend(settings.endpoint or "", card, too_long=settings.too_long)
+    if len(devices(settings)) > 1:
+        return ProcessBackend(folder, card, settings)
+    if settings.backend in {"onnx", "openvino"}:
+        from kure_rag.embed.backends.exported import exported_backend
+
+        return exported_backend(folder, card, settings)
+    if folder is not None and card.pooling == "stored" and (files := find_static(folder)):
+        return StaticBackend.from_files(files, max_tokens=settings.max_tokens)  # before torch is imported
     from kure_rag.embed.backends.library import LibraryBackend
     from kure_rag.embed.backends.local import LocalBackend
+    from kure_rag.embed.backends.precision import refuse_int8
     from kure_rag.embed.backends.torch_runner import TorchRunner
     from kure_rag.embed.loading import load_model
     from kure_rag.embed.tokens import TextTokenizer
 
+    refuse_int8(settings.precision)
     model = load_model(folder, card, settings)
     if not _is_transformer(model):
-        return LibraryBackend(model)
+        return StaticBackend.from_library(model, max_tokens=settings.max_tokens) or LibraryBackend(model)
     tokenizer = TextTokenizer(model.tokenizer, _limit(model.max_seq_length, card.max_tokens, settings.max_tokens))
-    return LocalBackend(tokenizer, TorchRunner(model, tokenizer.pad_id), batch_tokens=settings.batch_tokens)
+    runner = TorchRunner(model, tokenizer.pad_id, precision=settings.precision)
+    return LocalBackend(tokenizer, runner, batch_tokens=settings.batch_tokens)
 
 
 def _is_transformer(model: Any) -> bool:

@@ -1,0 +1,221 @@
+"""Embedding speed on a processor, every engine in one run, against sentence-transformers at its defaults.
+
+    python benchmarks/embed_cpu.py --data ../shared/data [--chunks 48] [--engines torch,openvino,openvino-int8]
+
+The default is ``SentenceTransformer.encode``: float32, batches of 32 sorted by characters. LangChain's
+HuggingFaceEmbeddings is a thin wrapper of that; ``--stock-python`` names an interpreter that has it and measures it as
+well (pip install langchain-huggingface). The model is random, of XLM-RoBERTa-large's shape (see models.py); the texts
+are passages of the statutes, of their real lengths. Repeats are interleaved, and medians printed. On a busy machine,
+``--clock cpu --threads 1`` counts seconds of computing instead of seconds on the wall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import models
+import numpy as np
+
+from kure_rag import Embedder, EmbedSettings
+from kure_rag.embed.batches import batches, padding_waste
+
+STOCK = Path(__file__).parent / "stock_embed.py"
+ENGINES: dict[str, tuple[dict[str, Any], str | None]] = {
+    "torch": ({}, None),
+    "torch-fp32": ({"precision": "fp32"}, None),
+    "onnx": ({"backend": "onnx"}, "onnxruntime"),
+    "onnx-int8": ({"backend": "onnx", "precision": "int8"}, "onnxruntime"),
+    "openvino": ({"backend": "openvino"}, "openvino"),
+    "openvino-int8": ({"backend": "openvino", "precision": "int8"}, "openvino"),
+}
+STATIC = """
+import sys, time
+began = time.perf_counter()
+from kure_rag import Embedder
+embedder = Embedder("static-ko")
+embedder.embed_queries(["연차휴가는 며칠인가요?"])
+print(time.perf_counter() - began)
+"""
+
+
+@dataclass(slots=True)
+class Engine:
+    """One way to embed, and what was measured of it."""
+
+    name: str
+    passages: Callable[[Sequence[str]], Any]
+    query: Callable[[str], Any]
+    waste: float
+    note: str = ""
+    seconds: list[float] = field(default_factory=list)
+    query_seconds: list[float] = field(default_factory=list)
+    vectors: Any = None
+
+
+def main() -> int:
+    options = arguments()
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    shape = models.SMALL if options.small else models.Shape(positions=options.positions)
+    folder = models.build(shape, options.data, options.folder)
+    texts = models.statute_passages(options.data)[: options.chunks]
+    asked = models.questions(options.data, options.queries)
+    os.environ.setdefault("KURE_RAG_EXPORTS", str(options.folder / "exports"))
+    stock, tokenizer = default(folder, texts)
+    lengths = [len(ids) for ids in tokenizer(texts, truncation=True)["input_ids"]]
+    engines = [stock, *(ours(name, folder, lengths) for name in chosen(options.engines))]
+    clock = time.process_time if options.clock == "cpu" else time.perf_counter
+    for engine in engines:
+        engine.vectors = np.asarray(engine.passages(texts))  # warms it up too
+        for question in asked:
+            engine.query(question)
+    for _ in range(options.repeats):
+        for engine in engines:
+            engine.seconds.append(seconds(clock, lambda engine=engine: engine.passages(texts)))
+            engine.query_seconds += [seconds(clock, lambda e=engine, q=q: e.query(q)) for q in asked]
+    print(f"{shape.name}, {os.cpu_count()} cores, seconds of {options.clock}, {options.repeats} repeats interleaved")
+    asked_tokens = statistics.mean(len(ids) for ids in tokenizer(asked)["input_ids"])
+    print(f"{len(texts)} passages of {sum(lengths) / len(texts):.0f} tokens, questions of {asked_tokens:.0f} tokens\n")
+    table(engines, sum(lengths), len(texts))
+    if options.stock_python:
+        langchain(options.stock_python, folder, texts, sum(lengths))
+    static(models.statute_passages(options.data)[:2000], clock)
+    if options.profile:
+        profile(folder, texts)
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder that holds statutes/articles.jsonl.gz; none: made-up texts")
+    parser.add_argument("--folder", type=Path, default=models.DEFAULT_FOLDER, help="where models are kept")
+    parser.add_argument("--chunks", type=int, default=48)
+    parser.add_argument("--queries", type=int, default=12)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--engines", default=",".join(ENGINES), help="comma-separated")
+    parser.add_argument("--positions", type=int, default=514, choices=(514, 8194))
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--threads", type=int, help="of torch; by default one for each core")
+    parser.add_argument("--small", action="store_true", help="a tiny model: whether this runs, not how fast")
+    parser.add_argument("--profile", action="store_true", help="where torch's time goes")
+    parser.add_argument("--stock-python", help="an interpreter that has langchain-huggingface")
+    return parser.parse_args()
+
+
+def chosen(names: str) -> list[str]:
+    found = []
+    for name in names.split(","):
+        library = ENGINES[name][1]
+        if library is None or importlib.util.find_spec(library):
+            found.append(name)
+        else:
+            print(f"{name}: left out, {library} is not installed")
+    return found
+
+
+def default(folder: Path, texts: Sequence[str]) -> tuple[Engine, Any]:
+    """sentence-transformers as it comes."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(folder), device="cpu")
+    lengths = [len(ids) for ids in model.tokenizer(list(texts), truncation=True)["input_ids"]]
+    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+    groups = [order[at : at + 32] for at in range(0, len(order), 32)]
+    engine = Engine(
+        "SentenceTransformer.encode",
+        lambda some: model.encode(list(some)),
+        model.encode,
+        padding_waste(lengths, groups),
+    )
+    return engine, model.tokenizer
+
+
+def ours(name: str, folder: Path, lengths: Sequence[int]) -> Engine:
+    embedder = Embedder(str(folder), EmbedSettings(device="cpu", **ENGINES[name][0]))
+    runner = embedder.load()._runner  # type: ignore[attr-defined]
+    waste = 1.0
+    if not getattr(runner, "is_packed", False):
+        groups = list(batches(lengths, runner.batch_tokens, multiple=runner.multiple))
+        waste = padding_waste(lengths, groups, multiple=runner.multiple)
+    note = getattr(runner, "precision", "")
+    return Engine(name, embedder.embed_passages, lambda text: embedder.embed_queries([text]), waste, note)
+
+
+def seconds(clock: Callable[[], float], work: Callable[[], Any]) -> float:
+    began = clock()
+    work()
+    return clock() - began
+
+
+def table(engines: Sequence[Engine], tokens: int, chunks: int) -> None:
+    stock = engines[0]
+    exact = stock.vectors / np.linalg.norm(stock.vectors, axis=1, keepdims=True)
+    between = exact @ exact.T
+    print("| engine | tokens/s | chunks/s | x default | cosine mean | min | padding | query p50 ms | x default |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for engine in engines:
+        took, query = statistics.median(engine.seconds), statistics.median(engine.query_seconds)
+        cosines = (engine.vectors * exact).sum(axis=1)
+        print(
+            f"| {engine.name}{f' ({engine.note})' if engine.note else ''} | {tokens / took:,.0f} | {chunks / took:.2f} "
+            f"| {statistics.median(stock.seconds) / took:.2f} | {cosines.mean():.5f} | {cosines.min():.5f} "
+            f"| {engine.waste:.3f} | {1000 * query:.1f} | {statistics.median(stock.query_seconds) / query:.2f} |"
+        )
+    apart = between[~np.eye(len(between), dtype=bool)]
+    print(f"\nCosine between different passages: {apart.mean():.3f} on average, {apart.min():.3f} at least.")
+
+
+def langchain(python: str, folder: Path, texts: Sequence[str], tokens: int) -> None:
+    """LangChain's own class, in its own environment."""
+    message = json.dumps({"folder": str(folder), "texts": list(texts)}).encode()
+    run = subprocess.run([python, str(STOCK)], input=message, capture_output=True, check=False)
+    if run.returncode:
+        print(f"langchain-huggingface: {run.stderr.decode().strip().splitlines()[-1]}")
+        return
+    answer = json.loads(run.stdout.splitlines()[-1])
+    print(f"HuggingFaceEmbeddings ({answer['version']}): {tokens / answer['seconds']:,.0f} tokens/s on the wall")
+
+
+def static(texts: Sequence[str], clock: Callable[[], float]) -> None:
+    loaded = [
+        float(subprocess.run([sys.executable, "-c", STATIC], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    embedder = Embedder("static-ko")
+    embedder.embed_passages(texts[:100])
+    took = statistics.median(seconds(clock, lambda: embedder.embed_passages(texts)) for _ in range(3))
+    query = statistics.median(
+        seconds(clock, lambda: embedder.embed_queries(["연차휴가는 며칠인가요?"])) for _ in range(99)
+    )
+    print(
+        f"static-ko: {len(texts) / took:,.0f} chunks/s, a query {1e6 * query:.0f} microseconds, "
+        f"import, load and first query in a fresh process {statistics.median(loaded):.2f} s"
+    )
+
+
+def profile(folder: Path, texts: Sequence[str]) -> None:
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as profiled
+
+    embedder = Embedder(str(folder), EmbedSettings(device="cpu"))
+    embedder.embed_passages(texts[:4])
+    with profiled(activities=[ProfilerActivity.CPU]) as found:
+        embedder.embed_passages(texts)
+    print(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=12, max_name_column_width=40))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

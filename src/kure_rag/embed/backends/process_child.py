@@ -1,0 +1,74 @@
+"""A child process that has a model on one device, and embeds what its parent sends until the pipe is closed.
+
+python -m kure_rag.embed.backends.process_child
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from kure_rag.embed.backends.base import Backend
+from kure_rag.embed.backends.frames import receive, send
+from kure_rag.embed.backends.make import make_backend
+from kure_rag.embed.model_card import ModelCard
+from kure_rag.embed.settings import EmbedSettings
+from kure_rag.errors import KureError
+
+
+def main() -> int:
+    """Serves until the parent closes the pipe."""
+    # Whatever a library prints must not end up between two messages.
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    jobs = sys.stdin.buffer
+    first = receive(jobs)
+    if first is None:
+        return 0
+    backend = _made(first[0], out)
+    if backend is None:
+        return 1
+    while (job := receive(jobs)) is not None:
+        _answer(backend, job[0], out)
+    return 0
+
+
+def _made(message: Mapping[str, Any], out: IO[bytes]) -> Backend | None:
+    try:
+        if message["threads"] is not None:
+            import torch
+
+            torch.set_num_threads(message["threads"])
+        folder = None if message["folder"] is None else Path(message["folder"])
+        backend = make_backend(folder, ModelCard(**message["card"]), EmbedSettings(**message["settings"]))
+        send(out, {"dimension": backend.dimension, "max_tokens": backend.max_tokens})
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent's user must read it
+        send(out, _told(error))
+        return None
+    return backend
+
+
+def _answer(backend: Backend, job: Mapping[str, Any], out: IO[bytes]) -> None:
+    cut: list[tuple[int, int]] = []
+
+    def too_long(found: Sequence[tuple[int, int]]) -> None:
+        cut.extend((int(position), int(tokens)) for position, tokens in found)
+
+    try:
+        vectors = backend.encode(job["texts"], role=job["role"], too_long=too_long)
+    except Exception as error:  # noqa: BLE001 - as above; the next job may well succeed
+        send(out, _told(error))
+        return
+    send(out, {"shape": vectors.shape, "too_long": cut}, vectors.data.cast("B"))
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    kind = type(error).__name__
+    return {"error": kind, "message": str(error) if isinstance(error, KureError) else f"{kind}: {error}"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from kure_rag.cli import doctor, main
+from kure_rag.embed import CARDS
+from kure_rag.embed.settings import BackendName, Precision
+
+Said = tuple[int, str, str]
+HEADINGS = {"dense": "dense", "sparse": "sparse", "late interaction": "late-interaction", "rerankers": "reranker"}
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Any:
+    def called(*arguments: str) -> Said:
+        status = main(arguments)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return called
+
+
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A copy of the tiny model that stores prompts, under a name that no card has."""
+    folder = tmp_path_factory.mktemp("models") / "우리-모델"
+    shutil.copytree(tiny_model, folder)
+    config = folder / "config_sentence_transformers.json"
+    stored = json.loads(config.read_text(encoding="utf-8"))
+    stored["prompts"] = {"query": "질문: ", "document": "문서: "}
+    config.write_text(json.dumps(stored), encoding="utf-8")
+    return folder
+
+
+# models
+
+
+def test_the_table_has_every_card_under_its_kind(call: Any) -> None:
+    status, out, _ = call("models")
+    assert status == 0
+    lines = out.splitlines()
+    headings = [lines.index(line) for line in lines if line.partition(":")[0] in HEADINGS]
+    assert [lines[i].partition(":")[0] for i in headings] == list(HEADINGS)
+    for heading, end in zip(headings, [*headings[1:], len(lines)], strict=True):
+        kind = HEADINGS[lines[heading].partition(":")[0]]
+        shown = {line.split()[0].rstrip("*") for line in lines[heading + 1 : end] if "/" in line.partition(" ")[0]}
+        assert shown == {card.name for card in CARDS.values() if card.kind == kind}
+
+
+def test_the_table_is_whole_at_100_columns(call: Any) -> None:
+    _, out, _ = call("models")  # a pipe is wider than that, so this is what the table needs
+    assert max(map(len, out.splitlines())) <= 100
+    assert all(name in out for name in CARDS)
+    assert "'search_query: ' 'search_document: '" in out
+    assert out.count("…") == 1  # the instruction, which is a sentence
+    [nomic] = [line for line in out.splitlines() if line.startswith("nomic")]
+    assert nomic.split()[:3] == ["nomic-ai/nomic-embed-text-v2-moe*", "768", "512"]
+
+
+def test_all_cards_as_json(call: Any) -> None:
+    told = json.loads(call("models", "--json")[1])
+    assert [card["name"] for card in told["models"]] == list(CARDS)
+    first = told["models"][0]
+    assert first["reference"]["similarities"] == [[0, 1, 0.6967], [0, 2, 0.5306], [1, 2, 0.4427]]
+    assert ["MTEB(kor, v2) retrieval, mean of 9 tasks", "nDCG@10", 0.7616] in first["published"]
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_one_card(call: Any, name: str) -> None:
+    card = CARDS[name]
+    assert json.loads(call("models", name, "--json")[1])["name"] == name
+    status, out, _ = call("models", card.aliases[0])
+    assert status == 0
+    facts, _, snippet = out.partition("\n\n")
+    told = dict(line.split(":", 1) for line in facts.splitlines() if not line.startswith("published"))
+    assert told["name"].strip() == name
+    assert told["kind"].strip() == card.kind
+    assert ("licence" in told["not known"] if card.licence is None else card.licence in told["licence"]) is True
+    assert (
+        ("revision" in told["not known"]) == (card.revision is None and name != "kure-rag/static-ko")
+        if ("not known" in told)
+        else card.revision is not None
+    )
+    assert f'"{name}"' in snippet
+    assert ("trust_remote_code=True" in snippet) == card.needs_remote_code
+    exec(snippet, {})  # nothing is loaded before the first text
+
+
+@pytest.mark.parametrize(
+    ("name", "used_by"),
+    [
+        ("KoE5", "from kure_rag import KureEmbeddings\nembeddings = KureEmbeddings("),
+        ("KURE-Sparse-nano", "from kure_rag.embed import SparseEmbedder\nembedder = SparseEmbedder("),
+        ("KURE-v2", "from kure_rag.embed import LateInteractionEmbedder\nembedder = LateInteractionEmbedder("),
+        ("bge-reranker-v2-m3-ko", "from kure_rag.embed import KureReranker\nreranker = KureReranker("),
+    ],
+)
+def test_each_kind_is_shown_with_the_class_that_uses_it(call: Any, name: str, used_by: str) -> None:
+    assert used_by in call("models", name)[1]
+
+
+def test_what_a_card_says(call: Any) -> None:
+    out = call("models", "KoE5")[1]
+    assert "query_prefix:   'query: '\npassage_prefix: 'passage: '\n" in out
+    assert "reference:      0.6721, 0.3897, 0.3740 (README of github.com/nlpai-lab/KURE" in out
+    assert "can be cut to:  512, 256, 128, 64, 32 (dimension=...)" in call("models", "ko-sroberta-sts-mrl")[1]
+    sparse = call("models", "KURE-Sparse-base")[1]
+    assert "query_prefix:   what the model stores" in sparse
+    assert "not known:      revision (the newest is loaded), dimension, max_tokens\n" in sparse
+
+
+def test_a_copy_of_a_known_model_is_shown_with_its_folder(call: Any, tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "KoE5")
+    out = call("models", str(tmp_path / "KoE5"))[1]
+    assert "name:           nlpai-lab/KoE5\n" in out
+    assert f'KureEmbeddings("{tmp_path / "KoE5"}")' in out
+
+
+def test_a_folder_without_card_is_shown_as_its_files_say(call: Any, prompted: Path) -> None:
+    status, out, _ = call("models", str(prompted))
+    assert status == 0
+    assert "has no card here: it is used as its files say." in out
+    assert "query_prefix:   '질문: '\npassage_prefix: '문서: '\n" in out
+    assert "dimension:      32\n" in out
+    assert "assumed" not in out
+    assert f'KureEmbeddings("{prompted}")' in out
+    told = json.loads(call("models", str(prompted), "--json")[1])
+    assert told == {
+        "name": "우리-모델",
+        "card": None,
+        "architecture": None,
+        "modules": ["StaticEmbedding"],
+        "pooling": "by its own modules",
+        "query_prefix": "질문: ",
+        "passage_prefix": "문서: ",
+        "dimension": 32,
+        "max_tokens": None,
+        "assumed": [],
+    }
+
+
+def _written(folder: Path, files: dict[str, object]) -> Path:
+    for name, value in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(value), encoding="utf-8")
+    return folder
+
+
+MODULES = [
+    {"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+]
+OLD_POOLING = {
+    "word_embedding_dimension": 768,
+    "pooling_mode_cls_token": True,
+    "pooling_mode_mean_tokens": False,
+    "pooling_mode_max_tokens": False,
+}
+
+
+def test_pooling_limit_and_dimension_are_read_without_weights(call: Any, tmp_path: Path) -> None:
+    files = {
+        "modules.json": MODULES,
+        "config.json": {"model_type": "bert", "hidden_size": 768, "max_position_embeddings": 512},
+        "sentence_bert_config.json": {"max_seq_length": 128},
+        "1_Pooling/config.json": OLD_POOLING,
+        "2_Dense/config.json": {"in_features": 768, "out_features": 256},
+    }
+    folder = _written(tmp_path / "우리", files)
+    (folder / "model.safetensors").touch()
+    told = json.loads(call("models", str(folder), "--json")[1])
+    assert (told["architecture"], told["pooling"], told["dimension"], told["max_tokens"]) == ("bert", "cls", 256, 128)
+    assert told["modules"] == ["Transformer", "Pooling", "Dense"]
+    assert told["assumed"] == ["no prompts are stored, so nothing is put before queries and passages"]
+    _written(folder, {"1_Pooling/config.json": {"embedding_dimension": 768, "pooling_mode": "lasttoken"}})
+    assert json.loads(call("models", str(folder), "--json")[1])["pooling"] == "lasttoken"
+
+
+def test_what_a_plain_checkpoint_leaves_open_is_said(call: Any, tmp_path: Path) -> None:
+    config = {"model_type": "roberta", "hidden_size": 768}
+    limits = {"model_max_length": 1000000000000000019884624838656}
+    folder = _written(tmp_path / "우리", {"config.json": config, "tokenizer_config.json": limits})
+    _, out, _ = call("models", str(folder))
+    assert "pooling:        mean\n" in out
+    assert "assumed:        a plain checkpoint says nothing of pooling, so the mean of its tokens is taken\n" in out
+    assert "assumed:        no limit is stored, so texts are never cut\n" in out
+    assert "assumed:        there are no safetensors, so it cannot be loaded: pickled weights are refused\n" in out
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no model is here"),
+        ({"config.json": [1]}, "config.json: the model's settings are broken"),
+        ({"modules.json": [{"a": 1}]}, "modules.json: lists no modules"),
+        ({"modules.json": [{"path": "", "type": "x.StaticEmbedding"}]}, "model.safetensors: the weights are broken"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_named(call: Any, tmp_path: Path, files: dict[str, object], message: str) -> None:
+    status, _, err = call("models", str(_written(tmp_path, files)))
+    assert status == 1
+    assert message in err
+    assert str(tmp_path) in err
+
+
+@pytest.mark.parametrize("name", ["KoE55", "someone/unknown-model", ""])
+def test_an_unknown_name_is_an_error(call: Any, name: str) -> None:
+    status, _, err = call("models", name)
+    assert status == 1
+    assert "no card for" in err
+
+
+# doctor
+
+
+def test_doctor_passes_a_sound_model(call: Any, tiny_model: Path) -> None:
+    status, out, _ = call("doctor", "--model", str(tiny_model))
+    assert status == 0
+    assert "FAIL" not in out
+    assert "no published reference" in out
+    assert out.endswith("0 failed, 3 with nothing to compare\n")
+
+
+def test_doctor_fails_a_model_that_is_not_what_its_name_says(call: Any, tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "KoE5")
+    status, out, _ = call("doctor", "--model", str(tmp_path / "KoE5"))
+    assert status == 1
+    failed = [line for line in out.splitlines() if line.startswith("FAIL")]
+    assert len(failed) == 4  # the dimension, and three similarities
+    assert any("0.6721 ± 0.005" in line for line in failed)
+    told = json.loads(call("doctor", "--model", str(tmp_path / "KoE5"), "--json")[1])
+    assert (told["model"], told["passed"]) == ("nlpai-lab/KoE5", False)
+    assert sum(check["passed"] is False for check in told["checks"]) == 4
+    assert {"name": "dimension", "expected": "1024", "got": "32", "passed": False} in told["checks"]
+
+
+def test_doctor_checks_what_a_model_stores(call: Any, prompted: Path) -> None:
+    status, out, _ = call("doctor", "--model", str(prompted))
+    assert status == 0
+    assert "'질문: ': the prefixed text's vector, not the bare one's" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "KoE55"], "Did you mean nlpai-lab/KoE5"),
+        (["--model", "KURE-Reranker-nano"], "use KureReranker"),
+        (["--model", "KoE5", "--backend", "remote"], "endpoint"),
+    ],
+)
+def test_doctor_says_what_cannot_be_checked(call: Any, arguments: list[str], message: str) -> None:
+    status, out, err = call("doctor", "--json", *arguments)
+    assert status == 1
+    assert message in err
+    assert message in json.loads(out)["error"]["message"]
+
+
+def test_doctor_shows_the_machine(call: Any) -> None:
+    status, out, _ = call("doctor")
+    assert status == 0
+    for word in ("torch ", "sentence-transformers ", "devices ", "cpu (", "bf16 on the CPU", "Korean OCR"):
+        assert word in out
+    told = json.loads(call("doctor", "--json")[1])
+    assert told["versions"]["torch"]
+    assert told["devices"][0].startswith("cpu (")
+    assert set(told) == {"versions", "devices", "bf16_instructions", "extras", "ocr_missing"}
+
+
+def test_doctor_names_what_an_extra_lacks() -> None:
+    requirements = [
+        "numpy>=1.26",
+        "kure-rag[llama-index]; extra == 'all'",
+        'no-such-package>=2; extra == "remote"',
+        'numpy; extra == "remote"',
+        "numpy<9,>=1 ; python_version >= '3.11' and extra == 'late-interaction'",
+        "no-such-package; extra == 'dev'",
+    ]
+    assert doctor.missing_packages(requirements) == {"remote": ["no-such-package"], "late-interaction": []}
+
+
+def test_doctors_choices_are_those_of_the_settings() -> None:
+    assert get_args(BackendName) == doctor.BACKENDS
+    assert get_args(Precision) == doctor.PRECISIONS

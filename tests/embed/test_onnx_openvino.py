@@ -1,0 +1,395 @@
+"""Models exported for ONNX Runtime and OpenVINO give the vectors of the torch model, and are made once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_models import bert, distilbert, llama, transformer, xlm_roberta
+
+from kure_rag.embed import Embedder, EmbedSettings
+from kure_rag.embed.backends import export
+from kure_rag.embed.backends.export import export_model
+from kure_rag.embed.backends.exported import MANIFEST, Manifest, exports_folder, make_runner, read_manifest
+from kure_rag.embed.backends.padding import padded
+from kure_rag.embed.backends.sentences import calibration_texts, check_texts
+from kure_rag.errors import EmbeddingError, MissingExtraError
+
+for library in ("onnx", "onnxruntime", "nncf", "openvino"):
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"the extra for {library} is not installed", allow_module_level=True)
+
+BACKENDS = ("openvino", "onnx")
+TEXTS = [
+    "연차휴가는 며칠인가요?",
+    "휴가",
+    "1년간 80% 이상 출근한 근로자에게는 15일의 유급휴가를 준다.",
+    "보험금은 청구한 날부터 3일 안에 지급하며, 조사가 필요하면 그 까닭을 알린다. 지급이 늦으면 이자를 더한다.",
+    "예금자보호 한도",
+]
+MODELS: dict[str, tuple[Any, str | Sequence[str], int | None]] = {
+    "bert-mean-dense": (bert, "mean", 16),
+    "xlm-roberta-cls": (xlm_roberta, "cls", None),
+    "distilbert-max-and-weighted": (distilbert, ("max", "weightedmean"), None),
+    "llama-last": (llama, "lasttoken", 24),
+}
+EMBED = """
+import sys
+import numpy as np
+from kure_rag.embed import Embedder, EmbedSettings
+folder, backend, precision, out = sys.argv[1:5]
+vectors = Embedder(folder, EmbedSettings(backend=backend, precision=precision)).embed_passages(sys.argv[5:])
+np.save(out, vectors)
+print(*(name for name in ("torch", "transformers", "openvino_telemetry") if sys.modules.get(name)))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return transformer(tmp_path_factory.mktemp("models") / "작은-모델", bert, "mean")
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> np.ndarray:
+    return Embedder(str(folder)).embed_passages(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exports that several tests use and none changes."""
+    return tmp_path_factory.mktemp("exports")
+
+
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "내보낸 모델"
+    monkeypatch.setenv("KURE_RAG_EXPORTS", str(place))
+    return place
+
+
+@pytest.fixture
+def shared(common: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KURE_RAG_EXPORTS", str(common))
+    return common
+
+
+def kept(exports: Path) -> list[Path]:
+    """Folders of exports, whole or half made."""
+    return sorted(path for path in exports.iterdir() if path.is_dir()) if exports.exists() else []
+
+
+def child(folder: Path, backend: str, precision: str, out: Path, exports: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", EMBED, str(folder), backend, precision, str(out), *TEXTS],
+        env={**os.environ, "KURE_RAG_EXPORTS": str(exports)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def least_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a * b).sum(axis=1).min())
+
+
+# Vectors
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", MODELS)
+def test_fp32_vectors_are_those_of_torch(name: str, backend: Any, tmp_path: Path, exports: Path) -> None:
+    make, pooling, dense = MODELS[name]
+    model = transformer(tmp_path / name, make, pooling, dense=dense)
+    plain = Embedder(str(model), EmbedSettings(precision="fp32")).embed_passages(TEXTS)
+    settings = EmbedSettings(backend=backend, precision="fp32", batch_tokens=128)
+    embedder = Embedder(str(model), settings)
+    np.testing.assert_allclose(embedder.embed_passages(TEXTS), plain, atol=1e-4)
+    for text, vector in zip(TEXTS, plain, strict=True):
+        np.testing.assert_allclose(embedder.embed_passages([text])[0], vector, atol=1e-4)
+    manifest = read_manifest(kept(exports)[0])
+    assert manifest.min_cosine > 0.999
+    assert manifest.dimension == plain.shape[1]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_int8_vectors_are_near_those_of_torch(backend: Any, folder: Path, expected: np.ndarray, shared: Path) -> None:
+    vectors = Embedder(str(folder), EmbedSettings(backend=backend, precision="int8")).embed_passages(TEXTS)
+    assert least_cosine(vectors, expected) >= 0.99
+    assert not np.array_equal(vectors, expected)
+    place = next(path for path in kept(shared) if f"{backend}-int8" in path.name)
+    manifest = read_manifest(place)
+    assert manifest.weights == "int8"
+    assert 0.99 <= manifest.min_cosine <= manifest.mean_cosine <= 1.000001
+    assert not list(place.glob("model.*")), "the fp32 graph is left behind"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_texts_over_the_limit_are_cut_as_torch_cuts_them(backend: Any, folder: Path, shared: Path) -> None:
+    long = " ".join(TEXTS * 3)
+    told = EmbedSettings(backend=backend, precision="fp32", max_tokens=20)
+    plain = Embedder(str(folder), EmbedSettings(max_tokens=20, precision="fp32")).embed_passages([long, TEXTS[0]])
+    np.testing.assert_allclose(Embedder(str(folder), told).embed_passages([long, TEXTS[0]]), plain, atol=1e-4)
+    plain = Embedder(str(folder), EmbedSettings(precision="fp32")).embed_passages([long * 3])  # over the model's own
+    own = EmbedSettings(backend=backend, precision="fp32")
+    np.testing.assert_allclose(Embedder(str(folder), own).embed_passages([long * 3]), plain, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_passes_can_be_begun_together_and_from_many_threads(backend: Any, folder: Path, shared: Path) -> None:
+    embedder = Embedder(str(folder), EmbedSettings(backend=backend, precision="fp32"))
+    alone = embedder.embed_passages(TEXTS)
+    place = next(path for path in kept(shared) if f"{backend}-fp32" in path.name)
+    runner = make_runner(place, read_manifest(place), "fp32")
+    rows = [[2, *range(10, 10 + n), 3] for n in (1, 7, 30, 2)]
+    waits = [runner.start([row]) for row in rows]
+    together = [wait() for wait in waits]
+    for row, vector in zip(rows, together, strict=True):
+        np.testing.assert_allclose(runner.start([row])(), vector, atol=1e-5)
+    with ThreadPoolExecutor(8) as pool:
+        for vectors in pool.map(embedder.embed_passages, [TEXTS] * 24):
+            np.testing.assert_allclose(vectors, alone, atol=1e-5)
+
+
+@given(st.lists(st.lists(st.integers(1, 99), max_size=20), min_size=1, max_size=6), st.integers(1, 16))
+def test_padding_keeps_rows_and_marks_what_it_adds(batch: list[list[int]], multiple: int) -> None:
+    ids, mask = padded(batch, 0, multiple=multiple)
+    assert ids.shape == mask.shape
+    assert ids.shape[0] == len(batch)
+    assert ids.shape[1] % multiple == 0
+    assert max(1, *map(len, batch)) <= ids.shape[1] < max(1, *map(len, batch)) + multiple
+    assert [row[marks == 1].tolist() for row, marks in zip(ids, mask, strict=True)] == batch
+    assert not ids[mask == 0].any()
+    longest = max(1, *map(len, batch))
+    assert padded(batch, 0, multiple=multiple, most=longest)[0].shape[1] == longest
+
+
+def test_the_check_is_of_other_texts_than_the_calibration() -> None:
+    assert not {*check_texts()} & {*calibration_texts()}
+    assert min(map(len, check_texts())) < 5
+    assert max(map(len, check_texts())) > 500
+
+
+# Made once
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_export_is_used_again_and_without_torch(
+    backend: Any, folder: Path, expected: np.ndarray, shared: Path, tmp_path: Path
+) -> None:
+    Embedder(str(folder), EmbedSettings(backend=backend)).embed_passages(TEXTS)
+    place = next(path for path in kept(shared) if f"{backend}-fp32" in path.name)
+    before = (place / MANIFEST).stat().st_mtime_ns
+    process = child(folder, backend, "auto", tmp_path / "vectors.npy", shared)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert out.split() == [], "neither torch nor transformers is imported, and openvino's telemetry is not"
+    assert "exporting" not in err
+    assert (place / MANIFEST).stat().st_mtime_ns == before
+    assert least_cosine(np.load(tmp_path / "vectors.npy"), expected) > 0.999
+
+
+def test_two_processes_at_once_make_one_export(
+    folder: Path, expected: np.ndarray, exports: Path, tmp_path: Path
+) -> None:
+    outs = [tmp_path / "하나.npy", tmp_path / "둘.npy"]
+    processes = [child(folder, "openvino", "fp32", out, exports) for out in outs]
+    said = [process.communicate(timeout=240)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert "".join(said).count(": exporting for openvino") == 1
+    assert len(kept(exports)) == 1
+    for out in outs:
+        np.testing.assert_allclose(np.load(out), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("file", ["model.bin", "model.xml", "tokenizer.json", MANIFEST])
+def test_a_file_that_broke_off_is_exported_again(
+    file: str, folder: Path, expected: np.ndarray, exports: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = EmbedSettings(backend="openvino", precision="fp32")
+    Embedder(str(folder), settings).embed_passages(TEXTS)
+    torn = kept(exports)[0] / file
+    torn.write_bytes(torn.read_bytes()[: torn.stat().st_size // 2])
+    with caplog.at_level(logging.WARNING, logger="kure_rag"):
+        vectors = Embedder(str(folder), settings).embed_passages(TEXTS)
+    np.testing.assert_allclose(vectors, expected, atol=1e-4)
+    assert "not whole" in caplog.text
+    assert len(kept(exports)) == 1
+    read_manifest(kept(exports)[0])
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json"])
+def test_a_file_of_the_right_size_that_cannot_be_read_is_exported_again(
+    file: str, folder: Path, expected: np.ndarray, exports: Path
+) -> None:
+    settings = EmbedSettings(backend="onnx", precision="fp32")
+    Embedder(str(folder), settings).embed_passages(TEXTS)
+    broken = kept(exports)[0] / file
+    broken.write_bytes(b"\xff" * broken.stat().st_size)
+    np.testing.assert_allclose(Embedder(str(folder), settings).embed_passages(TEXTS), expected, atol=1e-4)
+
+
+def test_a_retrained_model_is_exported_by_itself(tmp_path: Path, exports: Path) -> None:
+    settings = EmbedSettings(backend="onnx", precision="fp32")
+    first = Embedder(str(transformer(tmp_path / "모델", seed=1)), settings).embed_passages(TEXTS)
+    retrained = transformer(tmp_path / "모델", seed=2)
+    second = Embedder(str(retrained), settings).embed_passages(TEXTS)
+    assert not np.allclose(first, second, atol=1e-2)
+    plain = Embedder(str(retrained), EmbedSettings(precision="fp32")).embed_passages(TEXTS)
+    np.testing.assert_allclose(second, plain, atol=1e-4)
+
+
+def test_what_a_killed_process_left_is_cleared_away(folder: Path, exports: Path) -> None:
+    settings = EmbedSettings(backend="onnx", precision="fp32")
+    Embedder(str(folder), settings).load()
+    place = kept(exports)[0]
+    left = place.with_name(f".{place.name}.0badcafe.part")
+    left.mkdir()
+    (left / "model.onnx").write_bytes(b"half")
+    (place / MANIFEST).unlink()
+    Embedder(str(folder), settings).load()
+    assert kept(exports) == [place]
+
+
+# The check
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_export_too_far_from_the_original_is_not_kept(
+    precision: Any, folder: Path, exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "LEAST_COSINE", 1.01)
+    with pytest.raises(EmbeddingError, match=r"작은-모델.* too far from the original's \(cosine 0\.9.*backend='torch'"):
+        Embedder(str(folder), EmbedSettings(backend="onnx", precision=precision)).embed_passages(TEXTS)
+    assert kept(exports) == []
+
+
+def test_a_model_that_is_no_transformer_is_refused(exports: Path) -> None:
+    with pytest.raises(EmbeddingError, match=r"static-ko: is no transformer.*backend='torch'"):
+        Embedder("static-ko", EmbedSettings(backend="openvino")).embed_passages(TEXTS)
+    assert kept(exports) == []
+
+
+# A folder of its own
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Manifest]:
+    """A model with prefixes on its card, and its export under another name."""
+    model = transformer(tmp_path_factory.mktemp("models") / "KoE5", xlm_roberta, "mean")
+    place, manifest = export_model(
+        str(model), EmbedSettings(backend="onnx", precision="fp32"), out=tmp_path_factory.mktemp("out") / "내 모델"
+    )
+    return model, place, manifest
+
+
+def test_an_exported_folder_is_a_model_with_its_prefixes(alone: tuple[Path, Path, Manifest]) -> None:
+    model, place, manifest = alone
+    embedder = Embedder(str(place), EmbedSettings(backend="onnx"))
+    assert embedder.prefixes == ("query: ", "passage: ")
+    plain = Embedder(str(model), EmbedSettings(precision="fp32"))
+    np.testing.assert_allclose(embedder.embed_queries(TEXTS), plain.embed_queries(TEXTS), atol=1e-4)
+    np.testing.assert_allclose(embedder.embed_passages(TEXTS), plain.embed_passages(TEXTS), atol=1e-4)
+    assert manifest == read_manifest(place)
+    assert manifest.model == "nlpai-lab/KoE5"
+
+
+def test_an_exported_folder_is_used_as_what_it_is(alone: tuple[Path, Path, Manifest]) -> None:
+    _, place, _ = alone
+    with pytest.raises(EmbeddingError, match="exported for onnx; use backend='onnx'"):
+        Embedder(str(place), EmbedSettings(backend="openvino")).load()
+    with pytest.raises(EmbeddingError, match="exported with fp32 weights, and precision='int8'"):
+        Embedder(str(place), EmbedSettings(backend="onnx", precision="int8")).load()
+    with pytest.raises(EmbeddingError, match="is an exported model; give the original"):
+        export_model(str(place), EmbedSettings(backend="onnx"))
+
+
+def test_a_torn_folder_of_its_own_is_an_error_and_stays(folder: Path, tmp_path: Path) -> None:
+    place, _ = export_model(str(folder), EmbedSettings(backend="onnx"), out=tmp_path / "내보냄")
+    (place / "model.onnx.data").write_bytes(b"")
+    with pytest.raises(EmbeddingError, match=r"not whole \(model.onnx.data broke off\); export the model again"):
+        Embedder(str(place), EmbedSettings(backend="onnx")).load()
+    assert (place / MANIFEST).is_file()
+    export_model(str(folder), EmbedSettings(backend="onnx"), out=place)  # takes the place of the torn one
+    Embedder(str(place), EmbedSettings(backend="onnx")).embed_queries(TEXTS)
+
+
+def test_a_folder_with_other_files_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "소중한 파일.txt").write_text("지우지 마세요", encoding="utf-8")
+    with pytest.raises(EmbeddingError, match="holds something other than an exported model"):
+        export_model(str(folder), EmbedSettings(backend="onnx"), out=tmp_path)
+    assert (tmp_path / "소중한 파일.txt").read_text(encoding="utf-8") == "지우지 마세요"
+
+
+def test_an_export_of_a_newer_format_says_so(alone: tuple[Path, Path, Manifest], tmp_path: Path) -> None:
+    stored = json.loads((alone[1] / MANIFEST).read_text(encoding="utf-8"))
+    (tmp_path / MANIFEST).write_text(json.dumps({**stored, "format": 99}), encoding="utf-8")
+    with pytest.raises(EmbeddingError, match="another version of kure-rag"):
+        read_manifest(tmp_path)
+
+
+# What is not there
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "missing"),
+    [
+        ("openvino", "auto", "openvino"),
+        ("openvino", "int8", "nncf"),
+        ("onnx", "auto", "onnxruntime"),
+        ("onnx", "auto", "onnx"),
+    ],
+)
+def test_a_missing_package_names_its_extra(
+    backend: Any, precision: Any, missing: str, folder: Path, exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtraError) as caught:
+        Embedder(str(folder), EmbedSettings(backend=backend, precision=precision)).load()
+    assert f'pip install "kure-rag[{backend}]"' in str(caught.value)
+    assert kept(exports) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (EmbedSettings(backend="openvino", device="cuda"), "runs on the processor, and device='cuda' was asked for"),
+        (EmbedSettings(backend="onnx", precision="fp16"), "choose fp32 or int8"),
+        (EmbedSettings(backend="onnx", precision="bf16"), "choose fp32 or int8"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_said_before_anything_is_made(
+    settings: EmbedSettings, said: str, folder: Path, exports: Path
+) -> None:
+    with pytest.raises(EmbeddingError, match=said):
+        Embedder(str(folder), settings).load()
+    assert kept(exports) == []
+
+
+def test_exports_lie_beside_the_weights_where_a_folder_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KURE_RAG_EXPORTS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert exports_folder(EmbedSettings()) == tmp_path / "kure-rag" / "exports"
+    assert exports_folder(EmbedSettings(cache_folder="/weights")) == Path("/weights/kure-rag-exports")
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "파일").write_text("폴더가 아님", encoding="utf-8")
+    monkeypatch.setenv("KURE_RAG_EXPORTS", str(tmp_path / "파일" / "안"))
+    with pytest.raises(EmbeddingError, match="KURE_RAG_EXPORTS, to a folder you may write"):
+        Embedder(str(folder), EmbedSettings(backend="onnx")).load()
