@@ -84,9 +84,9 @@ def statute_passages(data: Path | None) -> list[str]:
 def questions(data: Path | None, count: int) -> list[str]:
     """Short texts of about 15 tokens, as people ask."""
     starts = [
-        re.split(r"[\n.]", passage, maxsplit=2)[-1][:34].strip() for passage in statute_passages(data)[: 4 * count]
+        re.split(r"[\n.]", passage, maxsplit=2)[-1][:24].strip() for passage in statute_passages(data)[: 4 * count]
     ]
-    return [f"{start} 무엇인가요?" for start in starts if len(start) > 20][:count]
+    return [f"{start} 무엇인가요?" for start in starts if len(start) > 16][:count]
 
 
 def build(shape: Shape, data: Path | None, folder: Path = DEFAULT_FOLDER) -> Path:

@@ -25,6 +25,7 @@ from kure_rag.embed.backends.exported import (
     library_versions,
     locked,
     make_runner,
+    model_name,
     source_revision,
     weights_of,
 )
@@ -172,7 +173,7 @@ class _Plan:
         module = graphs.pooled_module(list(model))
         expected = graphs.torch_vectors(module, rows)
         manifest = Manifest(
-            model=self.card.name,
+            model=model_name(self.folder, self.card),
             revision=source_revision(self.folder, self.card, self.settings),
             pooling=self.card.pooling,
             backend="onnx" if self.settings.backend == "onnx" else "openvino",

@@ -23,6 +23,7 @@ from kure_rag.embed.backends.base import Backend, Runner
 from kure_rag.embed.backends.local import LocalBackend
 from kure_rag.embed.backends.onnx_runner import OnnxRunner, check_onnx_precision, onnxruntime
 from kure_rag.embed.backends.openvino_runner import OpenvinoRunner, check_openvino_precision, openvino
+from kure_rag.embed.cards import find_card
 from kure_rag.embed.loading import commit_of, local_revision
 from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings, Precision
@@ -50,7 +51,7 @@ class Manifest:
     """What an export says of itself.
 
     Attributes:
-        model: The card's name.
+        model: The card's name, or the last part of a folder without a card.
         revision: Commit, or hash of the folder it was made from.
         pooling: As the card says.
         backend: ``onnx`` or ``openvino``.
@@ -162,13 +163,18 @@ def library_versions(backend: str) -> dict[str, str]:
     return found
 
 
+def model_name(folder: Path | None, card: ModelCard) -> str:
+    """A card's name, or the last part of a folder without a card: never a path on this machine."""
+    return card.name if folder is None or find_card(card.name) is not None else folder.name
+
+
 def cached_place(folder: Path | None, card: ModelCard, settings: EmbedSettings) -> Path:
     """The folder in which the export that settings ask for is kept, made or not."""
     # What only makes exports need not be installed where they are used.
     versions = {k: v for k, v in library_versions(settings.backend).items() if k not in _MAKERS}
     key = {
         "format": FORMAT,
-        "model": card.name,
+        "model": model_name(folder, card),
         "revision": source_revision(folder, card, settings),
         "pooling": card.pooling,
         "tokenizer": card.tokenizer,
@@ -176,7 +182,7 @@ def cached_place(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
         "versions": versions,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    name = "".join(c if c.isalnum() and c.isascii() else "-" for c in Path(card.name).name)[:60]
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(model_name(folder, card)).name)[:60]
     return exports_folder(settings) / f"{name}-{settings.backend}-{weights_of(settings)}-{digest}"
 
 

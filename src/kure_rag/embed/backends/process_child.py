@@ -38,10 +38,7 @@ def main() -> int:
 
 def _made(message: Mapping[str, Any], out: IO[bytes]) -> Backend | None:
     try:
-        if message["threads"] is not None:
-            import torch
-
-            torch.set_num_threads(message["threads"])
+        _take_device(message["settings"]["device"], message["threads"])
         folder = None if message["folder"] is None else Path(message["folder"])
         backend = make_backend(folder, ModelCard(**message["card"]), EmbedSettings(**message["settings"]))
         send(out, {"dimension": backend.dimension, "max_tokens": backend.max_tokens})
@@ -49,6 +46,15 @@ def _made(message: Mapping[str, Any], out: IO[bytes]) -> Backend | None:
         send(out, _told(error))
         return None
     return backend
+
+
+def _take_device(device: str, threads: int | None) -> None:
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)  # pinned memory would take room on the first device otherwise
 
 
 def _answer(backend: Backend, job: Mapping[str, Any], out: IO[bytes]) -> None:

@@ -77,7 +77,7 @@ class TorchRunner:
         try:
             with torch.inference_mode():
                 return self._fetched(self._forward(batch))
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             tokens = sum(map(len, batch))
             if len(batch) == 1:
                 raise EmbeddingError(

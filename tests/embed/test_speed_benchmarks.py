@@ -1,0 +1,67 @@
+"""The speed benchmarks run, on a tiny model: what they print of real ones is for people to read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=BENCHMARKS.parent, capture_output=True, text=True, check=False
+    )
+
+
+def rows(printed):
+    lines = [line for line in printed.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def models_at(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+def test_the_gpu_benchmark_on_a_tiny_model_and_its_kept_table(models_at, tmp_path):
+    done = run(
+        BENCHMARKS / "embed_gpu.py",
+        *("--device", "cpu", "--small", "--folder", models_at, "--out", tmp_path / "results"),
+        *("--chunks", 24, "--stock-chunks", 12, "--queries", 4, "--repeats", 1),
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, *found = rows(done.stdout)
+    assert len(found) == 2 * 3
+    column = {name: i for i, name in enumerate(head)}
+    for row in found:
+        assert float(row[column["cosine mean"]]) > 0.999
+        assert float(row[column["tokens/s"]].replace(",", "")) > 0
+    for ours in found[2::3]:
+        assert "packed" in ours[1]
+        assert float(ours[column["padding"]]) == 1
+    (kept,) = (tmp_path / "results").iterdir()
+    assert kept.read_text(encoding="utf-8").strip() == done.stdout.strip()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_the_gpu_benchmark_without_a_gpu_says_so_and_fails():
+    done = run(BENCHMARKS / "embed_gpu.py")
+    assert done.returncode == 2
+    assert "no CUDA device" in done.stderr
+    assert "--device cpu --small" in done.stderr
+
+
+def test_the_cpu_benchmark_on_a_tiny_model(models_at):
+    done = run(
+        BENCHMARKS / "embed_cpu.py",
+        *("--small", "--folder", models_at, "--engines", "torch"),
+        *("--chunks", 8, "--queries", 2, "--repeats", 1),
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, stock, ours = rows(done.stdout)
+    assert float(stock[head.index("padding")]) >= float(ours[head.index("padding")]) == 1
+    assert float(ours[head.index("min")]) > 0.9999
+    assert "static-ko:" in done.stdout
