@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from commands import Said, call
-from support import numbered_pdf
+from support import numbered_pdf, write_pdf
 
 import kure_rag.train
 from kure_rag import KureIndex, __version__
@@ -257,6 +257,15 @@ def test_chunks_to_standard_output_and_past_a_file_that_is_no_pdf(tmp_path: Path
     assert said.status == 0
     assert "rejected   가.pdf: not a PDF" in said.err
     assert {json.loads(line)["source"] for line in said.out.splitlines()} == {good.name}
+
+
+def test_chunks_names_the_pages_that_may_be_incomplete(tmp_path: Path) -> None:
+    write_pdf(tmp_path / "회의록.pdf", [["연차휴가는 15일로 한다. 병가는 60일까지 허가한다."] * 3, [], []])
+    said = call("chunks", tmp_path / "회의록.pdf", "--ocr", "never", "--out", "-")
+    assert said.status == 0
+    told = said.err.splitlines()
+    assert [line.split(": ")[1] for line in told if line.startswith("incomplete 회의록.pdf: ")] == ["p.2", "p.3"]
+    assert told[-1].startswith("1 files (1 with pages that may be incomplete), ")
 
 
 # eval

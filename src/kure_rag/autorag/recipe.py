@@ -53,7 +53,13 @@ def read_recipe(path: str | Path) -> Recipe:
             names the line, the key and the choices.
     """
     file = Path(path).expanduser()
-    top = read_yaml(file).mapping("paths", "domain", "workers", "parse", "chunk")
+    whole = read_yaml(file)
+    if isinstance(whole.data, dict) and "modules" in whole.data:
+        raise whole.error(
+            "has its modules on top, as AutoRAG's two files for parsing and for chunking have; here both are in one "
+            "file: put the list under `parse:` or `chunk:`, with a module_type of `kure-rag ingest --help`"
+        )
+    top = whole.mapping("paths", "domain", "workers", "parse", "chunk")
     read, limits = _parse(top.get("parse"))
     return Recipe(
         paths=_paths(top.get("paths"), file.parent),
