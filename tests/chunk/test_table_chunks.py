@@ -23,7 +23,13 @@ def grid(rows: tuple[tuple[str, ...], ...], header: tuple[str, ...] = HEADER) ->
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def document(before: str, pieces: list[tuple[str, int, int]], after: str = "", rows=ROWS, header=HEADER) -> Document:
+def document(
+    before: str,
+    pieces: list[tuple[str, int, int]],
+    after: str = "",
+    rows: tuple[tuple[str, ...], ...] = ROWS,
+    header: tuple[str, ...] = HEADER,
+) -> Document:
     text = before
     places = []
     for piece, first, last in pieces:
@@ -224,6 +230,23 @@ def test_an_item_that_is_cut_is_named_in_each_part() -> None:
     parts = [chunk for chunk in cut(made, target=100, longest=200) if "사유를 진료기록부에" in chunk.text]
     assert len(parts) > 2
     assert all("가. 재시술을 실시한 경우" in chunk.contextualized() for chunk in parts)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "carried"),
+    [
+        ("가. 대상은 다음과 같음.\n2) 왼쪽 혈관만 시술하여", "둘째 혈관부터 추가혈관으로\n산정하는 경우", True),
+        ("가. 대상은 다음과 같음.\n2) 왼쪽 혈관만 시술함.", "둘째 혈관부터 추가혈관으로\n산정하는 경우", False),
+        ("가. 대상은 다음과 같음.\n2) 왼쪽 혈관만 시술하여", "3) 둘째 혈관부터 추가혈관으로\n산정하는 경우", False),
+    ],
+)
+@pytest.mark.parametrize("item", ["자1 가람술", "", "자2 나래술"])
+def test_a_cell_that_a_page_cut_goes_on_under_its_item(above: str, below: str, item: str, carried: bool) -> None:
+    rows = (("자1 가람술", above), (item, below))
+    pieces = [(f"자1 가람술\n세부인정사항\n{above}", 0, 1), (f"{item}\n세부인정사항\n{below}".strip(), 1, 2)]
+    chunks = cut(document("", pieces, rows=rows, header=("항목", "세부인정사항")))
+    lines = chunks[-1].lead.split("\n")
+    assert ("2) 왼쪽 혈관만 시술하여" in lines) == (carried and item != "자2 나래술")
 
 
 def test_two_long_cells_are_cut_apart_and_named() -> None:

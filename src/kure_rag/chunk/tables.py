@@ -76,7 +76,7 @@ def table_parts(document: Document, table: Table, sentences: Sentences, settings
             parts = _prose_parts(whole, table, document.text, sentences, settings)
         elif prose:
             parts = iter([whole])
-        elif not prose and (end - start > _FAR * settings.longest or len(whole.lead) > _LONGEST_LEAD):
+        elif end - start > _FAR * settings.longest or len(whole.lead) > _LONGEST_LEAD:
             parts = _grid_parts(whole, table, lines, settings)
         else:
             parts = iter([whole])
@@ -116,8 +116,9 @@ def _carried(table: Table, row: int) -> str:
         return ""  # another entry
     for above, cell in reversed(pairs):
         if _is_long(cell) and find_marker(cell.lstrip()) is None and _BREAKS_OFF.search(above):
-            items = (_flat(line) for line in reversed(above.split("\n")) if find_marker(line.strip()) is not None)
-            return next((item[:_LONGEST_ITEM] for item in items), "")
+            last = next((line for line in reversed(above.split("\n")) if find_marker(line.strip()) is not None), "")
+            marker = find_marker(last.strip())  # items behind bullets may end with any noun
+            return _flat(last)[:_LONGEST_ITEM] if marker is not None and marker.number else ""
     return ""
 
 
