@@ -1,6 +1,6 @@
 """How long should a chunk be? Retrieval quality over target lengths, from documents put together of known passages.
 
-    python benchmarks/chunk_length.py ../shared/data/sets [--queries 1500] [--targets 200 300 400 500 600 800 1000]
+    python benchmarks/chunk_length.py SETS [--queries 1500] [--targets 200 300 400 500 600 800 1000]
 
 Two sets. KorQuAD dev: the paragraphs of one article are one document, and a chunk is right if it holds the answer
 inside the paragraph the question was written for. Statutes: the articles of one law are one document without its

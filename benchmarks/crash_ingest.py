@@ -1,6 +1,6 @@
 """kill -9 at random moments of an ingest of real PDFs, then everything that must still be true.
 
-    python benchmarks/crash_ingest.py ../shared/data/pdf ../shared/data/law_pdf [--kills 20] [--seed 1]
+    python benchmarks/crash_ingest.py PDF_DIR LAW_PDF_DIR [--kills 20] [--seed 1]
 
 After each kill the index is opened again: files that were reported as added must be there, and `verify` must be clean.
 At the end the finished index must equal one that was never disturbed: the same chunk ids, and the same ten best

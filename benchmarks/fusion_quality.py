@@ -1,6 +1,6 @@
 """Fusion functions and weights compared on retrieval sets, from one search of each.
 
-    python benchmarks/fusion_quality.py ../shared/data/sets/korquad_dev ... [--model static-ko] [--queries 2000]
+    python benchmarks/fusion_quality.py SETS/korquad_dev ... [--model static-ko] [--queries 2000]
 
 Prints nDCG@10 of each leg, of convex combinations and of reciprocal rank fusion at several dense weights. The weight on
 a model's card is chosen from this table.

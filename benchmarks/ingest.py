@@ -1,6 +1,6 @@
 """Ingesting a folder of real PDFs: pages a second, memory, a second run, offsets and verification.
 
-    python benchmarks/ingest.py ../shared/data/pdf ../shared/data/law_pdf [--model static-ko]
+    python benchmarks/ingest.py PDF_DIR LAW_PDF_DIR [--model static-ko]
 
 Runs `kure-rag ingest` twice as a user would, in processes of its own. Memory is the largest sum of the resident sets of
 the process and its children, sampled every tenth of a second (pages that they share are counted once for each).

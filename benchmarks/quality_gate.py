@@ -1,6 +1,6 @@
 """Pages whose text layer is not what they show, and what became of them.
 
-    python benchmarks/quality_gate.py ../shared/data/pdf ../shared/data/law_pdf [--ocr never]
+    python benchmarks/quality_gate.py PDF_DIR LAW_PDF_DIR [--ocr never]
 
 For each page that was flagged: the verdict on its text layer, what it was read by in the end, and how much text came
 of it. Then the files that were rejected, and the counts.

@@ -1,6 +1,6 @@
 """Reading and chunking speed on a folder of PDFs, as ratios in one run.
 
-    python benchmarks/read_speed.py ../shared/data/law_pdf [--every 4]
+    python benchmarks/read_speed.py LAW_PDF_DIR [--every 4]
 
 The stock stack is measured where it is installed, best in an environment of its own that --stock-python names:
 

@@ -1,6 +1,6 @@
 """Score the bundled model, or any other that sentence-transformers loads, on the sets its card reports.
 
-    python benchmarks/static_model.py --data ../shared/data [--model PATH]
+    python benchmarks/static_model.py --data DATA [--model PATH]
 
 Exact cosine search over whole passages without their titles; nothing is tuned on what is printed here except that the
 development sets chose the training's settings. Prints Markdown.

@@ -1,10 +1,11 @@
 """Tables of hand-labelled Korean documents: ours beside pdfplumber and Camelot, in accuracy and speed.
 
-    python benchmarks/tables.py [--data ../shared/data/pdf] [--tools ours,pdfplumber,camelot]
+    python benchmarks/tables.py PDF_DIR [--tools ours,pdfplumber,camelot] [--each]
 
-A tool that is not installed is left out (``pip install pdfplumber camelot-py``, best in an environment of its own).
-Tools that know no headers get the best of all ways to count their first rows as header, and merged cells are filled for
-them. Cells are right where text and position are, white space ignored; a table that was not found has none.
+PDF_DIR holds the PDFs that the labels in tests/tables/labels name. A tool that is not installed is left out (``pip
+install pdfplumber camelot-py``, best in an environment of its own). Tools that know no headers get the best of all ways
+to count their first rows as header, and merged cells are filled for them. Cells are right where text and position are,
+white space ignored; a table that was not found has none.
 
 November 2026, two cores shared with other work, pdfplumber 0.11.10, camelot-py 2.0.0 (img2table 2.0.0, without OCR:
 38 of 50 tables, cells .629, 3.0 pages/s); opening and parsing the file is part of the time::
@@ -111,7 +112,7 @@ def _best(label: Label, found: Sequence[Found]) -> Score:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "pdf")
+    parser.add_argument("folder", type=Path, metavar="PDF_DIR", help="the folder of the labelled PDFs")
     parser.add_argument("--tools", default=",".join(TOOLS), help="some of %(default)s")
     parser.add_argument("--each", action="store_true", help="print each label's accuracy too")
     options = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
         if name != "ours" and importlib.util.find_spec(name) is None:
             print(f"{name:12} not installed")
             continue
-        scores, speed = measure(TOOLS[name], options.data)
+        scores, speed = measure(TOOLS[name], options.folder)
         base = base or speed
         with_unit = [each for each in scores if each.label.unit]
         with_header = [each for each in scores if each.label.header_rows]

@@ -179,10 +179,11 @@ class KureIndex:
         began = time.monotonic()
         rows: list[IngestRow] = []
         since = 0
-        with pool, self._store.writing():
+        # The target is left last: reading processes and the lock are gone before it waits for a model still loading.
+        with Target(self._store, self.embedder, self._claim) as target, pool, self._store.writing():
             if self._store.catalog.get("fingerprint") is not None:
                 self._claim()  # another process may have made it its own since we opened it
-            for row in rows_of(Target(self._store, self.embedder, self._claim), pool):
+            for row in rows_of(target, pool):
                 rows.append(row)
                 if on_row is not None:
                     on_row(row)

@@ -101,6 +101,7 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
         ("# 주석뿐\n", "is empty"),
         ("- a\n- b", "line 1: the file is a list; write a mapping with paths, domain, workers, parse or chunk"),
         ("domain: 법률", "line 1: domain is '법률'; choose auto, general, finance, legal or medical"),
+        ("modules:\n- module_type: pdf", "has its modules on top, as AutoRAG's two files"),
         ("\n\nchnk: 1", "line 3: chnk is no key of this file; did you mean chunk? Choose paths, domain, workers"),
         ("workers: 2\nworkers: 3", "line 2: workers is written twice, first on line 1"),
         ("workers: 0", "line 1: workers is 0; write a whole number from 1 up"),

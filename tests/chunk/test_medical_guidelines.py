@@ -71,7 +71,54 @@ def test_grades_as_printed(printed: str, said: dict[str, object]) -> None:
         ("권고 1에 따라 혈압을 잰다.", ""),
         ("권고 1등급 환자", ""),
         ("권고한다.", ""),
+        ("[권고안] 혈압을 잰다.", "권고안"),
+        ("【핵심 권고】 혈압을 잰다.", "핵심 권고"),
+        ("권고: 혈압을 잰다.", "권고"),
+        ("권고사항 모든 환자의 혈압을 잰다.", "권고사항"),
+        ("[권고안]", "권고안"),
+        ("권고사항 및 근거를 정리한다.", ""),
+        ("권고안 개발 과정", ""),
+        ("권고사항은 다음과 같다.", ""),
+        ("(권고등급 A, 근거수준 Ⅰ)", ""),
     ],
 )
 def test_lines_that_begin_a_recommendation(line: str, number: str) -> None:
     assert recommendation_of(line) == number
+
+
+def recommended(text: str) -> list[Chunk]:
+    """The chunks that hold grades."""
+    document = Document(id="d", source="a.pdf", title="고혈압 진료지침", domain="medical", text=text)
+    chunks = [item.chunk for item in chunk_document(document, KiwiTokenizer(), terms=False)]
+    return [chunk for chunk in chunks if "grade" in chunk.metadata]
+
+
+DO = "고혈압 환자에게는 이뇨제를 먼저 쓸 것을 권고한다."
+DO_NOT = "임신부에게는 이뇨제를 쓰지 않을 것을 권고한다."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[권고안] {DO} (근거수준 A, 권고등급 I)\n[권고안] {DO_NOT} (근거수준 B, 권고등급 III)",
+        f"권고: {DO}\n근거수준 A, 권고등급 I\n권고: {DO_NOT}\n근거수준 B, 권고등급 III",
+        f"권고사항 {DO} (근거수준 A, 권고등급 I)\n이뇨제는 값이 싸다.\n권고사항 {DO_NOT} (근거수준 B, 권고등급 III)",
+        f"[권고안]\n{DO} (근거수준 A, 권고등급 I)\n[권고안]\n{DO_NOT} (근거수준 B, 권고등급 III)",
+        f"다음과 같이 권고한다.\n1) {DO} (근거수준 A, 권고등급 I)\n2) {DO_NOT} (근거수준 B, 권고등급 III)",
+        f"{DO} (근거수준 A, 권고등급 I) {DO_NOT} (근거수준 B, 권고등급 III)",
+        f"{DO}\n(근거수준 A, 권고등급 I)\n{DO_NOT}\n(근거수준 B, 권고등급 III)",
+    ],
+)
+def test_opposite_recommendations_never_share_a_chunk_or_grades(text: str) -> None:
+    do, do_not = recommended(f"제2장 약물치료\n{text}\n")
+    assert (DO in do.text, DO_NOT in do.text) == (True, False)
+    assert (DO in do_not.text, DO_NOT in do_not.text) == (False, True)
+    assert (do.metadata["grade"], do.metadata["evidence"]) == ("I", "A")
+    assert (do_not.metadata["grade"], do_not.metadata["evidence"]) == ("III", "B")
+
+
+def test_what_announces_graded_statements_goes_along_with_each() -> None:
+    text = f"다음과 같이 권고한다.\n1) {DO} (권고등급 I)\n2) {DO_NOT} (권고등급 III)\n끝으로 환자를 교육한다."
+    chunks = recommended(text)
+    assert [chunk.lead for chunk in chunks] == ["다음과 같이 권고한다."] * 2
+    assert "교육한다" not in chunks[-1].text

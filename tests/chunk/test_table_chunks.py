@@ -23,7 +23,13 @@ def grid(rows: tuple[tuple[str, ...], ...], header: tuple[str, ...] = HEADER) ->
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def document(before: str, pieces: list[tuple[str, int, int]], after: str = "", rows=ROWS, header=HEADER) -> Document:
+def document(
+    before: str,
+    pieces: list[tuple[str, int, int]],
+    after: str = "",
+    rows: tuple[tuple[str, ...], ...] = ROWS,
+    header: tuple[str, ...] = HEADER,
+) -> Document:
     text = before
     places = []
     for piece, first, last in pieces:
@@ -178,6 +184,106 @@ def test_a_row_of_text_is_cut_as_text_and_keeps_its_short_cells() -> None:
     assert {chunk.kind for chunk in chunks} == {"table"}
     assert all(chunk.lead.startswith("나722-4 동맥압 측정 | 급여기준") for chunk in chunks[1:])
     assert all(chunk.text[0].isdigit() for chunk in chunks[1:])
+
+
+CONDITIONS = """수가는 다음과 같이 산정함.
+- 다 음 -
+가. 혈관은 네 개로 나눔.
+나. 여러 혈관에 시술한 경우
+1) 왼쪽 혈관만 시술한 경우
+: 첫 번째 혈관은 소정점수를 산정하고 두 번째 혈관부터는 추가혈관의 소정점수를 산정함. 그 밖의 혈관에는 산정하지 아니함.
+2) 왼쪽과 오른쪽 혈관을 함께 시술한 경우
+첫 번째 혈관은 소정점수를 산정하고 다른 쪽 혈관 하나에 한하여 소정점수의 70%를 산정함. 나머지 혈관은 추가혈관으로 봄."""
+
+
+def of_text(cells: tuple[str, ...], header: tuple[str, ...]) -> Document:
+    """A table with one row of text, as it is read: caption, short cells, then each long cell under its name."""
+    short = [cell for cell in cells if "\n" not in cell]
+    long = [f"{name}\n{cell}" for name, cell in zip(header, cells, strict=True) if "\n" in cell]
+    piece = "\n".join(["산정 기준", " | ".join(short), *long])
+    table = Table(1, 0, len(piece), "산정 기준", "", header, (cells,), ((0, len(piece), 0, 1),))
+    return Document("d", "a.pdf", "고시", "general", piece, tables=(table,))
+
+
+@pytest.mark.parametrize("profile", ["general", "finance", "legal", "medical"])
+def test_a_condition_stays_with_what_holds_under_it(profile: str) -> None:
+    made = of_text(("자1 가람술", "산정방법", CONDITIONS), ("항목", "제목", "세부인정사항"))
+    first, *others = cut(made, profile, target=100, longest=200)
+    assert first.text.startswith("산정 기준\n")
+    assert len(others) > 1
+    for chunk in others:
+        lead = chunk.contextualized()[: -len(chunk.text)]
+        assert all(word in lead for word in ("산정 기준", "자1 가람술", "산정방법", "세부인정사항", "다음과 같이"))
+    for condition, held in (
+        ("1) 왼쪽 혈관만", "두 번째 혈관부터는"),
+        ("2) 왼쪽과 오른쪽", "소정점수의 70%"),
+        ("1)", "그 밖의"),
+    ):
+        (one,) = (chunk for chunk in others if held in chunk.text)
+        assert condition in one.contextualized().partition(held)[0]
+        assert "나. 여러 혈관에" in one.contextualized().partition(held)[0]
+
+
+def test_an_item_that_is_cut_is_named_in_each_part() -> None:
+    item = "가. 재시술을 실시한 경우 " + "환자의 상태를 기록하고 그 사유를 진료기록부에 적어야 함. " * 12
+    made = of_text(("자1 가람술", f"다음과 같이 산정함.\n{item.strip()}\n나. 그 밖의 경우"), ("항목", "세부인정사항"))
+    parts = [chunk for chunk in cut(made, target=100, longest=200) if "사유를 진료기록부에" in chunk.text]
+    assert len(parts) > 2
+    assert all("가. 재시술을 실시한 경우" in chunk.contextualized() for chunk in parts)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "carried"),
+    [
+        ("가. 대상은 다음과 같음.\n2) 왼쪽 혈관만 시술하여", "둘째 혈관부터 추가혈관으로\n산정하는 경우", True),
+        ("가. 대상은 다음과 같음.\n2) 왼쪽 혈관만 시술함.", "둘째 혈관부터 추가혈관으로\n산정하는 경우", False),
+        ("가. 대상은 다음과 같음.\n2) 왼쪽 혈관만 시술하여", "3) 둘째 혈관부터 추가혈관으로\n산정하는 경우", False),
+    ],
+)
+@pytest.mark.parametrize("item", ["자1 가람술", "", "자2 나래술"])
+def test_a_cell_that_a_page_cut_goes_on_under_its_item(above: str, below: str, item: str, carried: bool) -> None:
+    rows = (("자1 가람술", above), (item, below))
+    pieces = [(f"자1 가람술\n세부인정사항\n{above}", 0, 1), (f"{item}\n세부인정사항\n{below}".strip(), 1, 2)]
+    chunks = cut(document("", pieces, rows=rows, header=("항목", "세부인정사항")))
+    lines = chunks[-1].lead.split("\n")
+    assert ("2) 왼쪽 혈관만 시술하여" in lines) == (carried and item != "자2 나래술")
+
+
+def test_two_long_cells_are_cut_apart_and_named() -> None:
+    old, new = ("\n".join(f"{i}. {word} {i}회 인정함." for i in range(1, 20)) for word in ("종전에는", "이제는"))
+    made = of_text(("가람술", old, new), ("항목", "현행", "개정"))
+    for chunk in cut(made, target=100, longest=200):
+        assert not ("종전에는" in chunk.text and "이제는" in chunk.text)
+        side = "현행" if "종전에는" in chunk.text else "개정"
+        assert side in chunk.contextualized().split("\n")
+
+
+def test_no_row_vanishes_from_the_rows_said() -> None:
+    header = ("구분", *(f"제{i}기 매출액과 영업이익" for i in range(1, 9)))
+    rows = tuple((f"계정{i}", *(f"{i},00{j}" for j in range(8))) for i in range(1, 40))
+    made = document("", [(grid(rows, header), 0, len(rows))], rows=rows, header=header)
+    chunks = cut(made)
+    assert len(chunks) > 2
+    said = [line.split(" | ")[0] for chunk in chunks for line in chunk.lead.split("\n") if " = " in line]
+    assert said == [row[0] for row in rows]
+    for chunk in chunks:
+        printed = [
+            line.split(" | ")[0].removeprefix("| ") for line in chunk.text.split("\n") if line.startswith("| 계정")
+        ]
+        assert printed == [line.split(" | ")[0] for line in chunk.lead.split("\n") if " = " in line]
+        above = chunk.contextualized().partition("| 계정")[0]
+        assert "(단위: 백만원)" in above
+        assert f"| {' | '.join(header)} |" in above
+
+
+def test_a_small_grid_whose_rows_say_much_is_cut_too() -> None:
+    header = ("구분", *(f"{i}차 사업연도의 보통주 기본주당이익" for i in range(1, 9)))
+    rows = tuple((f"계정{i}", *"12345678") for i in range(1, 13))
+    piece = grid(rows, header)
+    assert len(piece) < 1_600
+    chunks = cut(document("", [(piece, 0, len(rows))], rows=rows, header=header))
+    assert len(chunks) > 1
+    assert all(f"계정{i} | 1차" in "\n".join(chunk.lead for chunk in chunks) for i in range(1, 13))
 
 
 def test_a_table_without_pieces_or_rows_is_one_chunk() -> None:

@@ -11,11 +11,10 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commands import Said, call
 from pypdf import PdfReader, PdfWriter
 from support import numbered_pdf, write_pdf
 
@@ -32,26 +31,6 @@ BAD = {
     "7_깨진.pdf": ("cannot be parsed", "re-save"),
 }
 GOOD = ("1_앞.pdf", "4_사이.pdf", "9_뒤.pdf")
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    out: str
-    err: str
-
-    def json(self) -> dict[str, Any]:
-        assert self.out.endswith("\n")
-        assert self.out.count("\n") == 1, "more than one line on standard output"
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
-def call(*arguments: str | Path) -> Said:
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-        status = main([str(argument) for argument in arguments])
-    return Said(status, out.getvalue(), err.getvalue())
 
 
 def failure(command: str, *arguments: str | Path) -> tuple[str, str]:

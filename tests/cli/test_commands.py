@@ -1,24 +1,22 @@
 """Every command as a user types it: what it prints, where, and how it exits."""
 
 import gzip
-import io
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import numbered_pdf
+from commands import Said, call
+from support import numbered_pdf, write_pdf
 
 import kure_rag.train
 from kure_rag import KureIndex, __version__
-from kure_rag.cli import main
 from kure_rag.cli.main import build_parser
 from kure_rag.embed import CARDS
 from kure_rag.evaluate import read_run, read_set, score_run
@@ -57,29 +55,6 @@ QUESTIONS = {
     "q3": ("여비 정산에 필요한 영수증", {"출장": 2, "급여": 1}),
     "q4": ("손님 자동차는 어디에 세우나요?", {"주차": 1}),
 }
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    out: str
-    err: str
-
-    def json(self) -> dict[str, Any]:
-        assert self.out.endswith("\n")
-        assert self.out.count("\n") == 1, "more than one line on standard output"
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
-def call(*arguments: str | Path) -> Said:
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as stopped:  # argparse
-            status = int(stopped.code or 0)
-    return Said(status, out.getvalue(), err.getvalue())
 
 
 def child(*arguments: str | Path, **environment: str) -> Said:
@@ -282,6 +257,15 @@ def test_chunks_to_standard_output_and_past_a_file_that_is_no_pdf(tmp_path: Path
     assert said.status == 0
     assert "rejected   가.pdf: not a PDF" in said.err
     assert {json.loads(line)["source"] for line in said.out.splitlines()} == {good.name}
+
+
+def test_chunks_names_the_pages_that_may_be_incomplete(tmp_path: Path) -> None:
+    write_pdf(tmp_path / "회의록.pdf", [["연차휴가는 15일로 한다. 병가는 60일까지 허가한다."] * 3, [], []])
+    said = call("chunks", tmp_path / "회의록.pdf", "--ocr", "never", "--out", "-")
+    assert said.status == 0
+    told = said.err.splitlines()
+    assert [line.split(": ")[1] for line in told if line.startswith("incomplete 회의록.pdf: ")] == ["p.2", "p.3"]
+    assert told[-1].startswith("1 files (1 with pages that may be incomplete), ")
 
 
 # eval

@@ -1,44 +1,21 @@
 """export, qa and the new ways to ingest, as a user types them."""
 
-import io
-import json
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from commands import call
 from stand_in_llm import Reply, about, stand_in
 from support import numbered_pdf
 
-from kure_rag.cli import main
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    out: str
-    err: str
-
-    def json(self) -> dict[str, Any]:
-        assert self.out.count("\n") == 1, "more than one line on standard output"
-        value: dict[str, Any] = json.loads(self.out)
-        return value
-
-
-def call(*arguments: str | Path) -> Said:
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as stopped:  # argparse
-            status = int(stopped.code or 0)
-    return Said(status, out.getvalue(), err.getvalue())
+from kure_rag.autorag import read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +140,17 @@ def test_an_index_cut_by_domain_is_opened_again_as_it_was(documents: Path, tmp_p
     config.write_text("chunk: {modules: [{module_type: general, target: 300}]}", encoding="utf-8")
     said = call("ingest", first, "--config", config, "--index", folder, "--model", tiny_model, "--json")
     assert said.json()["error"]["type"] == "FingerprintMismatchError"
+
+
+def test_the_example_that_help_prints_can_be_read(tmp_path: Path) -> None:
+    _, _, after = call("ingest", "--help").out.partition("\nan ingest.yaml, ")
+    lines = itertools.takewhile(lambda line: line.startswith("  "), after.splitlines()[1:])
+    (tmp_path / "ingest.yaml").write_text("\n".join(lines), encoding="utf-8")
+    recipe = read_recipe(tmp_path / "ingest.yaml")
+    assert recipe.paths == (tmp_path / "documents", tmp_path / "약관.pdf")
+    assert (recipe.workers, recipe.read.ocr, recipe.limits.max_pages) == (2, "auto", 2000)
+    assert recipe.chunks is not None
+    assert "finance=finance,600,1200" in recipe.chunks.profile
 
 
 def test_a_wrong_key_and_a_file_without_paths_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from kure_rag import KureIndex
 from kure_rag.cli import main
 
-_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon={daemon}).start()"
 _PROGRAM = """
 import atexit, os, signal, sys
 from kure_rag.cli import main
@@ -27,19 +27,24 @@ sys.exit(status)
 def ended(arguments: list[str], *, before: str = "", after: str = "") -> tuple[int, str]:
     program = _PROGRAM.format(before=before, after=after, arguments=arguments)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding="utf-8", timeout=120, check=False
     )
     return done.returncode, done.stdout
 
 
-def test_python_is_not_taken_apart_under_a_thread_at_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("daemon", [True, False])
+def test_a_thread_at_work_is_neither_waited_for_nor_taken_apart(tmp_path: Path, daemon: bool) -> None:
     # Such as the one that loads a model: in C++ at that moment, it would end the process with SIGABRT.
-    status, out = ended(["models"], before=_THREAD)
+    thread = _THREAD.format(daemon=daemon)
+    status, out = ended(["models"], before=thread)
     assert status == 0
     assert "static-ko" in out
     assert "taken apart" not in out
-    assert ended(["info", "--index", str(tmp_path / "없음")], before=_THREAD) == (1, "")
-    assert ended(["models"])[1].endswith("taken apart\n")  # without one, Python's own way
+    assert ended(["info", "--index", str(tmp_path / "없음")], before=thread) == (1, "")
+
+
+def test_without_a_thread_at_work_python_ends_its_own_way() -> None:
+    assert ended(["models"])[1].endswith("taken apart\n")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kure_rag.chunk.markers import find_marker
 from kure_rag.errors import DamagedFileError, ReadError
 from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.files import file_name
@@ -98,22 +99,52 @@ def test_digits_drawn_in_a_second_pass_return_to_their_line(collected: Answers) 
         assert not re.search(r"제\s+조", text), item.document.source
 
 
+def edges_of(item: Prepared) -> list[int]:
+    """Where chunks begin and end, without the document's own ends."""
+    chunks = [analysed.chunk for analysed in item.chunks]
+    return sorted({chunk.start for chunk in chunks[1:]} | {chunk.end for chunk in chunks[:-1]})
+
+
+def line_breaks_inside(text: str, edges: list[int]) -> list[tuple[str, str]]:
+    """The ends of lines at which a chunk ends, with the lines below them, where a word may go on there."""
+    pairs = []
+    for edge in edges:
+        below = text[edge:].lstrip()
+        gap = text[edge : len(text) - len(below)]
+        if gap.count("\n") != 1 or find_marker(below[:20]) is not None:
+            continue
+        if all("가" <= char <= "힣" for char in (text[edge - 1], below[:1])):
+            pairs.append((text[text.rfind("\n", 0, edge) + 1 : edge], below.partition("\n")[0]))
+    return pairs
+
+
 def test_no_chunk_begins_or_ends_inside_a_word(collected: Answers) -> None:
     tokenizer = KiwiTokenizer()
-    edges = torn = 0
+    edges = 0
+    torn: list[str] = []
+    broken: list[tuple[str, str]] = []
     for item in prepared(collected):
         text = item.document.text
-        for chunk in (analysed.chunk for analysed in item.chunks):
-            for at in (chunk.start, chunk.end):
-                if 0 < at < len(text):
-                    edges += 1
-                    if text[at - 1].isalnum() and text[at].isalnum():
-                        line = text[text.rfind("\n", 0, at) + 1 : (text.find("\n", at) + 1 or len(text) + 1) - 1]
-                        place = at - text.rfind("\n", 0, at) - 1
-                        (sentences,) = tokenizer.sentences([line])
-                        torn += any(t.start < place < t.end for s in sentences for t in s.terms)
+        places = edges_of(item)
+        edges += len(places)
+        broken += line_breaks_inside(text, places)
+        for at in places:
+            begin = text.rfind("\n", 0, at) + 1
+            line = text[begin : (text.find("\n", at) + 1 or len(text) + 1) - 1]
+            if not (line[: at - begin].strip() and line[at - begin :].strip()):
+                continue
+            (sentences,) = tokenizer.sentences([line])
+            inside = any(t.start < at - begin < t.end for s in sentences for t in s.terms)
+            if inside or (text[at - 1].isalnum() and text[at].isalnum()):
+                torn.append(line)
+    spaced = tokenizer.space_at(broken)
+    wrapped = [pair for pair, space in zip(broken, spaced, strict=True) if not space]
     assert edges > 3_000
-    assert torn <= 0.005 * edges
+    assert len(broken) > 100, "edges at line breaks were not looked at"
+    assert len(torn) <= 0.005 * edges, torn
+    # Of a list of names Kiwi would write some as one word, though none is.
+    assert len(wrapped) <= 0.001 * edges, wrapped
+    assert not [pair for pair in wrapped if re.match(r"(?:을|를|은|는|의|에|로)\s", pair[1])]
 
 
 def test_every_chunk_is_where_it_says(collected: Answers, laws: Answers) -> None:

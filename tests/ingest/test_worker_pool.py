@@ -423,3 +423,18 @@ def test_a_bad_line_costs_no_record_before_it(tmp_path: Path) -> None:
             index.add_corpus(corpus)
         assert len(index.documents()) == good
         assert index.verify().ok
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's address space")
+def test_a_file_that_needs_more_memory_than_allowed_is_rejected_with_that_reason(tmp_path: Path) -> None:
+    giant = tmp_path / "도면.pdf"
+    with giant.open("wb") as file:
+        file.write(b"%PDF-1.7\n")
+        file.truncate(3 * 2**30)  # takes no room on the disk
+    small = write_pdf(tmp_path / "규정.pdf", [["제1조(목적) 이 규정은 휴가에 필요한 사항을 정한다."]])
+    limits = ReadLimits(max_memory=2**29, max_bytes=2**33)
+    with WorkerPool(workers=1, limits=limits) as pool:
+        answers = [answer for _, answer in pool.prepare([PdfJob(path, path.name) for path in (giant, small)])]
+    assert isinstance(answers[0], ReadLimitError)
+    assert answers[0].reason == "needs more than 512 MiB; split the file"
+    assert isinstance(answers[1], Prepared)

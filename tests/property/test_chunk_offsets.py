@@ -72,7 +72,7 @@ def own_terms(items: list[AnalysedChunk], tokenizer: Tokenizer) -> list[str]:
     out: list[str] = []
     for item in items:
         parts = (*item.chunk.breadcrumb, item.chunk.lead)
-        above = [term for part in parts for line in part.split("\n") for term in tokenizer.terms(line)]
+        above = [term for part in parts if part for term in tokenizer.terms(part)]
         assert list(item.terms[: len(above)]) == above
         out.extend(item.terms[len(above) :])
     return out

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kure_rag.read.clean import clean_line, clean_text
+from kure_rag.read.clean import clean_line, clean_text, needs_cleaning
 
 SOUND = "연차유급휴가는 1년간 80퍼센트 이상 출근한 직원에게 준다."
 
@@ -83,6 +83,12 @@ def test_cleaning_every_single_character_twice_changes_nothing() -> None:
     for start in range(0, 0x110000, 0x1000):
         text = clean_text("가".join(map(chr, range(start, start + 0x1000))))
         assert clean_text(text) == text
+
+
+def test_a_line_and_a_page_are_cleaned_alike() -> None:
+    page = "가" * 600
+    for code in (*range(0x10000), 0x1F600, 0xF012B, 0x10FFFD):
+        assert needs_cleaning(chr(code)) == needs_cleaning(chr(code) + page), hex(code)
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=40))

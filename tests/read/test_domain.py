@@ -155,3 +155,42 @@ def test_real_files_have_the_domain_they_were_labelled_with() -> None:
     print(confusion)
     assert len(wrong) <= 0.05 * confusion.total(), wrong
     assert not [name for name, _, _ in wrong if name.startswith("law_")]
+
+
+@pytest.mark.parametrize(
+    ("domain", "terms"),
+    [
+        (
+            "legal",
+            "제3조 시행령 상고 판결 대법원 위헌 조례 법률안 개정안 입법 원고는 피고인 채권자 임대차 과세 비과세 납세",
+        ),
+        (
+            "finance",
+            "단위:원 당기순이익 매출 자산총계 3분기 4조원 FOMC CBDC OECD 연준 펀드 물가 환매 배당 예금 국채 시장금리",
+        ),
+        (
+            "medical",
+            "효능 용법 투여 환자 금기 처방 5mg 급여기준 요양기관 시술 증후군 진단 약제 수가 검사료 혈관 항체 부작용",
+        ),
+    ],
+)
+def test_every_word_of_a_domain_counts(domain: str, terms: str) -> None:
+    for term in terms.split():
+        _, evidence = detect_domain(f"- {term} -")
+        assert evidence["rates"][domain] > 0, term
+
+
+def test_forms_count_once_a_line_and_what_reaches_on_hides_the_next_line() -> None:
+    lines = (
+        "제1조",
+        "제2조(목적) 이 규정은",
+        "부칙",
+        "  시행일: 2024",
+        "○ 위원장 개회를 선언한다.",
+        "주 문",
+        "제4조 삭제 2012. 개정)",
+    )
+    forms = detect_domain("\n".join(lines))[1]["forms"]
+    length = len("".join("".join(lines).split()))
+    share = round(1000 / length, 2)
+    assert forms == {"조": round(2000 / length, 2), "판결": share, "부칙": share, "시행": share, "개정": share}

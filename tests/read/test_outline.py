@@ -191,8 +191,18 @@ def saved(writer: PdfWriter) -> bytes:
 
 
 def test_bookmarks_have_level_title_and_page() -> None:
-    pdf = pypdfium2.PdfDocument(saved(bookmarked("직원복무규정", "제1장  총칙\n", "제1조(목적)")))
-    assert outline_of(pdf.get_toc()) == [(0, "직원복무규정", 1), (1, "제1장 총칙", 1), (2, "제1조(목적)", 1)]
+    with PdfFile(saved(bookmarked("직원복무규정", "제1장  총칙\n", "제1조(목적)")), "규정.pdf") as pdf:
+        assert pdf.outline() == [(0, "직원복무규정", 1), (1, "제1장 총칙", 1), (2, "제1조(목적)", 1)]
+
+
+def test_bookmarks_are_those_that_pypdfium2_finds() -> None:
+    writer = bookmarked("제1편", "", "제1장", "제1절", "가" * 300)
+    writer.add_outline_item(title="별표", page_number=None)
+    writer.add_outline_item(title="제2편 😀", page_number=0)
+    data = saved(writer)
+    with PdfFile(data, "규정.pdf") as pdf:
+        assert pdf.outline() == outline_of(pypdfium2.PdfDocument(data).get_toc())
+        assert [title for _, title, _ in pdf.outline()][-2:] == ["별표", "제2편 😀"]
 
 
 def test_circular_bookmarks_end() -> None:
@@ -201,8 +211,8 @@ def test_circular_bookmarks_end() -> None:
         entry[NameObject("/Next")] = entry.indirect_reference
         entry[NameObject("/First")] = entry.indirect_reference
         entry[NameObject("/Title")] = TextStringObject("끝없는 목차")
-    pdf = pypdfium2.PdfDocument(saved(writer))
-    assert len(outline_of(pdf.get_toc())) <= 4
+    with PdfFile(saved(writer), "목차.pdf") as pdf:
+        assert len(pdf.outline()) <= 4
 
 
 @dataclass

@@ -378,3 +378,24 @@ def test_recognition_that_takes_too_long_is_no_missing_text_layer(monkeypatch: p
     monkeypatch.setattr(ocr, "recognise", lambda *_, **__: ocr.Recognised((), finished=False))
     with pytest.raises(NoTextError, match="OCR of 1 of them took longer than 30 s a page: raise max_page_seconds"):
         read_pdf(drawing(), "스캔.pdf")
+
+
+def test_a_document_keeps_its_outline_and_why_it_is_of_its_domain() -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+    out = io.BytesIO()
+    canvas = Canvas(out, invariant=1)
+    for number, (chapter, lines) in enumerate(zip(("총칙", "휴가", "부칙"), PAGES, strict=True)):
+        canvas.bookmarkPage(str(number))
+        canvas.addOutlineEntry(chapter, str(number), level=0)
+        canvas.setFont(FONT, 11)
+        for i, line in enumerate(lines):
+            canvas.drawString(60, 780 - 18 * i, line)
+        canvas.showPage()
+    canvas.save()
+    found = read_pdf(out.getvalue(), "규정.pdf")
+    assert [entry[1] for entry in found.metadata["outline"]] == ["총칙", "휴가", "부칙"]
+    assert found.domain == "legal"
+    assert set(found.metadata["domain_evidence"]["forms"]) == {"조", "부칙"}
+    given = read_pdf(out.getvalue(), "규정.pdf", domain="finance")
+    assert (given.domain, given.metadata["domain_given"]) == ("finance", True)
+    assert given.metadata["domain_evidence"] == found.metadata["domain_evidence"]

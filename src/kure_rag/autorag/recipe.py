@@ -1,30 +1,7 @@
 """``ingest.yaml``: how files are read and cut, laid out as AutoRAG's parse and chunk files are.
 
-::
-
-    paths: [documents, 약관/표준약관.pdf]   # relative to this file; may be left out
-    domain: auto                          # auto, general, finance, legal, medical
-    workers: 2
-    parse:
-      modules:
-        - module_type: pdf
-          file_type: pdf                  # or all_files
-          tables: true                    # find tables
-          fallback: true                  # a second parser for unreadable text layers
-          ocr: auto                       # auto, never, always
-          limits:                         # any field of ReadLimits
-            max_pages: 2000
-            max_seconds: 120
-    chunk:
-      modules:
-        - module_type: auto               # auto, general, finance, legal, medical, or package.module:NAME
-          target: 400                     # characters
-          longest: 800
-        - module_type: finance            # for documents of one domain
-          domain: finance
-          target: 600
-
-Every key may be left out but ``module_type``. An unknown key is an error, not a silent default.
+``kure-rag ingest --help`` prints an example. Every key may be left out but ``module_type``. An unknown key is an error,
+not a silent default.
 """
 
 from __future__ import annotations
@@ -76,7 +53,13 @@ def read_recipe(path: str | Path) -> Recipe:
             names the line, the key and the choices.
     """
     file = Path(path).expanduser()
-    top = read_yaml(file).mapping("paths", "domain", "workers", "parse", "chunk")
+    whole = read_yaml(file)
+    if isinstance(whole.data, dict) and "modules" in whole.data:
+        raise whole.error(
+            "has its modules on top, as AutoRAG's two files for parsing and for chunking have; here both are in one "
+            "file: put the list under `parse:` or `chunk:`, with a module_type of `kure-rag ingest --help`"
+        )
+    top = whole.mapping("paths", "domain", "workers", "parse", "chunk")
     read, limits = _parse(top.get("parse"))
     return Recipe(
         paths=_paths(top.get("paths"), file.parent),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
-from kure_rag.chunk.general import COMMON
+from kure_rag.chunk.general import COMMON, question_binding
 from kure_rag.chunk.markers import NOTE_OF_STATEMENTS, find_marker
 from kure_rag.chunk.names import NameFinder, Names
 from kure_rag.chunk.sentences import Sentences
@@ -162,11 +162,11 @@ class Finance:
     """
 
     name: str = "finance"
-    version: str = "2"
+    version: str = "3"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
-        body = Body(document, sentences, settings)
+        body = Body(document, sentences, settings, question_binding(document.text))
         return [
             passage
             for section in body.sections(_NAMES)

@@ -54,20 +54,28 @@ _QUESTIONS: Final = Names(
 )
 _NAMES: Final = NameFinder((*COMMON, _QUESTIONS))
 _TURN: Final = re.compile(rf"^[^\S\n]*(?:(?P<question>{QUESTION.pattern})|{ANSWER.pattern})", re.MULTILINE)
-_PAIRS: Final = Binding(opens=QUESTION, kind="qa")
+PAIRS: Final = Binding(opens=QUESTION, kind="qa")
 _ANSWERED: Final = 0.6  # of the questions
+_ASKED: Final = re.compile(r"[?？][\s)\]”’]*\n\s*\S")  # and something stands below it
+_LONGEST_QUESTION: Final = 400
 
 
 def question_binding(text: str) -> Binding:
-    """Questions with their answers, where a text has them: most lines that begin with Q. are followed by an A."""
+    """Questions with their answers, where a text has them.
+
+    It does where most lines that begin with Q. are followed by an A., or ask with a question mark and are followed by
+    text.
+    """
+    turns = list(_TURN.finditer(text))
+    ends = [turn.start() for turn in turns[1:]] + [len(text)] * bool(turns)
     questions = answered = 0
-    asked = False
-    for turn in _TURN.finditer(text):
-        is_question = turn["question"] is not None
-        questions += is_question
-        answered += asked and not is_question
-        asked = is_question
-    return _PAIRS if questions and answered >= _ANSWERED * questions else Binding()
+    for i, (turn, end) in enumerate(zip(turns, ends, strict=True)):
+        if turn["question"] is None:
+            continue
+        questions += 1
+        by_mark = i + 1 < len(turns) and turns[i + 1]["question"] is None
+        answered += by_mark or _ASKED.search(text, turn.end(), min(end, turn.end() + _LONGEST_QUESTION)) is not None
+    return PAIRS if questions and answered >= _ANSWERED * questions else Binding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class General:
     """
 
     name: str = "general"
-    version: str = "5"
+    version: str = "6"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

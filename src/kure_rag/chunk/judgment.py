@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.legal_cases import about_judgment, cited_cases, title_lines
-from kure_rag.chunk.legal_notes import references
+from kure_rag.chunk.legal_references import references
 from kure_rag.chunk.outline import Cutter, Piece, headings_above, outline
 from kure_rag.chunk.pack import visible
 from kure_rag.chunk.sentences import Sentences

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
-from kure_rag.chunk.general import General
+from kure_rag.chunk.general import PAIRS, General, question_binding
 from kure_rag.chunk.judgment import is_judgment, judgment_passages
-from kure_rag.chunk.legal_notes import amendments, effective, references
+from kure_rag.chunk.legal_lines import visible_lines
+from kure_rag.chunk.legal_notes import amendments, effective
+from kure_rag.chunk.legal_references import references
 from kure_rag.chunk.legal_structure import Block, find_blocks
+from kure_rag.chunk.lists import Binding, find_units
 from kure_rag.chunk.outline import Cutter, Piece, outline
-from kure_rag.chunk.pack import pack
+from kure_rag.chunk.pack import pack, pack_units
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import table_parts
 from kure_rag.types import Document
 
+_FAQ: Final = re.compile(
+    r"[^\n]{0,20}(?:자주\s?(?:묻|하)는\s?질문|질의\s?[·ㆍ및]?\s?(?:응답|회신)|FAQ|Q\s?&\s?A)[^\n]{0,10}"
+)
 _LEVELS: Final = {"circled": "paragraph", "point": "item", "letter": "subitem"}
 
 
@@ -28,19 +35,21 @@ class Legal:
     ``특별약관``, ``특약사항``), ``part_name`` (which one), ``addenda`` (counted, as many have no name), ``article``
     (``제7조의13``), ``title``, ``chapter``; ``paragraph`` (``②-③``), ``item`` (``1.-3.``) and ``subitem`` where it is
     not the whole article; ``amended`` (dates), ``effective`` (the date of a 시행일 note), ``references``; and one of
-    ``deleted``, ``moved`` and ``omitted`` where nothing is left of it. For judgments see
-    :func:`~kure_rag.chunk.judgment.judgment_passages`.
+    ``deleted``, ``moved`` and ``omitted`` where nothing is left of it. A question with its answer is one passage
+    (``kind`` ``qa``). For judgments see :func:`~kure_rag.chunk.judgment.judgment_passages`.
     """
 
     name: str = "legal"
-    version: str = "2"
+    version: str = "3"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         if is_judgment(document.text):
             cut = judgment_passages(document, sentences, settings)
         elif blocks := find_blocks(document.text, [(table.start, table.end) for table in document.tables]):
-            merged = _merged_headings(document.text, blocks)
+            binding = question_binding(document.text)
+            split = (part for block in blocks for part in _at_questions(document.text, block, binding))
+            merged = _merged_headings(document.text, list(split))
             cut = (passage for block in merged for passage in _passages(document, block, sentences, settings))
         else:
             return General().passages(document, sentences, settings)
@@ -63,10 +72,45 @@ def _merged_headings(text: str, blocks: Sequence[Block]) -> Iterator[Block]:
         yield held
 
 
+def _at_questions(text: str, block: Block, binding: Binding) -> Iterator[Block]:
+    """A block, cut where questions and answers begin that stand under its heading."""
+    if binding.opens is None:
+        yield block
+        return
+    above = block.body
+    for start, end in visible_lines(text, block.body, block.end):
+        if binding.opens.match(text, start, end):
+            name = text[above:start].strip()
+            named = _FAQ.fullmatch(name) is not None
+            begin = above if named else start
+            if text[block.start : begin].strip():
+                yield replace(block, end=begin)
+            # Under a name of their own they are no part of the article above.
+            asked = Block("questions", begin, start, block.end, (name,))
+            yield asked if named else replace(block, kind="questions", start=begin, body=start)
+            return
+        above = start
+    yield block
+
+
+def _questions(document: Document, block: Block, sentences: Sentences, settings: ChunkSettings) -> Iterator[Passage]:
+    text = document.text
+    units = find_units(text, sentences.within(block.body, block.end), settings, PAIRS)
+    start = block.start
+    for unit in pack_units(text, units, settings):
+        values = _common(block) if block.part else {}
+        if named := references(text[unit.start : unit.end]):
+            values["references"] = named
+        yield Passage(start, unit.end, (document.title, *block.headings), unit.kind, unit.lead, values)
+        start = unit.end
+
+
 def _passages(document: Document, block: Block, sentences: Sentences, settings: ChunkSettings) -> Iterator[Passage]:
     text = document.text
     crumb = (document.title, *block.headings)
-    if block.kind == "text":
+    if block.kind == "questions":
+        yield from _questions(document, block, sentences, settings)
+    elif block.kind == "text":
         for start, end in pack(text, sentences.within(block.start, block.end), settings):
             yield Passage(start, end, (document.title,))
     elif block.kind == "heading":

@@ -12,13 +12,13 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from kure_rag.chunk.legal_amendments import follows_announcement, not_quoted
 from kure_rag.chunk.legal_lines import visible_lines
 from kure_rag.chunk.legal_marks import Key, Mark
 
 _WINDOW: Final = 100  # candidates looked back at: a text with more false ones in a row is no statute
 _ADDENDA_LEAP: Final = 12  # addenda count without gaps, but for articles that are printed as 생략
 _SHORT: Final = 40  # characters of a heading that proves itself
-_ANNOUNCED: Final = re.compile(r"다음과\s?같이\s?(?:각각\s?)?(?:한다|하고|신설|개정|정한다|변경)")
 _FIRST: Final = re.compile(r"(?m)^\s*제\s*1\s*조")
 _LINE: Final = 200  # characters of a line that are looked at
 # The line above ends a sentence, an item, a note or is itself a heading: the next one begins something.
@@ -30,7 +30,6 @@ _ENDED: Final = re.compile(
 _OF_A_REFERENCE: Final = re.compile(
     r"위반|관련|소정|규정|해당|기준|적용|준용|에|의\s|각|전\s|후\s|위\s|이상|이하|이내|이후|이전|참조|같|중\s|및|또는|소속|관계"
 )
-_NAMED: Final = re.compile(r"제\s*(\d+)\s*조(?:\s*의\s*(\d+))?")
 
 
 def choose(text: str, marks: Sequence[Mark]) -> list[Mark]:
@@ -59,7 +58,7 @@ def _texts(text: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
 def _is_first(text: str, mark: Mark) -> bool:
     """Whether it is a 제1조 (or 제1-1조) with a title that is not the new wording of another law's."""
     first = mark.kind == "article" and mark.key[0] == 1 and sum(mark.key[1:]) <= 1 and not mark.bare
-    return first and not _follows_announcement(text, mark)
+    return first and not follows_announcement(text, mark)
 
 
 def _following(marks: Sequence[Mark]) -> list[Mark | None]:
@@ -130,7 +129,7 @@ def _articles(text: str, run: Sequence[Mark], *, in_addenda: bool) -> list[Mark]
         found = [m for m in found if not m.bare or m.alone or (not in_addenda and _stands_out(text, m, taken))]
     if in_addenda:
         stop = next((mark.start for mark in run if mark.kind == "appendix" and not mark.bare), len(text))
-        found = _not_quoted(text, [mark for mark in found if mark.start < stop], run[0].end)
+        found = not_quoted(text, [mark for mark in found if mark.start < stop], run[0].end)
     row = _rising(_without_contents(text, found))
     if with_titles:
         row = [mark for i, mark in enumerate(row) if not mark.bare or _fits(row, i)]
@@ -212,39 +211,6 @@ def _without_leaps(row: Sequence[Mark]) -> list[Mark]:
             break
         out.append(mark)
     return out
-
-
-def _not_quoted(text: str, marks: Sequence[Mark], start: int) -> list[Mark]:
-    """제3조를 다음과 같이 한다. 제3조(…) …: such an article is the new wording of another law."""
-    out: list[Mark] = []
-    pending: set[Key] = set()
-    for mark in marks:
-        pending |= _announced(text, start, mark.start)
-        start = mark.end
-        key = (mark.key[0], mark.key[2])
-        if key in pending or _follows_announcement(text, mark):
-            pending.discard(key)
-        else:
-            pending.clear()
-            out.append(mark)
-    return out
-
-
-def _announced(text: str, start: int, end: int) -> set[Key]:
-    """Numbers of the articles whose new wording is announced between two offsets."""
-    keys: set[Key] = set()
-    for match in _ANNOUNCED.finditer(text, start, end):
-        sentence = text[max(start, text.rfind("\n", start, match.start()) + 1) : match.start()]
-        named = [(int(number), int(branch or 0)) for number, branch in _NAMED.findall(sentence)]
-        keys.update(named)
-        if len(named) == 2 and re.search(r"부터|내지", sentence):
-            keys.update((number, 0) for number in range(named[0][0], min(named[1][0], named[0][0] + _WINDOW)))
-    return keys
-
-
-def _follows_announcement(text: str, mark: Mark) -> bool:
-    line = text[max(0, mark.start - 200) : mark.start].rstrip().rpartition("\n")[2]
-    return _ANNOUNCED.search(line[-40:]) is not None
 
 
 def _without_contents(text: str, marks: Sequence[Mark]) -> list[Mark]:

@@ -12,7 +12,7 @@ from kure_rag.chunk.legal_notes import effective
 from kure_rag.chunk.legal_order import choose
 from kure_rag.chunk.legal_tails import with_closings
 
-BlockKind = Literal["text", "heading", "article", "addenda", "appendix", "special"]
+BlockKind = Literal["text", "heading", "article", "addenda", "appendix", "special", "questions"]
 
 _CHAPTER_RANK: Final = CHAPTER_RANKS["장"]
 

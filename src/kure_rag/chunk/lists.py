@@ -13,6 +13,7 @@ from typing import Final
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.markers import LEADERS, Marker, find_marker
 from kure_rag.chunk.pack import Span, Unit
+from kure_rag.chunk.wholes import PAIR, RATED, find_wholes
 
 _ANNOUNCES: Final = re.compile(
     r"(?:다음|아래|각\s?호|이하|같(?:다|음|이)|따른다)[^.]{0,40}[.:]?$|[:：]$|(?:다\s+음|아\s+래)"
@@ -24,6 +25,8 @@ _DEEPEST: Final = 8
 _WRAPPED: Final = 30  # characters of a line that the margin may have broken; fewer where all lines are short
 _FULL: Final = 0.7  # of the longest line
 _LEAD: Final = 120  # characters of each line of a lead
+_SAID_OF: Final = re.compile(r"[:：]\s*\S")  # a line that says what holds for the item above it
+_CONDITION: Final = re.compile(r"(?:경우|때)(?:에는|에|는)?$")  # an item that what follows holds for
 
 
 def announces(text: str, start: int, end: int) -> bool:
@@ -39,11 +42,16 @@ class Binding:
         opens: A line that begins a whole which lasts until the next such line, such as the question of a Q&A.
         kind: The whole's kind, as in :class:`~kure_rag.types.Chunk`.
         clings: A line that belongs to what stands before it, such as the grade of a recommendation.
+        states: A line that begins a statement which lasts until the next such line, or the next of ``opens``, and
+            shares its passages with nothing else, such as a recommendation.
+        rated: How a line or sentence ends that is such a statement by itself, such as one with a grade.
     """
 
     opens: re.Pattern[str] | None = None
     kind: str = "text"
     clings: re.Pattern[str] | None = None
+    states: re.Pattern[str] | None = None
+    rated: re.Pattern[str] | None = None
 
 
 @dataclass(slots=True)
@@ -75,21 +83,27 @@ def find_units(text: str, spans: Sequence[Span], settings: ChunkSettings, bindin
     binding = binding or Binding()
     maker = _Maker(text, settings, binding)
     out: list[Unit] = []
-    for whole, lines in _wholes(text, _lines(text, spans), binding):
+    above = ""  # what announces the statements that follow
+    for whole, lines in find_wholes(text, _lines(text, spans), binding):
         if not whole:
             out.extend(maker.units(_nodes(text, lines, binding)))
-        elif lines[-1][-1][1] - lines[0][0][0] <= settings.longest:
-            out.append(Unit(lines[0][0][0], lines[-1][-1][1], "", binding.kind))
+            last = lines[-1][0][0], lines[-1][-1][1]
+            above = _trimmed(text[slice(*last)]) if announces(text, *last) else ""
+            continue
+        above = above if whole == RATED else ""
+        kind = binding.kind if whole == PAIR else "text"
+        if lines[-1][-1][1] - lines[0][0][0] <= settings.longest:
+            out.append(Unit(lines[0][0][0], lines[-1][-1][1], above, kind, apart=True))
         else:
-            out.extend(_long_whole(maker, text, lines, binding))
+            out.extend(_long_whole(maker, text, lines, kind, above))
     return out
 
 
-def _long_whole(maker: _Maker, text: str, lines: Sequence[list[Span]], binding: Binding) -> Iterator[Unit]:
+def _long_whole(maker: _Maker, text: str, lines: Sequence[list[Span]], kind: str, above: str) -> Iterator[Unit]:
     """A whole over the limit: its first line goes along with every part."""
-    opening = _trimmed(text[lines[0][0][0] : lines[0][-1][1]])
-    for i, unit in enumerate(maker.units(_nodes(text, lines, binding), opening)):
-        yield Unit(unit.start, unit.end, unit.lead if i else "", binding.kind, opening)
+    opening = _joined(above, text[lines[0][0][0] : lines[0][-1][1]])
+    for i, unit in enumerate(maker.units(_nodes(text, lines, maker.binding), opening)):
+        yield Unit(unit.start, unit.end, unit.lead if i else above, kind, unit.after or opening, apart=True)
 
 
 def _lines(text: str, spans: Sequence[Span]) -> list[list[Span]]:
@@ -100,22 +114,6 @@ def _lines(text: str, spans: Sequence[Span]) -> list[list[Span]]:
         else:
             lines.append([span])
     return lines
-
-
-def _wholes(text: str, lines: Sequence[list[Span]], binding: Binding) -> Iterator[tuple[bool, list[list[Span]]]]:
-    if binding.opens is None:
-        yield False, list(lines)
-        return
-    held: list[list[Span]] = []
-    opened = False
-    for line in lines:
-        if binding.opens.match(text, line[0][0], line[-1][1]):
-            if held:
-                yield opened, held
-            held, opened = [], True
-        held.append(line)
-    if held:
-        yield opened, held
 
 
 def _nodes(text: str, lines: Sequence[list[Span]], binding: Binding) -> list[_Node]:
@@ -150,10 +148,13 @@ def _goes_on(text: str, last: _Node, printed: str, marker: Marker | None, bindin
         return True
     if marker is not None:
         return marker.style == "note"
-    if _SIGNAL.match(printed):
+    start, end = last.spans[-1]
+    if _SIGNAL.match(printed) or _SAID_OF.match(printed):
+        return True
+    says = len(printed) >= _WRAPPED or _ENDS.search(printed) is not None
+    if last.style and says and _CONDITION.search(text, start, end):
         return True
     # The rest of a line that was wrapped; a short item that ends with a noun was not.
-    start, end = last.spans[-1]
     if last.style and end - max(start, text.rfind("\n", 0, end) + 1) < wrapped:
         return False
     return _ENDS.search(text, start, end) is None and LEADERS.search(text, start, end) is None
@@ -225,15 +226,17 @@ class _Maker:
             below = _joined(lead, self.text[announced.start : announced.end])
         units = [unit for item in items for unit in self._item(item, below)]
         if announced is not None:
-            units[0] = Unit(announced.start, units[0].end, lead)
+            units[0] = Unit(announced.start, units[0].end, lead, after=units[0].after or below)
         return units
 
     def _item(self, item: _Node, lead: str) -> list[Unit]:
         if item.end - item.start <= self.settings.target:
             return [Unit(item.start, item.end, lead)]
-        own = [Unit(*span, lead) for span in self._sentences(item.spans)]
+        first, *others = self._sentences(item.spans)
+        head = _joined(lead, self.text[slice(*first)])  # which item a later part stands under
+        own = [Unit(*first, lead, after=head), *(Unit(*span, head) for span in others)]
         if item.children:
-            return [*own[:-1], *self._list(own[-1], item.children, lead)]
+            return [*own[:-1], *self._list(own[-1], item.children, own[-1].lead)]
         if item.end - item.start <= self.settings.longest:
             return [Unit(item.start, item.end, lead)]
         return own

@@ -15,9 +15,9 @@ from kure_rag.chunk.base import ChunkSettings, Passage, Section
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.lists import Binding
-from kure_rag.chunk.markers import find_marker
+from kure_rag.chunk.markers import QUESTION, find_marker
 from kure_rag.chunk.medical_criteria import addenda_in, cleaned, criterion_in, known_lines, without_addenda
-from kure_rag.chunk.medical_grades import RECOMMENDATION, graded
+from kure_rag.chunk.medical_grades import RATED, RECOMMENDATION, graded
 from kure_rag.chunk.medical_names import CRITERIA, LABEL, PRECAUTIONS, KnownLines, product_in
 from kure_rag.chunk.medical_products import Part, find_parts, label_names, named_alone
 from kure_rag.chunk.medical_rows import Rows
@@ -30,8 +30,10 @@ _NAMES: Final = NameFinder((LABEL, PRECAUTIONS))
 _LABEL: Final = NameFinder((LABEL,))
 _HEAD: Final = "제품명"  # what stands on top of a label
 _BINDING: Final = Binding(
-    opens=re.compile(rf"(?:Q\s?\d*\s?[.):]|(?:질의|질문|문)\s?\d*\s?[.):])\s*(?=\S)|{RECOMMENDATION}"),
+    opens=QUESTION,
     kind="qa",
+    states=RECOMMENDATION,
+    rated=RATED,
     clings=re.compile(
         r"[\[(<*※\-·\s]*(?:권고\s?(?:등급|강도|수준)|근거\s?수준|근거의?\s?(?:수준|질|강도)|추천\s?등급"
         r"|(?:Class|Grade|Level)\s+(?:of\s+\w+|[A-DIVX\d]))"
@@ -49,11 +51,13 @@ class Medical:
     label the innermost section known by name (``용법·용량``, ``이상반응``), of criteria the entry or the 제목 of the
     row, elsewhere the innermost heading; for a row of criteria ``item``, ``title`` and ``code`` (``자651-2``, or a list
     of several); for a pair of question and answer ``question``; for what a guideline recommends ``recommendation``
-    (``권고 1``), ``grade`` and ``evidence``. A pair has ``kind`` ``qa`` and is one passage unless it is over the limit.
+    (``권고 1``, or ``권고안`` where they have no number), ``grade`` and ``evidence``.
+    A pair has ``kind`` ``qa`` and is
+    one passage unless it is over the limit.
     """
 
     name: str = "medical"
-    version: str = "3"
+    version: str = "4"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

@@ -9,20 +9,27 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import Passage
 
-# 「권고 1.」, 「[권고 3-2]」, 「핵심 권고사항 4)」, and not 「권고 1에 따라」.
-RECOMMENDATION: Final = (
-    r"[\[【(<]?\s?(?:핵심\s?|임상\s?)?권고(?:안|문|사항|내용)?\s?(?P<number>\d{1,3}(?:[-.]\d{1,2}){0,2})"
-    r"(?:\s?[\]】)>.:](?:\s?[.:])?|\s(?=[가-힣A-Z]))\s*(?=\S)"
+_LABEL: Final = r"(?:핵심\s?|임상\s?|진료\s?|최종\s?)?권고(?:안|문|사항|내용)?"
+_NUMBER: Final = r"\d{1,3}(?:[-.]\d{1,2}){0,2}"
+_SAYS: Final = r"(?:다|함|음|됨|것)\s?(?:[.(\[]|$)"
+# 「권고 1.」, 「[권고 3-2]」, 「핵심 권고사항 4)」, and not 「권고 1에 따라」;
+# without a number 「[권고안]」, 「권고: 」, 「권고사항 환자에게는 …한다.」.
+RECOMMENDATION: Final = re.compile(
+    rf"(?:[■□▪◆◇●○◎▶►☞✔•]\s?)?(?:"
+    rf"[\[【(<〔]?\s?{_LABEL}\s?(?P<number>{_NUMBER})(?:\s?[\]】)>〕.:：](?:\s?[.:：])?\s*(?=\S|$)|\s(?=[가-힣A-Z]))"
+    rf"|[\[【(<〔]\s?(?P<marked>{_LABEL})\s?[\]】)>〕](?:\s?[.:：])?\s*(?=\S|$)"
+    rf"|(?P<named>{_LABEL})(?:\s?[:：]\s*(?=\S|$)"
+    rf"|(?<=[안문항])\s(?!(?:및|또는|등|의|요약|개발|도출|작성|목록|정리|표)\s)(?=[가-힣A-Z][^\n]*{_SAYS})))"
 )
-_OPENS: Final = re.compile(RECOMMENDATION)
 _GRADE_WORD: Final = (
     r"(?:권고\s?(?:등급|강도|수준)|권고의\s?(?:등급|강도)|추천\s?(?:등급|강도)|Class\s+of\s+Recommendation|\bCOR)"
 )
 _EVIDENCE_WORD: Final = r"(?:근거\s?(?:수준|질|강도)|근거의\s?(?:수준|질|강도)|Level\s+of\s+Evidence|\bLOE)"
-_VALUE: Final = (
-    r"\s*[:：은는]?\s*(?P<value>(?:[A-D](?:-[A-Z]{1,3})?|(?:IV|I{1,3}|[Ⅰ-Ⅳ])\s?[abAB]?|[1-4]\s?[+\-]{0,3}[a-dA-D]?)(?![\w가-힣])"
+_GRADES: Final = (
+    r"(?:(?:[A-D](?:-[A-Z]{1,3})?|(?:IV|I{1,3}|[Ⅰ-Ⅳ])\s?[abAB]?|[1-4]\s?[+\-]{0,3}[a-dA-D]?)(?![\w가-힣])"
     r"|(?:조건부\s?|매우\s)?(?:강함|약함|강한|약한|높음|낮음|중등도|보통)(?:\s?권고)?)"
 )
+_VALUE: Final = rf"\s*[:：은는]?\s*(?P<value>{_GRADES})"
 _GRADE: Final = re.compile(_GRADE_WORD + _VALUE)
 _EVIDENCE: Final = re.compile(_EVIDENCE_WORD + _VALUE)
 # 「[무작위대조연구, 일반적권고]」, as the Korean diabetes guideline prints both.
@@ -30,12 +37,22 @@ _PAIR: Final = re.compile(
     r"(?:Class|Grade)\s+(?P<grade>I{1,3}\s?[ab]?|[A-D])\s?[,;/]\s?Level(?:\s+of\s+[Ee]vidence)?\s?:?\s?(?P<evidence>[A-D](?:-[A-Z]{1,3})?)\b"
 )
 _BOTH: Final = re.compile(r"\[(?P<evidence>[가-힣 ]{0,12}(?:연구|의견))\s?,\s?(?P<grade>[가-힣 ]{1,8}권고)\]")
+_RATING: Final = rf"(?:{_GRADE_WORD}|{_EVIDENCE_WORD})"
+_ANY_PAIR: Final = _PAIR.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
+_ANY_BOTH: Final = _BOTH.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
+# How a statement with its grade ends: 「(권고등급 I, 근거수준 A)」, 「권고등급: I」, 「[무작위대조연구, 일반적권고]」.
+RATED: Final = re.compile(
+    rf"(?:[(\[<【〔][^()\[\]<>\n]{{0,60}}?(?:{_RATING}\s*[:：은는]?\s*{_GRADES}|{_ANY_PAIR})[^()\[\]<>\n]{{0,60}}[)\]>】〕]"
+    rf"|{_ANY_BOTH}|{_RATING}\s*[:：]\s*{_GRADES}[^.()\n]{{0,40}})\s*[.。]?$"
+)
 
 
 def recommendation_of(text: str) -> str:
-    """The number of the recommendation that a text begins with: 「권고 1」; empty where it begins with none."""
-    match = _OPENS.match(text)
-    return f"권고 {match['number']}" if match else ""
+    """What the recommendation that a text begins with is called: 「권고 1」, 「권고안」; empty where there is none."""
+    match = RECOMMENDATION.match(text)
+    if match is None:
+        return ""
+    return f"권고 {match['number']}" if match["number"] else " ".join((match["marked"] or match["named"]).split())
 
 
 def grades(text: str) -> dict[str, Any]:
@@ -53,20 +70,17 @@ def grades(text: str) -> dict[str, Any]:
 
 
 def graded(passages: Iterable[Passage], text: str) -> Iterator[Passage]:
-    """Passages with the number and the grades of what they recommend.
+    """Passages with the name and the grades of what they recommend.
 
-    What explains a recommendation and was cut off from it keeps its number, but not a grade it does not print.
+    What explains a recommendation and was cut off from it keeps its name, but not a grade it does not print.
     """
     for passage in passages:
         own = text[passage.start : passage.end]
         about = {} if passage.kind == "table" else grades(own)
-        kind = passage.kind
-        if number := next(
-            (n for n in (*map(recommendation_of, own.split("\n")[:3]), recommendation_of(passage.lead)) if n), ""
-        ):
-            about["recommendation"] = number
-            kind = "text" if kind == "qa" else kind
-        yield replace(passage, kind=kind, metadata={**passage.metadata, **about}) if about else passage
+        named = map(recommendation_of, [*own.split("\n")[:3], *passage.lead.split("\n")])
+        if passage.kind != "qa" and (name := next(filter(None, named), "")):
+            about["recommendation"] = name
+        yield replace(passage, metadata={**passage.metadata, **about}) if about else passage
 
 
 def _flat(value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -37,7 +37,6 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "other": ("비고", "답변", "연번", "현행", "개정", "사유", "개정사유"),
 }
 _KEYS: Final = {name: key for key, names in _COLUMNS.items() for name in names}
-_SIDE: Final = re.compile(r"^((?:현\s?행|개\s?정|변경\s?[전후])(?:\s>\s\S[^\n]{0,30})?)$", re.MULTILINE)
 _CODE: Final = re.compile(
     r"(?<![가-힣])(?:공공-?|(?![제총각])[가-힣])\d{1,4}(?:-\d{1,2})?(?:[가-하](?![가-힣]))?(?:\s?\([\d가-하]{1,2}\))*"
 )
@@ -74,7 +73,6 @@ class Rows:
     """
 
     def __init__(self, document: Document) -> None:
-        self._text = document.text
         self._rows: dict[int, list[Row]] = {}
         above: Table | None = None
         last: Row | None = None
@@ -110,16 +108,15 @@ class Rows:
         above = tuple(dict.fromkeys(part for part in (place, cells.get("item"), cells.get("title")) if part))
         known = {_compact(heading) for heading in passage.breadcrumb}
         crumb = (*passage.breadcrumb, *(heading for heading in above if _compact(heading) not in known))
-        # The short cells are in the breadcrumb now.
-        said = " ".join(dict.fromkeys(cells.values()))
-        lead = "\n".join(line for line in passage.lead.split("\n") if line and line.replace(" | ", " ") != said)
-        lead = "\n".join(line for line in (self._column(table, part), lead) if line)
+        lead = "\n".join(filter(None, (_unnamed(line, cells.values()) for line in passage.lead.split("\n"))))
         return replace(passage, breadcrumb=crumb, lead=lead, metadata={**passage.metadata, **about})
 
-    def _column(self, table: Table, part: TablePart) -> str:
-        """The side of a comparison, 현행 or 개정, that a later part of a row's text stands under."""
-        start = next((start for start, end, *_ in table.pieces if start < part.start < end), part.start)
-        return next(reversed(_SIDE.findall(self._text, start, part.start)), "")
+
+def _unnamed(line: str, named: Iterable[str]) -> str:
+    """A line of short cells without those that are in the breadcrumb now."""
+    known = set(map(_compact, named))
+    kept = [cell for cell in line.split(" | ") if _compact(cell) not in known and not _UNSAID.fullmatch(cell)]
+    return line if " | " not in line and kept else " | ".join(kept)
 
 
 def _rows(table: Table, before: Row | None) -> Iterator[Row]:

@@ -32,6 +32,7 @@ class Unit:
         lead: What a chunk that begins with it cannot be understood without, see :class:`~kure_rag.chunk.base.Passage`.
         kind: As in :class:`~kure_rag.types.Chunk`; one that is not ``text`` is a chunk of its own.
         after: The lead of its parts after the first, where it is cut; ``lead`` if empty.
+        apart: Whether it is never put together with another, whatever its kind.
     """
 
     start: int
@@ -39,6 +40,7 @@ class Unit:
     lead: str = ""
     kind: str = "text"
     after: str = ""
+    apart: bool = False
 
 
 def visible(text: str, start: int, end: int) -> Span:
@@ -87,12 +89,12 @@ def pack_units(text: str, units: Sequence[Unit], settings: ChunkSettings) -> Ite
     run: Unit | None = None
     for unit in units:
         for i, (start, end) in enumerate(cut(text, (unit.start, unit.end), settings)):
-            alike = run is not None and run.kind == unit.kind == "text"
+            alike = run is not None and run.kind == unit.kind == "text" and not (run.apart or unit.apart)
             if run is not None and alike and end - run.start <= settings.target:
                 run = Unit(run.start, end, run.lead)
                 continue
             if run is not None:
                 yield run
-            run = Unit(start, end, (unit.after if i else "") or unit.lead, unit.kind)
+            run = Unit(start, end, (unit.after if i else "") or unit.lead, unit.kind, apart=unit.apart)
     if run is not None:
         yield run

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.lists import find_units
 from kure_rag.chunk.markers import find_marker
-from kure_rag.chunk.pack import pack_units, visible
+from kure_rag.chunk.pack import Unit, pack_units, visible
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document, Table
 
@@ -30,7 +31,11 @@ _NOTE: Final = re.compile(r"(?:※|\*{1,3}\s?[가-힣\w]|주\s?\d*\s?[):]|(?:자
 _LONGEST_NOTES: Final = 400
 _FAR: Final = 2  # times the limit
 _MANY: Final = 0.3  # of the cells beside row names: with fewer numbers a table is text in columns
-_LONGEST_LEAD: Final = 2_000
+_LONGEST_LEAD: Final = 2_000  # characters of rows as lines; a piece whose rows say more is cut between them
+_LONGEST_OPENING: Final = 400
+_LONGEST_ITEM: Final = 120
+_UNSAID: Final = re.compile(r"[<〈(].{0,12}[>〉)]|[-\s]*")  # <신설>, (생략)
+_BREAKS_OFF: Final = re.compile(r"[^\s.?!>)\]다음함됨임것]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,10 @@ class TablePart:
 def table_parts(document: Document, table: Table, sentences: Sentences, settings: ChunkSettings) -> Iterator[TablePart]:
     """The passages of a table, in order.
 
-    A piece that is a grid stays whole, since cut it could not be read; one far over the limit is cut between its rows.
-    A piece that is a row of text, as in a list of reimbursement criteria, is cut like text where it is long. What
-    stands above, header or short cells, goes along with each part.
+    A piece that is a grid stays whole, since cut it could not be read; one far over the limit, or whose rows say more
+    than a lead should hold, is cut between its rows. A piece that is a row of text, as in a list of reimbursement
+    criteria, is cut like text where it is long. What stands above goes along with each part: caption, unit and header,
+    or short cells, the column, and the item of the text that the part stands under.
     """
     about = _about(table)
     pieces = table.pieces or ((table.start, table.end, 0, len(table.rows)),)
@@ -67,33 +73,120 @@ def table_parts(document: Document, table: Table, sentences: Sentences, settings
         prose = last - first <= 1 and len(lines) > 1 and "|" not in lines[-1]
         whole = TablePart(start, end, "" if prose else row_lines(table, first, last), (first, last), about)
         if prose and end - start > settings.longest:
-            yield from _prose_parts(whole, document.text, sentences, settings)
-        elif not prose and end - start > _FAR * settings.longest:
-            yield from _grid_parts(whole, table, lines, settings)
+            parts = _prose_parts(whole, table, document.text, sentences, settings)
+        elif prose:
+            parts = iter([whole])
+        elif end - start > _FAR * settings.longest or len(whole.lead) > _LONGEST_LEAD:
+            parts = _grid_parts(whole, table, lines, settings)
         else:
-            yield whole
+            parts = iter([whole])
+        carried = _carried(table, first) if prose else ""
+        yield from (_below(carried, part) for part in parts)
 
 
-def _prose_parts(whole: TablePart, text: str, sentences: Sentences, settings: ChunkSettings) -> Iterator[TablePart]:
-    opening = _flat(text[whole.start : whole.end].partition("\n")[0])
-    units = find_units(text, sentences.within(whole.start, whole.end), settings)
-    for i, unit in enumerate(pack_units(text, units, settings)):
-        lead = "\n".join(part for part in (opening if i else "", unit.lead) if part)
-        yield TablePart(unit.start, unit.end, lead, whole.rows, whole.metadata)
+def _prose_parts(
+    whole: TablePart, table: Table, text: str, sentences: Sentences, settings: ChunkSettings
+) -> Iterator[TablePart]:
+    opening, cells = _cells(whole, table, text)
+    for start, body, end in cells:
+        name = [_flat(text[start:body].strip().rpartition("\n")[2])] if start > whole.start or body > start else []
+        name = [line for line in name if line not in opening]
+        for unit in _packed(text, (start, body, end), sentences, settings):
+            above = [] if unit.start == whole.start else opening if unit.start == start else [*opening, *name]
+            lead = "\n".join(dict.fromkeys(line for line in (*above, *unit.lead.split("\n")) if line))
+            yield TablePart(unit.start, unit.end, lead, whole.rows, whole.metadata)
+
+
+def _packed(text: str, cell: tuple[int, int, int], sentences: Sentences, settings: ChunkSettings) -> Iterator[Unit]:
+    """A long cell's text; what it begins with, up to its second offset, goes with the first part."""
+    start, body, end = cell
+    room = replace(settings, target=max(1, settings.target - (body - start)))
+    units = find_units(text, sentences.within(body, end), room if body - start < settings.target // 2 else settings)
+    if units:
+        units[0] = replace(units[0], start=start)
+    yield from pack_units(text, units or [Unit(start, end)], settings)
+
+
+def _carried(table: Table, row: int) -> str:
+    """The item that a row of text goes on with where a page cut its cell: the last one of the row above."""
+    if not 0 < row < len(table.rows):
+        return ""
+    pairs = list(zip(table.rows[row - 1], table.rows[row], strict=False))
+    if any(not _is_long(cell) and not _UNSAID.fullmatch(cell) and cell != above for above, cell in pairs):
+        return ""  # another entry
+    for above, cell in reversed(pairs):
+        if _is_long(cell) and find_marker(cell.lstrip()) is None and _BREAKS_OFF.search(above):
+            last = next((line for line in reversed(above.split("\n")) if find_marker(line.strip()) is not None), "")
+            marker = find_marker(last.strip())  # items behind bullets may end with any noun
+            return _flat(last)[:_LONGEST_ITEM] if marker is not None and marker.number else ""
+    return ""
+
+
+def _is_long(cell: str) -> bool:
+    return "\n" in cell.strip() or len(cell) > _LONGEST_ITEM
+
+
+def _below(carried: str, part: TablePart) -> TablePart:
+    return replace(part, lead="\n".join(line for line in (carried, part.lead) if line)) if carried else part
+
+
+def _cells(whole: TablePart, table: Table, text: str) -> tuple[list[str], list[tuple[int, int, int]]]:
+    """The lines that a row of text begins with, and its long cells: each with its name, its text and its end."""
+    lines = list(_lines(text, whole.start, whole.end))
+    opening = _opening(table, whole.rows[0], [text[a:b] for a, b in lines])
+    columns = _columns(table.header)
+    named = [i for i in range(len(opening), len(lines)) if _flat(text[slice(*lines[i])]) in columns]
+    begins = [0, *(i for i in named if i > len(opening))]
+    out = []
+    for i, after in zip(begins, [*begins[1:], len(lines)], strict=True):
+        body = max(i, len(opening)) + (max(i, len(opening)) in named)
+        end = lines[after - 1][1]
+        out.append((lines[i][0], lines[body][0] if body < after else end, end))
+    return opening, out
+
+
+def _opening(table: Table, row: int, lines: Sequence[str]) -> list[str]:
+    """The lines that a row of text begins with: caption and unit, and its short cells on one line."""
+    titles = {*map(_flat, table.caption.split("\n")), f"({table.unit})"}
+    out = list(takewhile(lambda line: _flat(line) in titles, lines))
+    first = next(iter(lines[len(out) :]), "")
+    cells = {_flat(cell) for cell in table.rows[row]} if row < len(table.rows) else set()
+    said = first.split(" | ")
+    if len(lines) > len(out) + 1 and (len(said) > 1 or first in cells) and len(first) <= _LONGEST_OPENING:
+        out.append(first)
+    return [_flat(line) for line in out]
+
+
+def _columns(header: Sequence[str]) -> set[str]:
+    """What may name the column of a long cell: 「개정 > 세부인정사항」, or 「개정」 of one over several columns."""
+    names = [_flat(name).split(" > ") for name in header]
+    return {" > ".join(parts[:depth]) for parts in names for depth in range(1, len(parts) + 1)} - {""}
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        yield start, stop
+        start = stop + 1
 
 
 def _grid_parts(whole: TablePart, table: Table, lines: Sequence[str], settings: ChunkSettings) -> Iterator[TablePart]:
     first, last = whole.rows
     above = max(0, len(lines) - (last - first))  # caption, unit and header, if each row is a line
     opening = "\n".join(line for line in lines[:above] if "---" not in line)
+    most = settings.target if whole.end - whole.start > _FAR * settings.longest else whole.end - whole.start
     at = start = whole.start
     row = first
+    said = 0  # characters of the rows as lines
     for i, line in enumerate(lines):
         end = at + len(line)
-        if i > above and end - start > settings.target:
+        own = len(row_lines(table, first + i - above, first + i - above + 1)) if i >= above else 0
+        if i > above and (end - start > most or said + own > _LONGEST_LEAD):
             yield _rows_part(whole, table, (start, at - 1), (row, first + i - above), opening)
-            start, row = at, first + i - above
+            start, row, said = at, first + i - above, 0
         at = end + 1
+        said += own + 1
     yield _rows_part(whole, table, (start, whole.end), (row, last), opening)
 
 
@@ -133,16 +226,8 @@ def row_lines(table: Table, first: int = 0, last: int | None = None) -> str:
     if not names or not any(table.header) or sum(map(is_number, values)) < _MANY * max(1, len(values)):
         return ""
     unit, shared = _unit(table.unit)
-    lines = []
-    length = 0
-    for row in table.rows[first:last]:
-        line = _row_line(table.header, row, names, unit)
-        if line:
-            lines.append(f"{line} ({shared})" if shared else line)
-            length += len(lines[-1])
-        if length > _LONGEST_LEAD:
-            break
-    return "\n".join(lines)
+    lines = (_row_line(table.header, row, names, unit) for row in table.rows[first:last])
+    return "\n".join(f"{line} ({shared})" if shared else line for line in lines if line)
 
 
 def _row_line(header: Sequence[str], row: Sequence[str], names: int, unit: str) -> str:

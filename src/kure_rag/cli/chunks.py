@@ -31,7 +31,7 @@ def add(commands: common.Commands) -> None:
   kure-rag chunks 회의록.pdf --profile my_profiles:MINUTES --out -     # my_profiles.py in this folder
 
 Each line written is a JSON object: id, document_id, source, text, start, end, pages, breadcrumb, kind, lead, metadata.
-How many files were cut and which were rejected is told on standard error.""",
+How many files were cut, which were rejected and which pages may be incomplete is told on standard error.""",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="PDF files and folders")
     common.add_reading(parser)
@@ -52,9 +52,10 @@ How many files were cut and which were rejected is told on standard error.""",
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes one chunk a line; rejected files are named on standard error."""
+    """Writes one chunk a line; rejected files and incomplete pages are named on standard error."""
     from kure_rag.chunk import ChunkSettings, find_profile
     from kure_rag.ingest import WorkerPool
+    from kure_rag.ingest.files import page_warnings
     from kure_rag.read import find_pdfs
 
     try:
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         options.parser.error(str(error))
     found = list(find_pdfs(options.paths))
-    files = chunks = rejected = 0
+    files = chunks = rejected = incomplete = 0
     with (
         _output(options.out) as out,
         common.progress("reading") as advance,
@@ -81,8 +82,13 @@ def run(options: argparse.Namespace) -> int:
                 files += 1
                 chunks += len(answer.chunks)
                 _write(out, answer)
+                warned = page_warnings(answer.document)
+                incomplete += bool(warned)
+                for warning in warned:
+                    print(f"incomplete {name}: {warning}", file=sys.stderr)
             advance(files + rejected, len(found), name)
-    print(f"{files} files, {chunks} chunks, {rejected} rejected -> {options.out}", file=sys.stderr)
+    with_gaps = f" ({incomplete} with pages that may be incomplete)" if incomplete else ""
+    print(f"{files} files{with_gaps}, {chunks} chunks, {rejected} rejected -> {options.out}", file=sys.stderr)
     return 0 if files else 1
 
 

@@ -68,9 +68,9 @@ def _leave(status: int) -> None:
     """Ends the process where Python's own way out could end it otherwise than the command did."""
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and said: Ctrl-C cannot change the status any more
-    if any(thread.daemon and thread is not threading.current_thread() for thread in threading.enumerate()):
-        # Such as one that still loads a model for a run that was stopped. Python would take itself apart under it, and
-        # a thread that is in C++ just then ends the process with SIGABRT.
+    if any(thread is not threading.current_thread() for thread in threading.enumerate()):
+        # Such as one that still loads a model for a run that was stopped: Python would wait for it. Under a daemon
+        # thread it would take itself apart, and one that is in C++ just then ends the process with SIGABRT.
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):  # closed with >&-
                 stream.flush()

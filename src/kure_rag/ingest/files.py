@@ -13,7 +13,7 @@ from kure_rag.ingest.pool import PdfJob, WorkerPool
 from kure_rag.ingest.report import IngestRow
 from kure_rag.ingest.target import Target
 from kure_rag.read import Found
-from kure_rag.types import Domain
+from kure_rag.types import Document, Domain
 
 
 def ingest_files(
@@ -72,6 +72,11 @@ def _without_reading(target: Target, item: Found) -> IngestRow | None:
     return None
 
 
+def page_warnings(document: Document) -> tuple[str, ...]:
+    """What may be missing from a document's text, such as ``p.3: no text layer``."""
+    return tuple(f"p.{page.number}: {warning}" for page in document.pages for warning in page.warnings)
+
+
 def _store(target: Target, prepared: Prepared) -> IngestRow:
     document, items = prepared.document, prepared.chunks
     if target.catalog.has_document(document.id):  # the same bytes under another name, earlier in this run
@@ -83,5 +88,5 @@ def _store(target: Target, prepared: Prepared) -> IngestRow:
         document_id=document.id,
         pages=len(document.pages),
         chunks=len(items),
-        warnings=tuple(f"p.{page.number}: {warning}" for page in document.pages for warning in page.warnings),
+        warnings=page_warnings(document),
     )

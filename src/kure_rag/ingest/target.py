@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
@@ -17,9 +19,9 @@ from kure_rag.types import Chunk, Document
 Item = tuple[Document, Sequence[Chunk], Sequence[Sequence[str]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
-    """An index being written to.
+    """An index being written to; a context manager that leaves no thread of its own, except on Ctrl-C.
 
     Attributes:
         store: The index.
@@ -31,6 +33,7 @@ class Target:
     store: IndexStore
     embedder: EmbedderLike
     claim: Callable[[], None] = lambda: None
+    _loading: threading.Thread | None = field(default=None, init=False, repr=False)
 
     def warm_up(self) -> None:
         """Loads the model in the background, while the first files are being read.
@@ -39,7 +42,21 @@ class Target:
         """
         load = getattr(self.embedder, "load", None)
         if load is not None:
-            threading.Thread(target=_quietly, args=(load,), daemon=True, name="kure-rag-warm-up").start()
+            # No daemon: Python waits for it at its exit. Taken apart under a thread in C++, it would end with SIGABRT.
+            self._loading = threading.Thread(target=_quietly, args=(load,), name="kure-rag-warm-up")
+            self._loading.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Waits for a model that is still loading, but not on Ctrl-C, which is to be quick."""
+        if kind is not None and not issubclass(kind, Exception):
+            return
+        while self._loading is not None and self._loading.is_alive():
+            self._loading.join(0.2)  # in turns: on Windows, Ctrl-C does not end a wait
 
     @property
     def catalog(self) -> Catalog:

@@ -123,11 +123,11 @@ def _placed(table: FoundTable, page: int, spans: Sequence[tuple[int, int, int, i
     )
 
 
-def _composed(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+def _composed(parts: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:
     """Joining can put combining characters side by side that stood on two lines."""
-    whole = "".join(text for _, text in parts)
+    whole = parts[0][1] if len(parts) == 1 else "".join([text for _, text in parts])
     if unicodedata.is_normalized("NFC", whole):
-        return list(parts)
+        return parts
     if len(parts) == 1:
         return [(parts[0][0], unicodedata.normalize("NFC", whole))]
     return [(parts[0][0], unicodedata.normalize("NFC", whole)), *((p, "") for p, _ in parts[1:])]

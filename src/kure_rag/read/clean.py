@@ -49,6 +49,11 @@ _EQUATION: Final[dict[int, str]] = {
 _NEWLINE = re.compile(r"\r\n?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+# What may change but by NFC: controls, surrogates, private and unusual characters, and those of the map.
+_TOUCHED = re.compile(
+    rf"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\uf8ff\U00010000-\U0010ffff{''.join(re.escape(chr(code)) for code in _MAP)}]"
+)
+_SHORT: Final = 500  # characters: a search in fewer is faster than a look-up by numpy
 
 
 def clean_text(raw: str) -> str:
@@ -73,6 +78,8 @@ def clean_line(raw: str) -> str:
 
 def needs_cleaning(text: str) -> bool:
     """Whether :func:`clean_text` would change anything but line ends."""
+    if len(text) < _SHORT:
+        return _TOUCHED.search(text) is not None or not unicodedata.is_normalized("NFC", text)
     import numpy as np
 
     codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)

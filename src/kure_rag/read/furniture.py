@@ -62,21 +62,26 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
         [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])] for p, page in enumerate(pages)
     ]
     is_furniture = _told_by(pages, heights, seen)
-    upright = [{i for i, line in enumerate(page) if _is_tab(line)} for page in pages]
+    # Hardly any line is as high, and asking each in full takes long.
+    upright = [
+        {i for i, line in enumerate(page) if line.top - line.bottom > _UPRIGHT * line.size and _is_tab(line)}
+        for page in pages
+    ]
     tabs = Counter(pages[p][i].text for p, page in enumerate(upright) for i in page)
     drops: list[set[int]] = []
-    worn: list[tuple[int, _Seen]] = []  # what goes from all pages but the first
+    worn: list[tuple[int, _Seen, str]] = []  # what goes from all pages but the first, and its words
     for p, page in enumerate(pages):
         numbers = {line.at for line in seen[p] if _is_page_number(page[line.at], p, len(pages), heights[p], line.top)}
         aside = {i for i in upright[p] if tabs[page[i].text] >= max(_LEAST, _OFTEN * len(pages))}
         found = _outermost(page, seen[p], numbers, [line for line in seen[p] if is_furniture(p, line)])
         drops.append(numbers | aside | {line.at for line in found})
-        worn += [(p, line) for line in found if line.at not in numbers and not _STAMP.search(page[line.at].text)]
-    said = {
-        "".join(line.text.split()) for p, page in enumerate(pages) for i, line in enumerate(page) if i not in drops[p]
-    }
-    for p, line in worn:
-        words = _words(line)
+        worn += [
+            (p, line, _words(line))
+            for line in found
+            if line.at not in numbers and not _STAMP.search(page[line.at].text)
+        ]
+    said = _said(pages, drops, {text for _, line, words in worn for text in (words, line.flat)})
+    for p, line, words in worn:
         if words and words not in said and line.flat not in said:
             drops[p].discard(line.at)
             pages[p][line.at].worn = True
@@ -84,6 +89,17 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     if len(pages) == _LEAST - 1:
         _mark_twice(pages, seen)
     return [[line for i, line in enumerate(page) if i not in drops[p]] for p, page in enumerate(pages)]
+
+
+def _said(pages: Sequence[Sequence[Line]], drops: Sequence[set[int]], texts: set[str]) -> set[str]:
+    """Those of some texts without white space that are a whole line of what stays."""
+    first = {text[:1] for text in texts}
+    return {
+        flat
+        for p, page in enumerate(pages)
+        for i, line in enumerate(page)
+        if line.text.lstrip()[:1] in first and i not in drops[p] and (flat := "".join(line.text.split())) in texts
+    }
 
 
 def _mark_twice(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> None:
@@ -141,7 +157,7 @@ def _outermost(page: Sequence[Line], seen: Sequence[_Seen], numbers: set[int], f
 
 def _words(line: _Seen) -> str:
     """What a line says besides its numbers, or all of it where they count no pages."""
-    return "".join(char for char in line.masked if char.isalnum()) if line.counts else line.flat
+    return "".join(filter(str.isalnum, line.masked)) if line.counts else line.flat
 
 
 def _look(p: int, line: Line, at: int, top: bool, height: float) -> _Seen:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from kure_rag.read.clean import clean_line, needs_cleaning
 from kure_rag.read.columns import Piece, reading_order
 from kure_rag.read.overlap import apart
-from kure_rag.read.page import FoundTable, PageContent
-from kure_rag.read.pdfium import LINE, line_ends
+from kure_rag.read.page import FoundTable, PageContent, line_ends
+from kure_rag.read.pdfium import LINE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,15 +114,16 @@ def text_lines(text: str) -> list[Line]:
 
 def _set_columns(lines: Sequence[Line]) -> None:
     """Margins and, for a start, edges, see :func:`kure_rag.read.lines.join_lines`."""
-    margins: dict[int, float] = {}
-    edges: dict[int, float] = {}
+    columns: dict[int, list[Line]] = {}
     for line in lines:
-        if line.table is None:
-            margins[line.column] = min(line.left, margins.get(line.column, line.left))
-            edges[line.column] = max(line.right, edges.get(line.column, line.right))
-    for line in lines:
-        line.margin = margins.get(line.column, line.left)
-        line.edge = edges.get(line.column, line.right)
+        columns.setdefault(line.column, []).append(line)
+    for some in columns.values():
+        printed = [line for line in some if line.table is None]
+        margin = min([line.left for line in printed], default=None)
+        edge = max([line.right for line in printed], default=None)
+        for line in some:
+            line.margin = line.left if margin is None else margin
+            line.edge = line.right if edge is None else edge
 
 
 # One column, as the parser gives it
@@ -137,30 +138,38 @@ def _plain(content: PageContent) -> list[Line] | None:
         spans, places = line_ends(text)
         ends = content.boxes[places]
     lines: list[Line] = []
+    width, height = content.width, content.height
     # A page has some forty lines: loops over floats are faster here than arrays.
     for (start, end), place in zip(spans, ends.reshape(-1, 8).tolist(), strict=True):
         left, bottom, _, top, _, low, right, high = place
         size = max(top - bottom, high - low)
         if size <= 0 or right < left or abs(low - bottom) > size:
             return None
-        if right < 0 or left > content.width or max(top, high) < 0 or min(bottom, low) > content.height:
+        if low < bottom:
+            bottom = low
+        if high > top:
+            top = high
+        if right < 0 or left > width or top < 0 or bottom > height:
             continue  # cut off: not on the page
-        lines.append(Line(text[start:end], left, min(bottom, low), right, max(top, high), size))
+        lines.append(Line(text[start:end], left, bottom, right, top, size))
     lines.sort(key=_downwards)
-    for line, following in pairwise(lines):
-        overlap = following.top - line.bottom
-        if overlap > 0 and overlap > _SAME_ROW * min(line.top - line.bottom, following.top - following.bottom):
-            return None
+    if any(following.top > line.bottom and _beside(line, following) for line, following in pairwise(lines)):
+        return None
     if not lines or _scattered(content):
         return None if lines else []
     if needs_cleaning(text.replace("\r\n", "\n")):
         for line in lines:
             line.text = clean_line(line.text)
-    return _stacked(lines) if sum([len(line.text) <= 2 for line in lines]) >= _STACKED else lines
+    return _stacked(lines) if [len(line.text) <= 2 for line in lines].count(True) >= _STACKED else lines
 
 
 def _downwards(line: Line) -> float:
     return -line.bottom - line.top
+
+
+def _beside(line: Line, following: Line) -> bool:
+    lower = min(line.top - line.bottom, following.top - following.bottom)
+    return following.top - line.bottom > _SAME_ROW * lower
 
 
 def _scattered(content: PageContent) -> bool:
@@ -168,22 +177,20 @@ def _scattered(content: PageContent) -> bool:
     import numpy as np
 
     runs = content.extra.get("runs")
+    whole = runs is not None
     if runs is None:
-        seen = _visible(content)
-        runs = content.boxes[seen]
-        height = runs[:, 3] - runs[:, 1]
-        step = (runs[1:, 0] + runs[1:, 2] - runs[:-1, 0] - runs[:-1, 2]) / 2
-    else:
-        height = runs[:, 3] - runs[:, 1]
-        step = runs[1:, 0] - runs[:-1, 2]  # from the end of a run: what is drawn into its gaps begins before that
+        runs = content.boxes[_visible(content)]
     if len(runs) < 2:
         return False
+    left, bottom, right, top = runs.T
+    height, middle = top - bottom, (top + bottom) / 2
     high = np.maximum(height[1:], height[:-1])
-    middle = (runs[:, 3] + runs[:, 1]) / 2
-    beside = np.abs(np.diff(middle)) < _SAME_ROW * high
-    gap = runs[1:, 0] - runs[:-1, 2]
+    beside = np.abs(middle[1:] - middle[:-1]) < _SAME_ROW * high
+    gap = left[1:] - right[:-1]
+    # From the end of a run: what is drawn into its gaps begins before that.
+    step = gap if whole else (left[1:] + right[1:] - left[:-1] - right[:-1]) / 2
     again = beside & (step < -_BACK * high)
-    return bool(again.any()) or int((beside & (gap > _WIDE * high)).sum()) >= _GAPS
+    return bool(again.any()) or int(np.count_nonzero(beside & (gap > _WIDE * high))) >= _GAPS
 
 
 def _visible(content: PageContent) -> Indices:

@@ -83,11 +83,18 @@ class Paragraph:
 
 def visual_width(line: str) -> int:
     """Columns a line takes in print: two for Hangul and Hanja, one for the rest."""
-    return len(line) if line.isascii() else sum(map(_width, line))
+    return len(line) if line.isascii() else sum(map(_WIDTHS.__getitem__, line))
 
 
-def _width(char: str) -> int:
-    return 1 if char < "\u1100" else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+class _Widths(dict[str, int]):
+    """The width of each character that was asked for: a cached function takes twice as long."""
+
+    def __missing__(self, char: str) -> int:
+        self[char] = width = 2 if char >= "\u1100" and unicodedata.east_asian_width(char) in "WF" else 1
+        return width
+
+
+_WIDTHS: Final = _Widths()
 
 
 def close_numbers(text: str) -> str:
@@ -146,7 +153,9 @@ def _joined(lines: Sequence[tuple[int, Line]], spaced: dict[int, bool], start: i
         if line.table is not None:
             out.append(Paragraph([(p, "")], line.table))
             continue
-        text = " ".join(line.text.split())
+        text = line.text.strip()
+        if "  " in text or not text.isprintable():  # white space of other kinds cannot be printed
+            text = " ".join(text.split())
         if "··" in text or ".." in text or "…" in text or "--" in text or "· ·" in text:
             text = _LEADER.sub(r"\1\1\1", text)
         if i not in spaced:
@@ -188,7 +197,7 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     widest = max(1.5 * _usual_gap(lines), _APART)
     candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
     for i, ((p, line), (q, following)) in enumerate(pairwise(lines), 1):
-        if (
+        if (  # the cheapest questions first
             line.table
             or following.table
             or line.worn
@@ -196,14 +205,14 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
             or line.edge - line.margin < _NARROWEST * line.size
         ):
             continue
-        if line.text.rstrip()[-1:].isdigit() and _ENTRY.search(line.text):
-            continue
         room = (line.edge - line.right) / line.size
         if line.size == 1.0:
             room -= _FULL * (line.edge - line.margin)
-        if room > _NARROW and (room > _LONGEST or room > _first(_WORD, following) + _ROOM):
+        if room > _LONGEST or (room > _NARROW and room > _first(_WORD, following) + _ROOM):
             continue
-        if not _alike(line, following) or (p != q and not over_pages) or q - p > 1:
+        if (line.size != following.size and not _alike(line, following)) or (p != q and not over_pages) or q - p > 1:
+            continue
+        if line.text.rstrip()[-1:].isdigit() and _ENTRY.search(line.text):
             continue
         beside = p != q or (line.column != following.column and following.bottom > line.bottom)
         if not beside and (
@@ -227,9 +236,12 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
 
 def _is_indented(lines: Sequence[tuple[int, Line]], candidates: Sequence[int]) -> bool:
     """Whether paragraphs of the document begin with an indented line."""
-    shifts = [_shift(lines, i) for i in candidates if not STARTS_PARAGRAPH.match(lines[i - 1][1].text)]
-    back = sum(shift < -_INDENT for shift in shifts)
-    return back >= 3 and back > sum(shift > _INDENT for shift in shifts)
+    back = ahead = 0
+    for i in candidates:
+        shift = _shift(lines, i)
+        if abs(shift) > _INDENT and not STARTS_PARAGRAPH.match(lines[i - 1][1].text):
+            back, ahead = back + (shift < 0), ahead + (shift > 0)
+    return back >= 3 and back > ahead
 
 
 def _shift(lines: Sequence[tuple[int, Line]], i: int) -> float:
@@ -299,7 +311,7 @@ def _first(what: re.Pattern[str], line: Line) -> float:
     match = what.match(text)
     if match is None:
         return 0.0
-    width = (line.right - line.left) * visual_width(match.group()) / max(1, visual_width(text))
+    width = (line.right - line.left) * visual_width(match.group()) / (visual_width(text) or 1)
     return min(width / line.size, _LONGEST)
 
 

@@ -69,6 +69,9 @@ def _usual_size(pages: Sequence[Sequence[Line]]) -> float:
     counts: dict[float, int] = {}
     for page in pages:
         for line in page:
-            size = round(line.size, 1)
-            counts[size] = counts.get(size, 0) + len(line.text)
-    return max(counts, key=lambda size: counts[size]) if counts else 0.0
+            counts[line.size] = counts.get(line.size, 0) + len(line.text)
+    rounded: dict[float, int] = {}
+    for exact, count in counts.items():
+        size = round(exact, 1)
+        rounded[size] = rounded.get(size, 0) + count
+    return max(rounded, key=lambda size: rounded[size]) if rounded else 0.0

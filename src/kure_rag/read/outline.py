@@ -34,6 +34,7 @@ _UPPER: Final = 0.4  # of the page's height from below: titles stand above it
 _STANDS_ALONE: Final = 1.25  # times the usual distance to the next line
 
 _HANGUL: Final = re.compile(r"[가-힣]")
+_STRANGE: Final = re.compile(r"[\u0080-\u024f\ue000-\uf8ff\ufffd]")
 _LETTERSPACED: Final = re.compile(r"(?<!\S)[가-힣](?: [가-힣]){2,}(?!\S)")
 _EFFECT: Final = re.compile(r"\s*\[\s*시행\s*(?:일\s*[:：]?)?\s*\d{4}\s*\.")
 _ABBREVIATION: Final = re.compile(r"\s*\(\s*약칭\s*[:：].*$")
@@ -345,5 +346,4 @@ def _is_doubled(text: str) -> bool:
 
 
 def _is_mojibake(text: str) -> bool:
-    strange = sum("\u0080" <= char <= "\u024f" or "\ue000" <= char <= "\uf8ff" or char == "\ufffd" for char in text)
-    return strange > 0.2 * len(text)
+    return len(_STRANGE.findall(text)) > 0.2 * len(text)

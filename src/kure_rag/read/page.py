@@ -65,3 +65,18 @@ class FoundTable:
     unit: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+def line_ends(text: str) -> tuple[list[tuple[int, int]], list[int]]:
+    """Where the visible part of each line begins and the line ends; its first and its last visible character."""
+    spans: list[tuple[int, int]] = []
+    ends: list[int] = []
+    at = 0
+    for line in text.split("\r\n"):
+        end = at + len(line)
+        if visible := line.lstrip():
+            first = end - len(visible)
+            spans.append((first, end))
+            ends += (first, first + len(visible.rstrip()) - 1)
+        at = end + 2
+    return spans, ends
