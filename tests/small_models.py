@@ -93,7 +93,7 @@ def transformer(
     make(len(words)).eval().save_pretrained(plain)
     words.save_pretrained(plain)
     first = Transformer(str(plain))
-    modules: list[Any] = [first, Pooling(SIZE, pooling_mode=pooling)]  # type: ignore[arg-type]
+    modules: list[Any] = [first, Pooling(SIZE, pooling_mode=pooling)]
     if dense is not None:
         modules.append(Dense(modules[-1].get_embedding_dimension(), dense, activation_function=torch.nn.Tanh()))
     SentenceTransformer(modules=[*modules, Normalize()], device="cpu").save_pretrained(str(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import shutil
@@ -131,7 +132,8 @@ def _made(
     began = time.monotonic()
     _require(settings)
     plan = _Plan(work, folder, card, settings)
-    check = plan.convert(check_texts(), calibration)  # the torch model is let go of here: two copies are enough
+    check = plan.convert(check_texts(), calibration)
+    gc.collect()  # the torch model is part of circles, and two copies of the weights are enough
     manifest = _quantized(work, check) if weights_of(settings) == "int8" else _checked(work, check.manifest, check)
     if not manifest.min_cosine >= LEAST_COSINE:
         raise EmbeddingError(
