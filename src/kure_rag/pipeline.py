@@ -13,6 +13,7 @@ from typing import Any, Final, Self, get_args
 from kure_rag.chunk import ChunkSettings, chunker_fingerprint
 from kure_rag.embed import Embedder, EmbedderLike, EmbedSettings, as_embedder, find_card
 from kure_rag.embed.foreign import RecordedEmbedder
+from kure_rag.embed.settings import PoolingName
 from kure_rag.errors import KureIndexError
 from kure_rag.index import DocumentRow, IndexStore, Verification
 from kure_rag.index.store import Progress as StoreProgress
@@ -345,7 +346,18 @@ def _recorded_embedder(recorded: Mapping[str, Any], dense_weight: float | None) 
         revision=None if local or own["revision"] == "newest" else own["revision"],
         query_prefix=own["query_prefix"],
         passage_prefix=own["passage_prefix"],
+        pooling=_given_pooling(name, own.get("pooling")),
         normalize=own["normalize"],
         dense_weight=dense_weight,
+        dimension=own.get("dimension"),
+        max_tokens=own.get("max_tokens"),
     )
     return Embedder(name, settings)
+
+
+def _given_pooling(name: str, pooling: Any) -> PoolingName | None:
+    """The pooling an index was made with, where it is another than the card's own."""
+    card = find_card(name)
+    if card is not None and card.pooling == pooling:
+        return None
+    return next((choice for choice in get_args(PoolingName) if choice == pooling), None)

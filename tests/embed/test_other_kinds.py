@@ -261,3 +261,22 @@ def test_nothing_is_said_of_texts_within_the_limit(late: Path, caplog: pytest.Lo
     with caplog.at_level(logging.WARNING, logger="kure_rag"):
         LateInteractionEmbedder(str(late)).embed_passages(TEXTS)
     assert "over its limit" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [(SparseEmbedder, BertForMaskedLM), (KureReranker, BertForSequenceClassification)],
+    ids=["sparse", "reranker"],
+)
+def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path, kind: Any, made: Any) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = plain(tmp_path / "model", made)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: tensor for name, tensor in weights.items() if "layer.0.output" not in name},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    with pytest.raises(EmbeddingError, match="would be random"):
+        kind(str(folder), card=None).load()

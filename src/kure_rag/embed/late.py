@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kure_rag.embed.base import Role, Vectors
+from kure_rag.embed.loading import weight_options
 from kure_rag.embed.model_card import Kind
 from kure_rag.embed.two_roles import TwoRoles
 
@@ -48,7 +49,7 @@ class LateInteractionEmbedder(TwoRoles):
     def _made(self, where: str, **common: Any) -> Any:
         from sentence_transformers import MultiVectorEncoder
 
-        return MultiVectorEncoder(where, model_kwargs={"use_safetensors": True}, **common)
+        return MultiVectorEncoder(where, model_kwargs=weight_options(), **common)
 
     def _encoded(self, texts: list[str], role: Role) -> list[Vectors]:
         # The library's own two methods: queries are padded with mask tokens, passages lose their punctuation.

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from kure_rag.embed.batches import batches
-from kure_rag.embed.cards import check_name, find_card
+from kure_rag.embed.cards import check_name, find_card, folder_of
 from kure_rag.embed.files import bundled_path, check_folder
 from kure_rag.embed.hub import first_line, model_folder, no_telemetry
+from kure_rag.embed.loading import require_all_weights
 from kure_rag.embed.model_card import USED_BY, Kind, ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.embed.tokens import TextTokenizer
@@ -51,8 +52,7 @@ class LibraryModel:
                 raise ValueError(f"{name}={getattr(self.settings, name)!r} means nothing to a {self.kind} model")
         if self.settings.backend != "torch":
             raise ValueError(f"backend={self.settings.backend!r}: a {self.kind} model runs on torch only")
-        folder = Path(model).expanduser()
-        self._folder = folder if folder.is_dir() else None
+        self._folder = folder_of(model)
         self.card = self._found(model, card)
         if self.card.kind != self.kind:
             raise EmbeddingError(
@@ -93,7 +93,7 @@ class LibraryModel:
         found = card or find_card(model)
         if found is None:
             found = ModelCard(name=model, kind=self.kind, query_prefix=None, passage_prefix=None, normalize=False)
-        elif card is not None and self._folder is None and find_card(model) is not found:
+        elif card is not None and self._folder is None and find_card(model) != found:
             found = replace(found, name=model, revision=None)
         changes = {
             key: value
@@ -117,6 +117,7 @@ class LibraryModel:
             )
         except Exception as error:  # tokenizers and safetensors raise it bare for broken files
             raise EmbeddingError(f"{folder}: the model could not be loaded ({first_line(error)})") from error
+        require_all_weights(folder, model)
         if (limit := self._limit(model)) is not None and model.max_seq_length != limit:
             model.max_seq_length = limit
         return model.eval()

@@ -28,7 +28,7 @@ from kure_rag.errors import EmbeddingError, KureError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["bundled_path", "checked_folder", "commit_of", "load_model", "local_revision", "stored_prompts"]
+__all__ = ["bundled_path", "checked_folder", "commit_of", "load_model", "local_revision", "require_all_weights", "stored_prompts", "weight_options"]
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
         raise
     except Exception as error:  # tokenizers and safetensors raise it bare for broken files
         raise EmbeddingError(f"{where}: the model could not be loaded ({_reason(error)})") from error
-    _require_all_weights(where, model)
+    require_all_weights(where, model)
     _cap_length(model, card)
     return model.eval()
 
@@ -112,7 +112,7 @@ def _loaded(where: Path, parts: Sequence[Part], card: ModelCard, settings: Embed
         model = SentenceTransformer(
             str(where),
             device=settings.device,
-            model_kwargs=_weights(),
+            model_kwargs=weight_options(),
             trust_remote_code=settings.trust_remote_code,
             # Code of one model may lie beside another one on the hub.
             local_files_only=settings.local_files_only or not settings.trust_remote_code,
@@ -125,7 +125,8 @@ def _loaded(where: Path, parts: Sequence[Part], card: ModelCard, settings: Embed
     return _repooled(where, SentenceTransformer(modules=modules, device=settings.device), card)
 
 
-def _weights() -> dict[str, Any]:
+def weight_options() -> dict[str, Any]:
+    """How weights are read: safetensors only, in float32 whatever they are stored in."""
     import torch
 
     return {"use_safetensors": True, "dtype": torch.float32}
@@ -140,7 +141,7 @@ def _transformer(where: Path, settings: EmbedSettings) -> Any:
     }
     return Transformer(
         str(where),
-        model_kwargs={**common, **_weights()},
+        model_kwargs={**common, **weight_options()},
         processor_kwargs=dict(common),
         config_kwargs=dict(common),
     )
@@ -158,7 +159,7 @@ def _kobert(where: Path, part: Part) -> Any:
     here = where / part.path
     settings = here / "sentence_bert_config.json"
     stored = read_json(settings) if settings.is_file() else {}
-    return kobert_module(here, _weights(), max_tokens=stored.get("max_seq_length"))
+    return kobert_module(here, weight_options(), max_tokens=stored.get("max_seq_length"))
 
 
 def _module(where: Path, part: Part) -> Any:
@@ -222,9 +223,17 @@ def _require_whole_texts(where: Path, pooling: Any, card: ModelCard) -> None:
         )
 
 
-def _require_all_weights(where: Path, model: SentenceTransformer) -> None:
-    """Raises where a checkpoint lacks weights: transformers makes up random ones and only logs it."""
-    for module in model:
+def require_all_weights(where: Path, model: Any) -> None:
+    """Raises where a checkpoint lacks weights: transformers makes up random ones and only logs it.
+
+    Args:
+        where: For the message.
+        model: Of sentence-transformers, of any kind.
+
+    Raises:
+        EmbeddingError: Says how many are missing.
+    """
+    for module in (model, *model.children()):
         inner = getattr(module, "model", None)
         if inner is None or not hasattr(inner, "named_parameters"):
             continue

@@ -14,7 +14,7 @@ import numpy as np
 
 from kure_rag.embed.backends import Backend, Progress, make_backend
 from kure_rag.embed.base import Fingerprint, Role, Vectors
-from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card
+from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card, folder_of
 from kure_rag.embed.loading import bundled_path, commit_of, local_revision, stored_prompts
 from kure_rag.embed.model_card import USED_BY
 from kure_rag.embed.settings import EmbedSettings
@@ -40,6 +40,11 @@ class Embedder:
         settings: What to do differently from the model's card.
         card: The card to use instead of the one found by name, for a local copy under another name.
 
+    Attributes:
+        card: How the model is used, settings applied.
+        settings: As given.
+        folder: Where a local or bundled model lies; ``None`` for one of the hub or of a server.
+
     Raises:
         UnknownModelError: The name can be no model.
         EmbeddingError: The model is a sparse or late-interaction model or a reranker.
@@ -52,9 +57,9 @@ class Embedder:
         self.settings = settings or EmbedSettings()
         if self.settings.backend != "remote":  # a server may call its model anything
             check_name(model)
-        self._folder = Path(model).expanduser() if Path(model).expanduser().is_dir() else None
+        self.folder = folder_of(model)
         found = self._given_card(card) or find_card(model)
-        if card is not None and found is not None and self._folder is None and find_card(model) is not found:
+        if card is not None and found is not None and self.folder is None and find_card(model) != found:
             found = replace(found, name=model, revision=None)  # used as the card says, but the weights of its own name
         # A model without a card is used as it says itself: `None` prefixes mean its own stored prompts.
         self.card = _override(
@@ -65,8 +70,8 @@ class Embedder:
                 f"{self.card.name} is a {self.card.kind} model: use {USED_BY[self.card.kind]}, not an embedder of "
                 "one vector a text"
             )
-        if self._folder is None:
-            self._folder = bundled_path(self.card.name)
+        if self.folder is None:
+            self.folder = bundled_path(self.card.name)
         self._lock = threading.Lock()
         self._backend: Backend | None = None
         self._warned: set[str] = set()
@@ -86,8 +91,8 @@ class Embedder:
     @property
     def name(self) -> str:
         """The card's name, or the folder's last part for a local copy of an unknown model."""
-        if self.card.name in (None, "") or (self._folder and find_card(self.card.name) is None):
-            return self._folder.name if self._folder else self.card.name
+        if self.card.name in (None, "") or (self.folder and find_card(self.card.name) is None):
+            return self.folder.name if self.folder else self.card.name
         return self.card.name
 
     @property
@@ -106,7 +111,7 @@ class Embedder:
 
     def _stored_prompts(self) -> tuple[str, str]:
         try:
-            return stored_prompts(self._folder or self.card.name, self._revision, self.settings)
+            return stored_prompts(self.folder or self.card.name, self.revision, self.settings)
         except EmbeddingError as error:
             if self.settings.backend != "remote":
                 raise
@@ -116,9 +121,9 @@ class Embedder:
             ) from error
 
     @cached_property
-    def _revision(self) -> str | None:
+    def revision(self) -> str | None:
         """Of a model from the hub its commit, so that fingerprint, prompts and weights are of one copy."""
-        if self._folder is not None or self.settings.backend == "remote":
+        if self.folder is not None or self.settings.backend == "remote":
             return self.card.revision
         return commit_of(self.card.name, self.card.revision, self.settings)
 
@@ -149,8 +154,8 @@ class Embedder:
 
     def _used_revision(self) -> str:
         if self.settings.backend == "remote":  # a server may say what it runs
-            return getattr(self.load(), "revision", None) or self._revision or "newest"
-        return local_revision(self._folder) if self._folder else (self._revision or "newest")
+            return getattr(self.load(), "revision", None) or self.revision or "newest"
+        return local_revision(self.folder) if self.folder else (self.revision or "newest")
 
     @property
     def dimension(self) -> int:
@@ -169,7 +174,7 @@ class Embedder:
         """
         with self._lock:
             if self._backend is None:
-                self._backend = make_backend(self._folder, replace(self.card, revision=self._revision), self.settings)
+                self._backend = make_backend(self.folder, replace(self.card, revision=self.revision), self.settings)
             return self._backend
 
     def embed_queries(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kure_rag.embed.library_model import LibraryModel
+from kure_rag.embed.loading import weight_options
 from kure_rag.embed.model_card import Kind, ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.embed.texts import checked
@@ -111,4 +112,4 @@ class KureReranker(LibraryModel):
     def _made(self, where: str, **common: Any) -> Any:
         from sentence_transformers import CrossEncoder
 
-        return CrossEncoder(where, model_kwargs={"use_safetensors": True}, **common)
+        return CrossEncoder(where, model_kwargs=weight_options(), **common)

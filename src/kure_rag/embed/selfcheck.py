@@ -195,8 +195,8 @@ def _stored(embedder: Embedder) -> Iterator[Check]:
     """The card's prefixes beside those that the weights bring along, where they bring any."""
     if None in (embedder.card.query_prefix, embedder.card.passage_prefix) or embedder.settings.backend == "remote":
         return
-    where = embedder._folder or embedder.card.name
-    stored = stored_prompts(where, embedder._revision, embedder.settings)
+    where = embedder.folder or embedder.card.name
+    stored = stored_prompts(where, embedder.revision, embedder.settings)
     for role, put, found in zip(("query", "passage"), embedder.prefixes, stored, strict=True):
         yield Check(
             name=f"stored {role} prompt",

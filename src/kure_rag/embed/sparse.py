@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kure_rag.embed.base import Role, Vectors
+from kure_rag.embed.loading import weight_options
 from kure_rag.embed.model_card import Kind
 from kure_rag.embed.two_roles import TwoRoles
 
@@ -110,7 +111,7 @@ class SparseEmbedder(TwoRoles):
     def _made(self, where: str, **common: Any) -> Any:
         from sentence_transformers import SparseEncoder
 
-        return SparseEncoder(where, model_kwargs={"use_safetensors": True}, **common)
+        return SparseEncoder(where, model_kwargs=weight_options(), **common)
 
     def _encoded(self, texts: list[str], role: Role) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         # The library's own two methods, since some models have another path for queries than for passages.
