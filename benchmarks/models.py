@@ -67,7 +67,7 @@ class Shape:
 
 
 LARGE = Shape()
-SMALL = Shape(layers=2, hidden=64, heads=4, inner=128, vocabulary=2000)
+SMALL = Shape(layers=2, hidden=64, heads=4, inner=128, vocabulary=8000)
 
 
 def statute_passages(data: Path | None) -> list[str]:
@@ -144,12 +144,14 @@ def _spread(model: object) -> None:
 
 def _tokenizer(texts: Sequence[str], shape: Shape, folder: Path) -> None:
     """A unigram tokenizer with XLM-RoBERTa's marks, trained here."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     made = Tokenizer(models.Unigram())
-    made.normalizer = normalizers.NFC()
+    # As XLM-RoBERTa's: a line break is a space. LangChain's class replaces them, and would get other tokens otherwise.
+    made.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " ")])
     made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
         vocab_size=min(16_000, shape.vocabulary // 2),
         special_tokens=list(SPECIAL),

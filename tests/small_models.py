@@ -18,6 +18,8 @@ from transformers import (
     LlamaConfig,
     LlamaModel,
     PreTrainedTokenizerFast,
+    T5Config,
+    T5EncoderModel,
     XLMRobertaConfig,
     XLMRobertaModel,
     set_seed,
@@ -73,6 +75,40 @@ def distilbert(words: int) -> Any:
 def llama(words: int) -> Any:
     """A decoder with rotary positions and causal attention."""
     return LlamaModel(LlamaConfig(vocab_size=words, num_key_value_heads=2, **_COMMON))
+
+
+def t5(words: int) -> Any:
+    """An encoder with relative positions and no bias."""
+    return T5EncoderModel(
+        T5Config(vocab_size=words, d_model=SIZE, d_kv=8, d_ff=64, num_layers=2, num_heads=4, pad_token_id=0)
+    )
+
+
+def kobert(folder: Path, lines: Path) -> Path:
+    """A plain BERT with a SentencePiece tokenizer under KoBERT's file name, trained on the texts of a file."""
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    SentencePieceTrainer.Train(
+        input=str(lines),
+        model_prefix=str(lines.with_name("made")),
+        vocab_size=200,
+        hard_vocab_limit=False,
+        unk_piece="[UNK]",
+        bos_id=-1,
+        eos_id=-1,
+        pad_id=1,
+        unk_id=0,
+        pad_piece="[PAD]",
+        control_symbols="[CLS],[SEP],[MASK]",
+        minloglevel=2,
+    )
+    pieces = SentencePieceProcessor(model_file=str(lines.with_name("made.model")))
+    names = [pieces.IdToPiece(i) for i in range(pieces.GetPieceSize())]
+    set_seed(3)
+    bert(len(names)).eval().save_pretrained(folder)
+    lines.with_name("made.model").rename(folder / "tokenizer_78b3253a26.model")
+    (folder / "vocab.txt").write_text("\n".join(reversed(names)) + "\n", "utf-8")  # ids are this file's lines
+    return folder
 
 
 def transformer(

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +95,29 @@ def test_a_model_that_cannot_be_exported(call: Any, exports: Path) -> None:
     assert json.loads(out)["error"]["type"] == "EmbeddingError"
     assert "is no transformer" in err
     assert not [path for path in exports.iterdir() if path.is_dir()]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal to send there")
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_an_export_that_is_interrupted_leaves_nothing(folder: Path, tmp_path: Path, precision: str) -> None:
+    place = tmp_path / "내보낸 곳"
+    place.mkdir()
+    command = ["export-model", str(folder), "--precision", precision, "--out", str(place / "모델")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kure_rag", *command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not list(place.glob(".*.part")):
+        time.sleep(0.005)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "interrupted; nothing was kept" in err
+    assert "Traceback" not in err
+    assert list(place.iterdir()) == []
+
+
+def test_what_was_computed_in_is_printed(folder: Path, call: Any) -> None:
+    _, out, _ = call("export-model", folder, "--backend", "onnx")
+    assert "(17 texts, computed in f32)" in out

@@ -12,6 +12,7 @@ from transformers import (
     AutoModel,
     BertConfig,
     CamembertConfig,
+    ElectraConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
     XLMRobertaConfig,
@@ -24,6 +25,7 @@ CONFIGS = {
     "xlm-roberta": XLMRobertaConfig,
     "camembert": CamembertConfig,
 }
+OTHERS = {"electra": ElectraConfig}  # computed with padding
 LETTERS = sorted(
     set("제조항연차휴가는며칠인가요보험금을청구한다의사진단서내면병까지허할수있급여매월십오일에지하고그날이면전")
 )
@@ -60,7 +62,7 @@ def small_encoder(folder: Path, kind: str, *, pooling: str = "cls", hidden: int 
         "initializer_range": 0.4,  # so that texts differ, and a wrong position shows
         **changes,
     }
-    AutoModel.from_config(CONFIGS[kind](**settings)).save_pretrained(plain)
+    AutoModel.from_config((CONFIGS | OTHERS)[kind](**settings)).save_pretrained(plain)
     modules = [Transformer(str(plain)), Pooling(hidden, pooling_mode=pooling), Normalize()]
     SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(folder))
     return folder

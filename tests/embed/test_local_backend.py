@@ -25,6 +25,7 @@ def backend_of(tmp_path_factory):
         tokenizer = TextTokenizer(model.tokenizer, max_tokens)
         return LocalBackend(tokenizer, TorchRunner(model, tokenizer.pad_id), batch_tokens=batch_tokens)
 
+    make.folder = folder
     return make
 
 
@@ -43,6 +44,35 @@ def test_many_windows_give_the_same_vectors_in_order(backend_of, expected):
     many = TEXTS * 80  # several windows
     vectors = backend_of(20_000).encode(many, role="passage")
     np.testing.assert_allclose(vectors, np.tile(expected, (80, 1)), atol=1e-5)
+
+
+class Counting(TorchRunner):
+    """Counts passes that were begun and not yet waited for, as each one begins."""
+
+    open = 0
+    counts = ()
+
+    def start(self, batch):
+        wait = super().start(batch)
+        self.counts += (self.open,)
+        self.open += 1
+
+        def counted():
+            self.open -= 1
+            return wait()
+
+        return counted
+
+
+def test_a_device_has_work_from_the_first_pass_to_the_last_across_windows(backend_of):
+    model = loaded(backend_of.folder)
+    tokenizer = TextTokenizer(model.tokenizer, 60)
+    runner = Counting(model, tokenizer.pad_id)
+    LocalBackend(tokenizer, runner, batch_tokens=1000).encode(TEXTS * 20, role="passage")
+    assert len(_edges(len(TEXTS) * 20)) > 2
+    assert runner.counts[:2] == (0, 1)
+    assert set(runner.counts[2:]) == {2}
+    assert runner.open == 0
 
 
 def test_progress_counts_up_to_all_texts(backend_of):

@@ -73,6 +73,15 @@ def test_memory_that_runs_out_halves_the_pass_and_is_said(folder, caplog):
     assert "no memory for a pass of" in caplog.text
 
 
+def test_passes_that_were_laid_out_before_do_not_lower_the_budget_again_and_again(folder):
+    runner = SmallMemory(loaded(folder), 1, precision="fp32")
+    runner.room = 700
+    batch = [[0, *range(4, 12), 2]] * 120  # 1,200 tokens
+    for _ in range(5):
+        runner.start(batch)()
+    assert runner.batch_tokens == 600
+
+
 def test_one_text_that_does_not_fit_is_an_error_with_a_way_on(folder):
     runner = SmallMemory(loaded(folder), 1)
     runner.room = 10

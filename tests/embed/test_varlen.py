@@ -110,10 +110,12 @@ def test_attention_by_length_is_attention_within_each_text(lengths, seed):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"hidden_act": "relu"}, {"is_decoder": True}], ids=["another activation", "a decoder"]
+    ("kind", "changes"),
+    [("bert", {"hidden_act": "relu"}), ("bert", {"is_decoder": True}), ("electra", {})],
+    ids=["another activation", "a decoder", "ELECTRA, whose embeddings are projected"],
 )
-def test_what_is_built_otherwise_goes_through_transformers(tmp_path, changes):
-    folder = small_encoder(tmp_path / "model", "bert", **changes)
+def test_what_is_built_otherwise_goes_through_transformers(tmp_path, kind, changes):
+    folder = small_encoder(tmp_path / "model", kind, **changes)
     assert not is_packable(list(loaded(folder)))
     runner = TorchRunner(loaded(folder), PAD, precision="fp32")
     assert not runner.is_packed

@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     size = sum(manifest.files.values()) / 1e6
     print(f"{manifest.model} for {manifest.backend}, {manifest.weights}{method}")
     print(f"  folder   {place}")
-    print(f"  cosine   min {manifest.min_cosine:.5f}, mean {manifest.mean_cosine:.5f} ({manifest.checked_texts} texts)")
+    cosines = f"min {manifest.min_cosine:.5f}, mean {manifest.mean_cosine:.5f}"
+    print(f"  cosine   {cosines} ({manifest.checked_texts} texts, computed in {manifest.checked_in})")
     print(f"  size     {size:,.1f} MB; the original's weights in fp32: {manifest.original_bytes / 1e6:,.1f} MB")
     print(f"  seconds  {manifest.seconds:.1f}")
     return 0

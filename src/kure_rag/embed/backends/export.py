@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import glob
 import json
 import logging
+import os
 import shutil
 import time
 import uuid
@@ -17,12 +19,9 @@ import numpy as np
 
 from kure_rag.embed.backends import graphs
 from kure_rag.embed.backends.exported import (
-    Manifest,
-    TokenizerKind,
     cached_place,
     check_engine,
     ensure_export,
-    is_export,
     library_versions,
     locked,
     make_runner,
@@ -30,6 +29,7 @@ from kure_rag.embed.backends.exported import (
     source_revision,
     weights_of,
 )
+from kure_rag.embed.backends.manifest import Manifest, TokenizerKind, is_export
 from kure_rag.embed.backends.sentences import calibration_texts, check_texts
 from kure_rag.embed.base import Vectors
 from kure_rag.embed.files import PROMPTS
@@ -85,6 +85,8 @@ def export_model(
     from kure_rag.embed.model import Embedder  # which makes engines by way of this module
 
     check_engine(settings)
+    if calibration is not None and (settings.backend, weights_of(settings)) != ("openvino", "int8"):
+        raise EmbeddingError("calibration texts are for int8 on OpenVINO; leave them out, as nothing else uses them")
     known = Embedder(model, settings, card=card).card
     local = Path(model).expanduser()
     folder = local if local.is_dir() else bundled_path(known.name)
@@ -96,7 +98,7 @@ def export_model(
     place = cached_place(folder, known, settings) if out is None else out.expanduser().absolute()
     if place.exists() and not is_export(place) and (not place.is_dir() or any(place.iterdir())):
         raise EmbeddingError(f"{place}: holds something other than an exported model; choose a new folder")
-    with locked(place):
+    with locked(place, keep=out is None):
         return place, write_export(place, folder, known, settings, calibration=calibration)
 
 
@@ -109,21 +111,46 @@ def write_export(
     calibration: Sequence[str] | None = None,
 ) -> Manifest:
     """Makes an export in a folder beside its place and moves it there once it is checked. The place must be locked."""
-    for left in place.parent.glob(f".{place.name}.*.part"):  # of a process that was killed; the lock was its
+    for left in place.parent.glob(
+        f".{glob.escape(place.name)}.*.part"
+    ):  # of a process that was killed; the lock was its
         shutil.rmtree(left, ignore_errors=True)
     work = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
+    _log.warning(
+        "%s: exporting for %s (%s) into %s; a large model takes some minutes, once",
+        card.name,
+        settings.backend,
+        weights_of(settings),
+        place,
+    )
     try:
         work.mkdir(parents=True)
         manifest = _made(work, folder, card, settings, calibration or calibration_texts())
-        if place.exists():
-            shutil.rmtree(place)
-        work.rename(place)
+        _put(work, place)
     except OSError as error:
         raise EmbeddingError(f"{place}: the export cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _log.info("%s: cosine to the original at least %.5f, %.0f s", place, manifest.min_cosine, manifest.seconds)
     return manifest
+
+
+def _put(work: Path, place: Path) -> None:
+    """Moves a finished folder to its place, with what it holds on the disk and not only in memory before that."""
+    for file in work.iterdir():
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
+    if place.exists():  # aside, so that a whole export is at the place, or will be after the next rename
+        earlier = work.with_suffix(".old.part")
+        place.rename(earlier)
+        try:
+            work.rename(place)
+        except BaseException:
+            earlier.rename(place)
+            raise
+        shutil.rmtree(earlier, ignore_errors=True)
+    else:
+        work.rename(place)
 
 
 def _made(
@@ -177,7 +204,7 @@ class _Plan:
         manifest = Manifest(
             model=model_name(self.folder, self.card),
             revision=source_revision(self.folder, self.card, self.settings),
-            pooling=self.card.pooling,
+            pooling=_pooling(model) or self.card.pooling,
             backend="onnx" if self.settings.backend == "onnx" else "openvino",
             weights="fp32",
             method="",
@@ -192,6 +219,7 @@ class _Plan:
             min_cosine=0.0,
             mean_cosine=0.0,
             checked_texts=len(rows),
+            checked_in="",
             original_bytes=sum(weight.nbytes for weight in model.parameters()),
             seconds=0.0,
             versions=library_versions(self.settings.backend),
@@ -249,6 +277,14 @@ class _Plan:
         (self.work / PROMPTS).write_text(prompts + "\n", encoding="utf-8")
 
 
+def _pooling(model: SentenceTransformer) -> str | None:
+    modules: list[Any] = [module for module in model if type(module).__name__ == "Pooling"]
+    if not modules:
+        return None
+    mode = modules[-1].pooling_mode
+    return mode if isinstance(mode, str) else "+".join(mode)
+
+
 def _limit(model: SentenceTransformer) -> int | None:
     longest = model.max_seq_length
     return None if longest is None or longest > _NO_LIMIT else int(longest)
@@ -267,7 +303,11 @@ def _quantized(work: Path, check: _Check) -> Manifest:
         (("dynamic, each column by itself", lambda: graphs.quantize_onnx(source, target)),)
         if check.manifest.backend == "onnx"
         # Without smoothing it is nearer to the original, unless a model has outliers, as trained ones may.
-        else (("static", nncf(smooth=False)), ("static, SmoothQuant", nncf(smooth=True)))
+        else (
+            ("static", nncf(smooth=False)),
+            ("static, SmoothQuant", nncf(smooth=True)),
+            ("weights alone", lambda: graphs.compress_openvino(source, target)),
+        )
     )
     manifest = check.manifest
     for method, quantize in ways:
@@ -289,7 +329,12 @@ def _checked(work: Path, manifest: Manifest, check: _Check) -> Manifest:
         found, expected = runner.start(check.rows[i : i + _BATCH])(), check.expected[i : i + _BATCH]
         lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
         cosines += (np.einsum("ij,ij->i", found, expected) / np.where(lengths == 0, 1, lengths)).tolist()
-    return replace(manifest, min_cosine=round(min(cosines), 6), mean_cosine=round(float(np.mean(cosines)), 6))
+    return replace(
+        manifest,
+        min_cosine=round(min(cosines), 6),
+        mean_cosine=round(float(np.mean(cosines)), 6),
+        checked_in=str(getattr(runner, "precision", "")),
+    )
 
 
 def _require(settings: EmbedSettings) -> None:

@@ -11,16 +11,17 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from kure_rag.embed.backends.base import Backend, Runner
 from kure_rag.embed.backends.local import LocalBackend
+from kure_rag.embed.backends.manifest import FORMAT, Manifest, Weights, is_export, read_manifest
 from kure_rag.embed.backends.onnx_runner import OnnxRunner, check_onnx_precision, onnxruntime
 from kure_rag.embed.backends.openvino_runner import OpenvinoRunner, check_openvino_precision, openvino
 from kure_rag.embed.cards import find_card
@@ -32,101 +33,12 @@ from kure_rag.errors import EmbeddingError
 
 _log = logging.getLogger(__name__)
 
-MANIFEST: Final = "kure_export.json"
-FORMAT: Final = 1
-
-Weights = Literal["fp32", "int8"]
-TokenizerKind = Literal["fast", "kobert", "transformers"]
-
 _SEEN_AFTER: Final = 2.0  # seconds of waiting for another process before that is said
 _LIBRARIES: Final = {
     "onnx": ("onnxruntime", "onnx", "torch", "transformers", "sentence-transformers"),
     "openvino": ("openvino", "nncf", "torch", "transformers", "sentence-transformers"),
 }
 _MAKERS: Final = frozenset({"nncf", "onnx"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """What an export says of itself.
-
-    Attributes:
-        model: The card's name, or the last part of a folder without a card.
-        revision: Commit, or hash of the folder it was made from.
-        pooling: As the card says.
-        backend: ``onnx`` or ``openvino``.
-        weights: ``fp32``, which the engine may compute in half precision, or ``int8``.
-        method: How the weights were quantised; empty for fp32.
-        graph: The graph's file.
-        dimension: Numbers in a vector.
-        max_tokens: The model's own limit.
-        tokenizer: ``fast`` for a ``tokenizer.json``, ``kobert``, or ``transformers`` for what that library loads.
-        pad_id: Its padding token.
-        unk_id: Its unknown token.
-        special_tokens: How many it puts around a text.
-        truncation_side: Where it cuts.
-        min_cosine: The lowest cosine to the original's vectors over the check's texts.
-        mean_cosine: Their mean.
-        checked_texts: How many.
-        original_bytes: Of the original's weights.
-        seconds: Loading, converting, quantising and checking.
-        versions: Of the libraries that made it.
-        files: Name → bytes, to tell a copy that broke off.
-        format: Of this file.
-    """
-
-    model: str
-    revision: str
-    pooling: str
-    backend: Literal["onnx", "openvino"]
-    weights: Weights
-    method: str
-    graph: str
-    dimension: int
-    max_tokens: int | None
-    tokenizer: TokenizerKind
-    pad_id: int
-    unk_id: int | None
-    special_tokens: int
-    truncation_side: str
-    min_cosine: float
-    mean_cosine: float
-    checked_texts: int
-    original_bytes: int
-    seconds: float
-    versions: dict[str, str]
-    files: dict[str, int]
-    format: int = FORMAT
-
-    def write(self, folder: Path) -> None:
-        """Writes it into an export's folder."""
-        text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
-def is_export(folder: Path) -> bool:
-    """Whether a folder is an export, whole or not."""
-    return (folder / MANIFEST).is_file()
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """What an export says of itself, once all of its files are known to be there in their sizes.
-
-    Raises:
-        EmbeddingError: It is none, broken, or of a newer version of kure-rag.
-    """
-    again = "export the model again with `kure-rag export-model`"
-    try:
-        stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if stored["format"] != FORMAT:
-            raise EmbeddingError(f"{folder}: an export of another version of kure-rag; {again}")
-        manifest = Manifest(**stored)
-        sizes = {name: (folder / name).stat().st_size for name in manifest.files}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise EmbeddingError(f"{folder}: the exported model is not whole ({error}); {again}") from error
-    if torn := [name for name, size in manifest.files.items() if sizes[name] != size]:
-        raise EmbeddingError(f"{folder}: the exported model is not whole ({', '.join(torn)} broke off); {again}")
-    return manifest
 
 
 def exports_folder(settings: EmbedSettings) -> Path:
@@ -202,7 +114,7 @@ def exported_backend(folder: Path | None, card: ModelCard, settings: EmbedSettin
     check_engine(settings)
     if folder is not None and is_export(folder):
         manifest = read_manifest(folder)
-        _check_fits(folder, manifest, settings)
+        _check_fits(folder, manifest, card, settings)
         return _backend(folder, manifest, card, settings)
     place = cached_place(folder, card, settings)
     try:
@@ -233,19 +145,17 @@ def ensure_export(
             return found
         from kure_rag.embed.backends.export import write_export
 
-        _log.warning(
-            "%s: exporting for %s (%s) into %s; this is done once and can take some minutes",
-            card.name,
-            settings.backend,
-            weights_of(settings),
-            place,
-        )
         return write_export(place, folder, card, settings)
 
 
 @contextmanager
-def locked(place: Path) -> Iterator[None]:
+def locked(place: Path, *, keep: bool = True) -> Iterator[None]:
     """Holds the right to write one export.
+
+    Args:
+        place: Where the export belongs; the lock is a file beside it.
+        keep: Whether that file stays. It must where several processes may want the same export, as in the cache; a
+            folder of the user's is left without it.
 
     Raises:
         EmbeddingError: The folder it lies in cannot be written.
@@ -266,6 +176,9 @@ def locked(place: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if not keep:
+            with suppress(OSError):  # Windows removes it by itself, and not while it is held
+                Path(lock.lock_file).unlink()
         lock.release()
 
 
@@ -363,11 +276,27 @@ def check_engine(settings: EmbedSettings) -> None:
         check_openvino_precision(settings.precision)
 
 
-def _check_fits(folder: Path, manifest: Manifest, settings: EmbedSettings) -> None:
+def _check_fits(folder: Path, manifest: Manifest, card: ModelCard, settings: EmbedSettings) -> None:
+    """An export is one model with one pooling: what is asked for beyond that would not be computed."""
     if manifest.backend != settings.backend:
         raise EmbeddingError(f"{folder}: exported for {manifest.backend}; use backend={manifest.backend!r}")
     if settings.precision != "auto" and weights_of(settings) != manifest.weights:
         raise EmbeddingError(
             f"{folder}: exported with {manifest.weights} weights, and precision={settings.precision!r} was asked for; "
             "leave precision out, or export the model again"
+        )
+    if find_card(card.name) is not None and card.name != manifest.model:
+        raise EmbeddingError(
+            f"{folder}: exported from {manifest.model}, and used as {card.name}, as its name or card=... says; "
+            "rename the folder, or export the model that is meant"
+        )
+    if settings.revision is not None and not manifest.revision.startswith(settings.revision):
+        raise EmbeddingError(
+            f"{folder}: exported from revision {manifest.revision}, and revision={settings.revision!r} was asked for; "
+            "leave revision out, or export that one"
+        )
+    if card.pooling not in {"stored", manifest.pooling}:
+        raise EmbeddingError(
+            f"{folder}: exported with {manifest.pooling} pooling, and {card.pooling!r} was asked for; leave pooling "
+            "out, or export the model again"
         )

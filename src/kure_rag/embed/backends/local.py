@@ -50,16 +50,37 @@ class LocalBackend:
     ) -> Vectors:
         """See :class:`~kure_rag.embed.backends.base.Backend`."""
         out = np.empty((len(texts), self.dimension), dtype=np.float32)
+        begun: deque[tuple[list[int], Callable[[], Vectors]]] = deque()
         done = 0
+
+        def finish_first() -> None:
+            nonlocal done
+            positions, wait = begun.popleft()
+            out[positions] = wait()
+            done += len(positions)
+            if progress is not None:
+                progress(done)
+
+        # Passes of one window are still computed while those of the next are begun: a GPU is never idle in between.
+        for begins in self._passes(texts, too_long):
+            begun.append(begins)
+            if len(begun) > _AHEAD:
+                finish_first()
+        while begun:
+            finish_first()
+        return out
+
+    def _passes(
+        self, texts: Sequence[str], too_long: TooLong | None
+    ) -> Iterator[tuple[list[int], Callable[[], Vectors]]]:
+        """Passes, each begun when it is asked for: the positions of its texts, and what waits for their vectors."""
         for first, tokens in self._tokenised(texts):
             if tokens.too_long and too_long is not None:
                 too_long([(first + i, count) for i, count in tokens.too_long])
-            for positions, vectors in self._computed(tokens):
-                out[[first + i for i in positions]] = vectors
-                done += len(positions)
-                if progress is not None:
-                    progress(done)
-        return out
+            lengths = [len(row) for row in tokens.ids]
+            budget = self._most or self._runner.batch_tokens
+            for group in batches(lengths, budget, multiple=self._runner.multiple):
+                yield [first + i for i in group], self._runner.start([tokens.ids[i] for i in group])
 
     def _tokenised(self, texts: Sequence[str]) -> Iterator[tuple[int, Tokens]]:
         """Windows of texts in order, the next one tokenised while the caller computes."""
@@ -74,18 +95,6 @@ class LocalBackend:
                 if b:
                     coming.append((a, pool.submit(self._tokenizer.encode, texts[a:b])))
                 yield first, tokens.result()
-
-    def _computed(self, tokens: Tokens) -> Iterator[tuple[list[int], Vectors]]:
-        begun: deque[tuple[list[int], Callable[[], Vectors]]] = deque()
-        lengths = [len(row) for row in tokens.ids]
-        budget = self._most or self._runner.batch_tokens
-        for group in batches(lengths, budget, multiple=self._runner.multiple):
-            begun.append((group, self._runner.start([tokens.ids[i] for i in group])))
-            if len(begun) > _AHEAD:
-                positions, wait = begun.popleft()
-                yield positions, wait()
-        for positions, wait in begun:
-            yield positions, wait()
 
 
 def _edges(texts: int) -> list[int]:

@@ -60,6 +60,7 @@ class OnnxRunner:
 
     multiple = 1  # no shape costs more than another one
     batch_tokens = _TOKENS
+    precision = "f32"
 
     def __init__(
         self,

@@ -35,6 +35,8 @@ def openvino() -> Any:
         import openvino as library
     except ImportError as error:
         raise MissingExtraError("backend='openvino'", "openvino") from error
+    if (reporting := sys.modules.get(_TELEMETRY)) is not None:  # the program imported OpenVINO before us
+        reporting.Telemetry.consent = property(lambda _: False, lambda *_: None)
     return library
 
 
@@ -67,6 +69,9 @@ class OpenvinoRunner:
         precision: Of the engine: ``auto`` and ``int8`` leave what is not quantised to OpenVINO, which takes bf16 where
             the processor has instructions for it and fp32 otherwise.
 
+    Attributes:
+        precision: What the engine computes in, where weights are not quantised: ``bf16``, ``f16`` or ``f32``.
+
     Raises:
         MissingExtraError: OpenVINO is not installed.
         EmbeddingError: The graph cannot be read, or the processor has no such precision.
@@ -95,6 +100,7 @@ class OpenvinoRunner:
             self._compiled: Any = library.Core().compile_model(str(graph), "CPU", settings)
         except Exception as error:  # it raises RuntimeError, and others for files that are cut off
             raise EmbeddingError(f"{graph}: OpenVINO cannot read it ({error}); export the model again") from error
+        self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
         self._idle: deque[Any] = deque()  # appending and popping are safe between threads
 
     def start(self, batch: Sequence[Sequence[int]]) -> Callable[[], Vectors]:

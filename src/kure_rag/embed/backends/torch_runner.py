@@ -90,7 +90,8 @@ class TorchRunner:
     def _in_halves(self, batch: Sequence[Sequence[int]], tokens: int) -> Callable[[], Vectors]:
         import torch
 
-        self.batch_tokens = max(_LEAST_TOKENS, min(self.batch_tokens, tokens) // 2)
+        # Half of what failed, not of what is set: passes that were laid out before may fail one after another.
+        self.batch_tokens = max(_LEAST_TOKENS, min(self.batch_tokens, tokens // 2))
         _log.warning("%s: no memory for a pass of %d tokens; going on with half", self._device, tokens)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
