@@ -68,6 +68,19 @@ def test_an_exported_folder_is_a_model_with_its_prefixes(alone: tuple[Path, Path
     assert manifest.model == "nlpai-lab/KoE5"
 
 
+def test_an_export_is_in_an_index_what_it_was_made_from(alone: tuple[Path, Path, Manifest]) -> None:
+    model, place, _ = alone
+    original, exported = Embedder(str(model)), Embedder(str(place), EmbedSettings(backend="onnx"))
+    assert exported.name == "nlpai-lab/KoE5"
+    assert exported.fingerprint == original.fingerprint
+    assert exported.dense_weight == original.dense_weight
+
+
+def test_torch_cannot_run_an_export_and_says_so(alone: tuple[Path, Path, Manifest]) -> None:
+    with pytest.raises(EmbeddingError, match="if it is an export, the backend that it was made for"):
+        Embedder(str(alone[1])).load()
+
+
 def test_an_exported_folder_is_used_as_what_it_is(alone: tuple[Path, Path, Manifest]) -> None:
     _, place, _ = alone
     with pytest.raises(EmbeddingError, match="exported for onnx; use backend='onnx'"):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kure_rag.embed.backends import Backend, Progress, make_backend
+from kure_rag.embed.backends.manifest import is_export, read_manifest
 from kure_rag.embed.base import Fingerprint, Role, Vectors
 from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card, folder_of
 from kure_rag.embed.loading import bundled_path, commit_of, local_revision, stored_prompts
@@ -58,12 +59,15 @@ class Embedder:
         if self.settings.backend != "remote":  # a server may call its model anything
             check_name(model)
         self.folder = folder_of(model)
-        found = self._given_card(card) or find_card(model)
+        # An export says what it was made from: its vectors are that model's.
+        self._export = read_manifest(self.folder) if self.folder is not None and is_export(self.folder) else None
+        origin = self._export.model if self._export else model
+        found = self._given_card(card) or find_card(model) or find_card(origin)
         if card is not None and found is not None and self.folder is None and find_card(model) != found:
             found = replace(found, name=model, revision=None)  # used as the card says, but the weights of its own name
         # A model without a card is used as it says itself: `None` prefixes mean its own stored prompts.
         self.card = _override(
-            found or ModelCard(name=model, query_prefix=None, passage_prefix=None, normalize=True), self.settings
+            found or ModelCard(name=origin, query_prefix=None, passage_prefix=None, normalize=True), self.settings
         )
         if self.card.kind != "dense":
             raise EmbeddingError(
@@ -91,6 +95,8 @@ class Embedder:
     @property
     def name(self) -> str:
         """The card's name, or the folder's last part for a local copy of an unknown model."""
+        if self._export is not None:
+            return self._export.model
         if self.card.name in (None, "") or (self.folder and find_card(self.card.name) is None):
             return self.folder.name if self.folder else self.card.name
         return self.card.name
@@ -155,6 +161,8 @@ class Embedder:
     def _used_revision(self) -> str:
         if self.settings.backend == "remote":  # a server may say what it runs
             return getattr(self.load(), "revision", None) or self.revision or "newest"
+        if self._export is not None:
+            return self._export.revision
         return local_revision(self.folder) if self.folder else (self.revision or "newest")
 
     @property
