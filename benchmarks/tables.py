@@ -6,8 +6,8 @@ PDF_DIR holds the PDFs that the labels in tests/tables/labels name. Ours are the
 get it: read from its first page to its last, tables joined over pages, tables in cells of others; the others read the
 labelled pages alone. A tool that is not installed is left out (``pip install pdfplumber camelot-py``, best in an
 environment of its own). Tools that know no headers get the best of all ways to count their first rows as header, and
-merged cells are filled for them. Cells are right where text and position are, white space ignored; rows and columns that
-the label does not have are wrong cells, and a table that was not found has no right one.
+merged cells are filled for them. Cells are right where text and position are, white space ignored; rows and columns
+that the label does not have are wrong cells, and a table that was not found has no right one.
 
 November 2026, two cores shared with other work, pdfplumber 0.11.10, camelot-py 2.0.0; opening and parsing the file is
 part of the time::

@@ -115,7 +115,7 @@ def _share(label: Label, found: Candidate) -> float:
 
 
 def _cells(label: Label, found: Candidate) -> int:
-    """The label's cells and those found beside and below them; a header taken for a row, or a row for one, is no row."""
+    """The label's cells and those found beside and below them; a header taken for a row is no further row."""
     width = max(len(label.grid[0]), len(found.grid[0]) if found.grid else 0)
     height = max(len(label.rows), len(found.rows)) + bool(label.header_rows)
     return max(sum(len(row) for row in label.grid), width * height)
