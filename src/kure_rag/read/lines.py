@@ -264,12 +264,15 @@ def _alike(line: Line, following: Line) -> bool:
 def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
     """Sets the right edge that lines are broken at: of each column the furthest place where several lines end."""
     rough = sorted(line.right for _, line in lines if line.size == 1.0 and line.table is None)
-    ends = Counter([round(line.right / _BUCKET) for _, line in lines if _is_wide(line)])
+    # Lines of some length that no margin wears tell where the margin is.
+    wide = [line for _, line in lines if line.right - line.left >= _WIDE * line.size and not line.worn]
+    ends = Counter([round(line.right / _BUCKET) for line in wide])
     best = max(ends.values(), default=0)
     least = max(2 if len(lines) < _FEW_LINES else 3, _SUPPORT * best)
     for _, group in groupby(lines, key=_column):
         some = [line for _, line in group if line.table is None]
-        rights = sorted([line.right for line in some if _is_wide(line)], reverse=True)
+        rights = [line.right for line in some if line.right - line.left >= _WIDE * line.size and not line.worn]
+        rights.sort(reverse=True)
         for edge in rights:
             place = round(edge / _BUCKET)
             if ends[place] + ends[place - 1] + ends[place + 1] >= least:
@@ -280,10 +283,6 @@ def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
             line.edge = edge
             if line.size == 1.0:
                 line.margin, line.edge = 0.0, rough[int(0.95 * len(rough))]
-
-
-def _is_wide(line: Line) -> bool:
-    return line.right - line.left >= _WIDE * line.size and not line.worn
 
 
 def _column(item: tuple[int, Line]) -> tuple[int, int]:
