@@ -26,6 +26,7 @@ _NARROW: Final = 0.7  # times the size: no word is as narrow, a space included
 _LONGEST: Final = 12.0  # times the size: a longer word would have been broken
 _SYLLABLES: Final = 0.9  # of the broken lines that end near the edge in a document whose lines break at any syllable
 _ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
+_LARGER: Final = 1.05  # of the size of the line before: a heading at the top of a page
 _INDENT: Final = 0.7  # times the size: less is no indentation
 _KEPT: Final = 0.3  # of the breaks with a space kept at the line's end: then none was dropped
 _NARROWEST: Final = 13.0  # times the size: no column of text is narrower; a list of names is
@@ -322,6 +323,9 @@ def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]
     if before.size == 1.0:
         return False
     shift = _shift(lines, i)
+    (p, _), (q, line) = lines[i - 1], lines[i]
+    if p != q and shift > _INDENT and line.size > _LARGER * before.size:
+        return True
     ended = _ends_sentence(before.text)
     if i - 1 not in found:  # a first line stands to the left or to the right of the rest
         inside = before.left - before.margin > _INDENT * before.size
