@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 from kure_rag.chunk import ChunkSettings, chunk_document
 from kure_rag.errors import ReadError, ReadLimitError
 from kure_rag.ingest.messages import Prepared, from_error, from_prepared, receive, send
-from kure_rag.read import ReadLimits, ReadSettings, ocr, read_pdf
+from kure_rag.read import ReadLimits, ReadSettings, file_type, ocr, read_file
 from kure_rag.tokenize import KiwiTokenizer
 
 _KIWI: Final = 2**30  # bytes of address space that the morphological analyser may take on top
@@ -82,7 +82,7 @@ def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
         return {"terms": shared.tokenizer.terms_batch(job["texts"])}
     name = str(job["name"])
     path = Path(job["path"])
-    most = shared.limits.max_bytes
+    most = shared.limits.of(file_type(name)).max_bytes
     try:
         if path.stat().st_size > most:
             raise ReadLimitError(name, f"{path.stat().st_size:,} bytes, over the limit of {most:,}; split the file")
@@ -90,7 +90,7 @@ def _do(job: Mapping[str, Any], out: IO[bytes], shared: _Job) -> dict[str, Any]:
         modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     except OSError as error:
         raise ReadError(name, f"cannot be opened ({error.strerror or error}); check the file and its rights") from None
-    document = read_pdf(
+    document = read_file(
         data,
         name,
         domain=job["domain"],

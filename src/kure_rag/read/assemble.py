@@ -5,11 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kure_rag.read.lines import Paragraph
-from kure_rag.read.page import FoundTable
 from kure_rag.read.spacing import Spacer
 from kure_rag.types import Table
+
+if TYPE_CHECKING:
+    from kure_rag.read.tables.place import Written
 
 
 def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tuple[int, int]], tuple[Table, ...]]:
@@ -20,7 +23,7 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
         count: Of pages.
 
     Returns:
-        The text, (start, end) of each page in it, and the tables.
+        The text, (start, end) of each page in it, and the tables, each that stands in a cell of another behind that.
     """
     parts: list[str] = []
     starts: list[int | None] = [None] * count
@@ -35,7 +38,9 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
     for paragraph in paragraphs:
         page = paragraph.parts[0][0]
         if paragraph.table is not None:
-            pieces = _rendered(paragraph.table)
+            from kure_rag.read.tables import moved, placed, written
+
+            pieces = written(paragraph.table)
             if not pieces:
                 continue
             if parts and not parts[-1].endswith("\n\n"):
@@ -43,14 +48,19 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
             if starts[page] is None:
                 starts[page] = at
             spans = []
-            for text, first, after in pieces:
-                spans.append((at, at + len(text), first, after))
+            inner: list[Table] = []
+            for piece in pieces:
+                spans.append((at, at + len(piece.text), piece.first, piece.after))
                 for further, row in paragraph.rows:
-                    if first <= row < after and starts[further] is None:
-                        starts[further] = at + _row_place(text, row - after)
-                put(text)
+                    if piece.first <= row < piece.after and starts[further] is None:
+                        starts[further] = at + _row_place(piece, row)
+                for table in piece.inner:
+                    inner.append(moved(table, at))
+                    if page < table.page and starts[table.page - 1] is None:
+                        starts[table.page - 1] = inner[-1].start  # in a row that the page break cut
+                put(piece.text)
                 put("\n\n")
-            tables.append(_placed(paragraph.table, page + 1, spans))
+            tables += (placed(paragraph.table, page + 1, spans), *inner)
             continue
         for p, text in _composed(paragraph.parts):
             if starts[p] is None:
@@ -93,34 +103,12 @@ def join_tables(paragraphs: Sequence[Paragraph], space_at: Spacer | None) -> lis
     return [paragraph if paragraph.table is None else replace(paragraph, table=next(whole)) for paragraph in out]
 
 
-def _rendered(table: FoundTable) -> list[tuple[str, int, int]]:
-    from kure_rag.read.tables import render_pieces
-
-    pieces = [
-        (unicodedata.normalize("NFC", text).strip("\n"), first, after) for text, first, after in render_pieces(table)
-    ]
-    return [piece for piece in pieces if piece[0]]
-
-
-def _row_place(piece: str, from_end: int) -> int:
+def _row_place(piece: Written, row: int) -> int:
     """Where a row of a piece begins: the last lines of a table's piece are its rows; long prose has a piece a row."""
-    lines = piece.split("\n")
-    if not lines[-1].startswith("|"):
+    lines = piece.text.split("\n")
+    if piece.inner or not lines[-1].startswith("|"):
         return 0
-    return sum(len(line) + 1 for line in lines[:from_end])
-
-
-def _placed(table: FoundTable, page: int, spans: Sequence[tuple[int, int, int, int]]) -> Table:
-    return Table(
-        page,
-        spans[0][0],
-        spans[-1][1],
-        caption=table.caption,
-        unit=table.unit,
-        header=table.header,
-        rows=table.rows,
-        pieces=tuple(spans),
-    )
+    return sum(len(line) + 1 for line in lines[: row - piece.after])
 
 
 def _composed(parts: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kure_rag.read.tables.find import find_tables, outermost
 from kure_rag.read.tables.join import join_continued, join_halves
+from kure_rag.read.tables.place import moved, placed, written
 from kure_rag.read.tables.render import render_pieces
 from kure_rag.read.tables.repeated import drop_page_headers
 from kure_rag.read.tables.wrapped import joined_cells
@@ -14,6 +15,9 @@ __all__ = [
     "join_continued",
     "join_halves",
     "joined_cells",
+    "moved",
     "outermost",
+    "placed",
     "render_pieces",
+    "written",
 ]

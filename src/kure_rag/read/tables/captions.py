@@ -13,8 +13,9 @@ from kure_rag.read.tables.glyphs import Glyphs, Line, is_number, lines, squeezed
 _FAR: Final = 130.0  # points above a table in which a unit note above a chart is looked for
 _HEADS: Final = 0.91  # of the page: above, unsigned lines are taken for running titles
 _AXIS: Final = 12  # characters of a chart's label
-_BESIDE: Final = 150.0  # points right of a table in which its unit note may stand
+_NEAR: Final = 12.0  # points by which what stands above a table may miss its width
 _LONGEST: Final = 60  # characters of a caption
+_SAME: Final = 3.0  # points by which the lines of a paragraph may begin apart
 
 # (단위: 백만원), 단위 : %, <단위: 개, 억원>
 _UNIT = re.compile(
@@ -30,6 +31,7 @@ _MARKED = re.compile(
     r"제\s*\d+\s*(?:조|항|장|절)|\d{1,2}(?:\.|\)|-\d)|\d{1,2}\s[가-힣]|[가나다라마바사아자차카타파하][.)]|[①-⑳]|\(\d+\)|\(예시|[ⅠⅡⅢⅣⅤ]"
 )
 _SENTENCE = re.compile(r"(?:[가-힣]\.|[?,:;，])\s*$")
+_NUMBERED = re.compile(r"[(\[<〈【]?\s*(?:표|별표|부표|서식)\s*[\d<\-.]")
 _SIGNED = re.compile(r"[<〈《\[【「□■○◯●▶※]|표\s*\d|[가나다라마바사아자차카타파하]\.\s|\d{1,2}\.\s")
 # A line without a mark that ends so is the end of a paragraph.
 _RUNNING = re.compile(r"(?:다|요|함|됨|임|음|짐|며|고|여|로|을|를|은|는|에|의|와|과|도|한|된|및)$")
@@ -45,18 +47,18 @@ class Label:
     box: Box | None = None
 
 
-def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float, *, ruled: bool = True) -> Label:
+def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: bool = False) -> Label:
     """Reads caption and unit from the lines above a table.
 
     Args:
         glyphs: Of the page.
         body: The table's grid.
-        ceiling: Nothing above this place belongs to it: another table ends there.
+        room: Nothing outside belongs to it: another table ends there, or the cell that it stands in.
         height: Of the page.
-        ruled: Whether rules show how wide the table is; without them its unit note may stand right of the last numbers.
+        named: Whether its first row is its title: then no line above is, and stays text of the page.
     """
     top = body[3]
-    above = _lines_above(glyphs, body, min(top + _FAR, ceiling), 0.0 if ruled else _BESIDE)
+    above = _lines_above(glyphs, body, (room[0], top, room[2], min(top + _FAR, room[3])))
     caption, unit = "", ""
     used: list[Line] = []
     passed = False  # a note that stays text of the page
@@ -79,31 +81,80 @@ def label_above(glyphs: Glyphs, body: Box, ceiling: float, height: float, *, rul
             continue
         if line[0].y > _HEADS * height and not _SIGNED.match(value):
             break  # the page's running title
-        if is_caption(value) and not _is_text(above[i : i + 2], body):
+        # Above a unit note, or with its number, it is a caption wherever it stands.
+        free = bool(unit) or bool(_NUMBERED.match(value))
+        if not named and is_caption(value) and not _is_text(above[i : i + 2], body, free=free):
             caption = value
             used.append(line)
         break
-    return Label(caption, unit or _unit_above_chart(above), None if passed else _around(used))
+    over = [line for line in above if not all(_is_beside(part, body) for part in _parts(line))]
+    box = None if passed else _around(used)
+    beside = any(_is_beside(part, body) for line in used for part in _parts(line))
+    if box is not None and beside and _takes_in_more(glyphs, body, box, used):
+        box = None  # what it says stays text of the page too
+    return Label(caption, unit or _unit_above_chart(over), box)
 
 
-def _lines_above(glyphs: Glyphs, body: Box, ceiling: float, beside: float) -> list[Line]:
-    """Lines above a table from the lowest to the highest, without what stands beside the table's width."""
-    left, _, right, top = body
+def _lines_above(glyphs: Glyphs, body: Box, room: Box) -> list[Line]:
+    """Lines above a table from the lowest to the highest, without what stands beside the table's width.
+
+    Unit notes and marked captions stand at the margins of a column that is wider than the table.
+    """
     found = []
-    for line in reversed(lines(glyphs.inside((0, top, 1e9, ceiling)))):
-        parts: list[Line] = []
-        for glyph in line:
-            if parts and glyph.left - parts[-1][-1].right <= 2 * glyph.height:
-                parts[-1].append(glyph)
+    taken: set[bool] = set()  # sides where other text stands between
+    for line in reversed(lines(glyphs.inside(room))):
+        near: list[Line] = []
+        others: list[Line] = []
+        for part in _parts(line):
+            (others if _is_beside(part, body) else near).append(part)
+        noted = any(unit_in(text(part)) for part in near)
+        for part in others:
+            side = part[0].left > body[0]
+            if side in taken or noted or not _is_label(part, alone=not near) or _beside(part, body, glyphs):
+                taken.add(side)
             else:
-                parts.append([glyph])
-        near = [part for part in parts if part[0].left < right + 12 and part[-1].right > left - 12]
-        others = [part for part in parts if part[0].left >= right + 12]
-        if near and len(others) == 1 and others[0][0].left < right + beside and unit_in(text(others[0])):
-            near += others
+                near.append(part)
         if near:
-            found.append([glyph for part in near for glyph in part])
+            found.append(sorted((glyph for part in near for glyph in part), key=lambda glyph: glyph.left))
     return found
+
+
+def _beside(part: Line, body: Box, glyphs: Glyphs) -> bool:
+    """Whether text beside a table stands below words above it: they are of another column."""
+    left, bottom, right, top = body
+    side = (right, bottom, part[-1].right, top) if part[0].left > left else (part[0].left, bottom, left, top)
+    return bool(glyphs.inside(side))
+
+
+def _parts(line: Line) -> list[Line]:
+    """A line cut at wide gaps."""
+    parts: list[Line] = []
+    for glyph in line:
+        if parts and glyph.left - parts[-1][-1].right <= 2 * glyph.height:
+            parts[-1].append(glyph)
+        else:
+            parts.append([glyph])
+    return parts
+
+
+def _is_beside(part: Line, body: Box) -> bool:
+    """Whether words stand left or right of all of a table."""
+    return part[0].left >= body[2] + _NEAR or part[-1].right <= body[0] - _NEAR
+
+
+def _takes_in_more(glyphs: Glyphs, body: Box, box: Box, used: Sequence[Line]) -> bool:
+    """Whether other text stands in what a table and its caption and unit take in."""
+    own = {id(glyph) for line in used for glyph in line} | {id(glyph) for glyph in glyphs.inside(body)}
+    around = (min(box[0], body[0]), body[1], max(box[2], body[2]), box[3])
+    return any(id(glyph) not in own for glyph in glyphs.inside(around))
+
+
+def _is_label(part: Line, *, alone: bool) -> bool:
+    """Whether words beside a table's width may belong to it: its unit note or, on a line of their own, its caption."""
+    value = text(part)
+    if found := unit_in(value):
+        return not found[1] or (alone and bool(_SIGNED.match(value)))
+    return alone and bool(_SIGNED.match(value)) and is_caption(value)
 
 
 def _runs_over(line: Line, body: Box) -> bool:
@@ -113,15 +164,21 @@ def _runs_over(line: Line, body: Box) -> bool:
     return (left < body[0] - 40 or right > body[2] + 40) and middle > 25
 
 
-def _is_text(pair: Sequence[Line], body: Box) -> bool:
-    """Whether a line, given with the one above it, is part of the text around the table."""
-    if _runs_over(pair[0], body):
+def _is_text(pair: Sequence[Line], body: Box, *, free: bool) -> bool:
+    """Whether a line, given with the one above it, is part of the text around the table.
+
+    ``free`` where it need not stand above the table's middle.
+    """
+    if not free and _runs_over(pair[0], body):
         return True
     if len(pair) < 2 or _MARKED.match(text(pair[0])):
         return False
     line, above = pair
-    close = above[0].y - line[0].y <= 1.9 * line[0].height
-    return close and above[-1].right - above[0].left >= 0.85 * (body[2] - body[0]) and line[0].left < body[0] + 30
+    if above[0].y - line[0].y > 1.9 * line[0].height or above[-1].right - above[0].left < 0.85 * (body[2] - body[0]):
+        return False
+    # What a margin broke stands below the first line, or further in where that begins with a mark.
+    hangs = abs(line[0].left - above[0].left) <= _SAME or bool(_MARKED.match(text(above)))
+    return line[0].left < body[0] + 30 or (hangs and above[-1].right >= body[2] - above[0].height)
 
 
 def _unit_above_chart(above: Sequence[Line]) -> str:

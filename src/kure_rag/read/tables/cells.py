@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kure_rag.read.page import Box
 from kure_rag.read.tables.glyphs import Glyph, Line, hangs, lines, text
 from kure_rag.read.tables.grid import Grid
 
 
 @dataclass
 class Cell:
-    """One cell as printed, which may span several places of the grid; its lines and texts are made when asked for."""
+    """One cell as printed, which may span several places of the grid; its lines and texts are made when asked for.
+
+    ``marked`` are its texts with a mark in place of each table inside it.
+    """
 
     row: int
     column: int
     height: int = 1
     width: int = 1
     glyphs: list[Glyph] = field(default_factory=list)
+    marked: list[str] | None = None
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -46,10 +49,7 @@ class Cell:
 Table = list[list[Cell]]
 
 
-Nested = tuple[Box, Sequence[str]]  # a table inside a cell: its box, and its rows as lines
-
-
-def cells(grid: Grid, glyphs: Sequence[Glyph], nested: Sequence[Nested] = ()) -> Table:
+def cells(grid: Grid, glyphs: Sequence[Glyph]) -> Table:
     """The cell at each place of the grid; one that spans several places is the same object at all of them."""
     table = merged_cells(grid)
     tops = [-place for place in grid.rows[1:-1]]
@@ -60,37 +60,7 @@ def cells(grid: Grid, glyphs: Sequence[Glyph], nested: Sequence[Nested] = ()) ->
             column = bisect_right(edges, glyph.x)
         table[bisect_right(tops, -glyph.y)][column].glyphs.append(glyph)
         before = glyph
-    for box, rows in nested:
-        _insert(table, grid, box, rows)
     return table
-
-
-def _insert(table: Table, grid: Grid, box: Box, rows: Sequence[str]) -> None:
-    """Puts a table's rows in the place of its characters: read line by line they would be mixed."""
-    left, bottom, right, top = box
-    row, column = grid.cell_at((left + right) / 2, (bottom + top) / 2)
-    cell = table[row][column]
-    outer = [glyph for glyph in cell.glyphs if not (left <= glyph.x <= right and bottom <= glyph.y <= top)]
-    if len(outer) == len(cell.glyphs):
-        return
-    above = [glyph for glyph in outer if glyph.y > top]
-    below = [glyph for glyph in outer if glyph.y <= top]
-    cell.texts = [
-        *filter(None, map(text, lines(above))),
-        *rows,
-        *filter(None, map(text, lines(below))),
-    ]
-
-
-def flat_rows(table: Table) -> list[str]:
-    """A table's rows as lines, each cell once."""
-    seen: set[int] = set()
-    found = []
-    for row in table:
-        fresh = [cell for cell in {id(cell): cell for cell in row}.values() if id(cell) not in seen]
-        seen.update(map(id, fresh))
-        found.append(" ".join(cell.text for cell in fresh if cell.texts))
-    return [row for row in found if row]
 
 
 def distinct(table: Table) -> list[Cell]:

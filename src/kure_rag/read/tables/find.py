@@ -9,10 +9,11 @@ from typing import Final
 from kure_rag.read.page import Box, FoundTable, PageContent
 from kure_rag.read.tables.borderless import borderless, has_number_lines
 from kure_rag.read.tables.captions import label_above, unit_in
-from kure_rag.read.tables.cells import Nested, Table, cells, distinct, flat_rows, without_idle
+from kure_rag.read.tables.cells import Table, cells, distinct, without_idle
 from kure_rag.read.tables.glyphs import Glyphs, is_number
 from kure_rag.read.tables.grid import Grid
 from kure_rag.read.tables.headers import flattened, header_depth
+from kure_rag.read.tables.nested import Inner, cell_box, put_inside, said_lines, with_marked, with_marks
 from kure_rag.read.tables.open import group_heads, settle_columns, split_columns, split_rows
 from kure_rag.read.tables.regions import grids
 from kure_rag.read.tables.rules import Ruling, rulings
@@ -22,6 +23,8 @@ _FEWEST: Final = 4  # characters
 _SMALLEST: Final = 4.0  # points: smaller print is part of a picture
 _TITLE: Final = 80  # characters of a first row that is one cell: a title; a longer one is content
 _AXIS: Final = 6  # numbers in a cell as high as the table: a chart's axis
+_SLACK: Final = 6.0  # points: rules of a table may stand on those of the cell around it
+_ANYWHERE: Final = 1e9
 _NOTE = re.compile(r"\s*(?:※|\*|[주자]\s*[:)]|자료\s*:|출처)")
 
 Found = tuple[Grid, Table]
@@ -31,7 +34,7 @@ def find_tables(content: PageContent) -> list[FoundTable]:
     """The tables of a page, ruled, partly ruled and borderless, from top to bottom.
 
     Cells hold their printed lines; :func:`joined_cells` joins those that the cell's width broke. A table inside a cell
-    of another is found too; its text is also in that cell. The page is left at once where it has
+    of another is found too; its text is also in that cell, a line for each row. The page is left at once where it has
     too few rules to bound one and no lines of numbers.
     """
     if not content.text:
@@ -49,22 +52,57 @@ def find_tables(content: PageContent) -> list[FoundTable]:
             table = cells(grid, glyphs.inside(grid.box))
             if _is_table(table):
                 found.append((grid, table))
-    boxes = [grid.box for grid, _ in found]
-    tables = [
-        _bound(grid, table, glyphs, boxes, content.height, ruled=i < ruled) for i, (grid, table) in enumerate(found)
-    ]
-    return sorted((t for t in tables if t is not None), key=lambda table: -table.box[3])
+    tables = _bound_all(found, ruled, glyphs, content)
+    return sorted(tables, key=lambda table: -table.box[3])
 
 
 def _ruled(groups: Sequence[Ruling], glyphs: Glyphs) -> list[Found]:
-    """Small ones first, so that an outer table knows those in its cells."""
-    found: list[Found] = []
+    """From the smallest to the largest."""
     parts = [part for group in groups for part in grids(group)]
-    for grid, ruling in sorted(parts, key=lambda part: _area(part[0].box)):
-        inner = [(other.box, flat_rows(table)) for other, table in found if _is_inside(other.box, grid.box)]
-        if (table := _read(grid, ruling, glyphs, inner)) is not None:
-            found.append((grid, table))
-    return found
+    read = ((grid, _read(grid, ruling, glyphs)) for grid, ruling in sorted(parts, key=lambda part: _area(part[0].box)))
+    return [(grid, table) for grid, table in read if table is not None]
+
+
+def _bound_all(found: Sequence[Found], ruled: int, glyphs: Glyphs, content: PageContent) -> list[FoundTable]:
+    """Tables with captions, units and headers, the inner ones before those that hold them.
+
+    Args:
+        found: Ruled ones from the smallest to the largest, then the others.
+        ruled: How many are ruled.
+        glyphs: Of the page.
+        content: The page.
+    """
+    boxes = [grid.box for grid, _ in found]
+    inside: dict[int, list[Inner]] = {}
+    tables: list[FoundTable] = []
+    for i, (grid, table) in enumerate(found):
+        place = _place_of(i, found[:ruled]) if i < ruled else None
+        left, _, right, top = place[1] if place else (0.0, 0.0, _ANYWHERE, _ANYWHERE)
+        room = (left, grid.box[3], right, min(top, _ceiling(grid.box, boxes)))
+        held = put_inside(grid, table, inside.get(i, ()))
+        bound = _bound(grid, table, glyphs, room, content.height)
+        if bound is None:
+            continue
+        one, rest = bound
+        one = with_marked(one, rest, held)
+        tables.append(one)
+        if place:
+            mark = f"\ufdd0{content.number}.{i}\ufdd1"
+            inside.setdefault(place[0], []).append(Inner(mark, content.number, one, said_lines(one, rest)))
+    return tables
+
+
+def _place_of(i: int, found: Sequence[Found]) -> tuple[int, Box] | None:
+    """The smallest table that holds a table in one of its cells, and that cell's box."""
+    body = found[i][0].box
+    for j in range(i + 1, len(found)):
+        grid, table = found[j]
+        if _is_inside(body, grid.box):
+            row, column = grid.cell_at((body[0] + body[2]) / 2, (body[1] + body[3]) / 2)
+            cell = cell_box(grid, table[row][column])
+            slack = (cell[0] - _SLACK, cell[1] - _SLACK, cell[2] + _SLACK, cell[3] + _SLACK)
+            return (j, cell) if _is_inside(body, slack) else None
+    return None
 
 
 def _area(box: Box) -> float:
@@ -74,16 +112,19 @@ def _area(box: Box) -> float:
 def outermost(tables: Sequence[FoundTable]) -> list[FoundTable]:
     """The tables that are in no cell of another: a page's text says each thing once.
 
-    What a table inside a cell says is said by the cell, a line for each of its rows.
+    A mark stands in the cells of these for each table inside, see :mod:`kure_rag.read.tables.nested`.
     """
-    return [one for one in tables if not any(other is not one and _is_inside(one.box, other.body) for other in tables)]
+    outer = [
+        one for one in tables if not any(other is not one and _is_inside(one.body, other.body) for other in tables)
+    ]
+    return [with_marks(one) for one in outer]
 
 
 def _is_inside(inner: Box, outer: Box) -> bool:
     return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
 
 
-def _read(grid: Grid, ruling: Ruling, glyphs: Glyphs, inner: Sequence[Nested]) -> Table | None:
+def _read(grid: Grid, ruling: Ruling, glyphs: Glyphs) -> Table | None:
     inside = glyphs.inside(grid.box)
     if len(inside) < _FEWEST or inside[len(inside) // 2].height < _SMALLEST:
         return None
@@ -97,8 +138,6 @@ def _read(grid: Grid, ruling: Ruling, glyphs: Glyphs, inner: Sequence[Nested]) -
     while without_idle(grid, table) or _without_surroundings(grid, table):
         inside = glyphs.inside(grid.box)
         table = cells(grid, inside)
-    if inner:
-        table = cells(grid, inside, inner)
     return table if _is_table(table) else None
 
 
@@ -135,24 +174,25 @@ def _is_table(table: Table) -> bool:
     )
 
 
-def _bound(
-    grid: Grid, table: Table, glyphs: Glyphs, boxes: Sequence[Box], height: float, *, ruled: bool
-) -> FoundTable | None:
-    """A table with its caption, unit and header."""
+def _bound(grid: Grid, table: Table, glyphs: Glyphs, room: Box, height: float) -> tuple[FoundTable, Table] | None:
+    """A table with its caption, unit and header, and its cells without those of a title.
+
+    ``room`` is where lines above may belong to it.
+    """
     body = grid.box
     table, caption, unit = _without_title(table)
     if len(table) < 2:
         return None
     box = (body[0], body[1], max(body[2], *(glyph.x for glyph in glyphs.inside(body))), body[3])
     if not (caption and unit):
-        label = label_above(glyphs, body, _ceiling(body, boxes), height, ruled=ruled)
+        label = label_above(glyphs, body, room, height, named=bool(caption))
         caption, unit = caption or label.caption, unit or label.unit
         if label.box is not None:
             box = _around(box, label.box)
     depth = header_depth(table)
     header = flattened(table, depth) if depth else ("",) * len(table[0])
     rows = tuple(tuple(cell.printed for cell in row) for row in table[depth:])
-    return FoundTable(box, body, tuple(grid.columns), caption, unit, header, rows)
+    return FoundTable(box, body, tuple(grid.columns), caption, unit, header, rows), table
 
 
 def _without_title(table: Table) -> tuple[Table, str, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from kure_rag.read.page import FoundTable
 from kure_rag.read.tables.glyphs import squeezed
+from kure_rag.read.tables.nested import Inner, inner_of, with_inner
 
 if TYPE_CHECKING:
     from kure_rag.read.layout import Line
@@ -34,12 +36,33 @@ def join_continued(first: FoundTable, second: FoundTable) -> FoundTable | None:
 
 def _joined(first: FoundTable, second: FoundTable, rows: Sequence[Row]) -> FoundTable:
     joined = list(first.rows)
+    inner = [*inner_of(first), *inner_of(second)]
     for number, row in enumerate(rows):
         if number == 0 and joined and _is_cut(joined, rows):
             joined[-1] = tuple(_put_together(above, below) for above, below in zip(joined[-1], row, strict=True))
+            joined[-1], inner = _with_whole_inner(joined[-1], inner)
         else:
             joined.append(_filled(joined[-1], row) if joined else row)
-    return replace(first, rows=tuple(joined), unit=first.unit or second.unit)
+    return with_inner(replace(first, rows=tuple(joined), unit=first.unit or second.unit), inner)
+
+
+def _with_whole_inner(row: Row, inner: Sequence[Inner]) -> tuple[Row, list[Inner]]:
+    """A row that the page break cut, and all inner tables: one that the break cut too is put together."""
+    cells = list(row)
+    by_mark = {one.mark: one for one in inner}
+    for cell in row:
+        marks = [by_mark[line] for line in cell.split("\n") if line in by_mark]
+        for one, following in pairwise(marks):
+            if f"{one.mark}\n{following.mark}" not in cell or one.page == following.page:
+                continue
+            if following.table.caption or following.table.unit:
+                continue
+            if (whole := join_continued(one.table, following.table)) is not None:
+                cells = [other.replace(f"{one.mark}\n{following.mark}", following.mark) for other in cells]
+                lines = (*one.lines, *following.lines)
+                by_mark[following.mark] = replace(following, page=one.page, table=whole, lines=lines)
+                by_mark.pop(one.mark, None)
+    return tuple(cells), [by_mark[mark] for mark in by_mark]
 
 
 def join_halves(lines: Sequence[Line]) -> list[Line]:
@@ -82,6 +105,8 @@ def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
         rows=tuple(tuple(row[c] for c in places) for row in second.rows),
     )
     if second.unit and squeezed(second.unit) != squeezed(first.unit):
+        return None
+    if second.caption and "계속" not in second.caption and squeezed(second.caption) != squeezed(first.caption):
         return None
     header = _squeezed(first.header)
     if any(second.header):

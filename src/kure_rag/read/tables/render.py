@@ -8,6 +8,7 @@ from typing import Final
 
 from kure_rag.read.page import FoundTable
 from kure_rag.read.tables.glyphs import Spacer, is_number
+from kure_rag.read.tables.nested import MARK
 from kure_rag.read.tables.wrapped import joined_cells
 
 _LONGEST: Final = 800  # characters of a piece
@@ -30,7 +31,7 @@ def render_pieces(table: FoundTable, space_at: Spacer | None = None) -> list[Pie
         | 매출액 | 1,234 | △567 |
 
     A row with a long cell, as tables of reimbursement criteria have, is a piece of its own: its short cells on one
-    line, then the long cell's lines.
+    line, then the long cell's lines. Marks of tables inside cells, see :mod:`kure_rag.read.tables.nested`, stay.
 
     Args:
         table: As found.
@@ -56,7 +57,7 @@ def render_pieces(table: FoundTable, space_at: Spacer | None = None) -> list[Pie
 
 
 def _is_prose(row: Row) -> bool:
-    return any(len(cell) > _PROSE or cell.count("\n") >= _LINES for cell in row)
+    return any(len(cell) > _PROSE or cell.count("\n") >= _LINES or MARK.search(cell) for cell in row)
 
 
 def _markdown(table: FoundTable, first: int, after: int) -> list[Piece]:

@@ -11,6 +11,7 @@ from typing import Final
 from kure_rag.read.lines import STARTS_PARAGRAPH, visual_width
 from kure_rag.read.page import FoundTable
 from kure_rag.read.tables.glyphs import Spacer
+from kure_rag.read.tables.nested import inner_of, is_mark, with_inner
 
 _ITEM = re.compile(r"\s*(?:\d{1,2}|[가나다라마바사아자차카타파하])[.)](?=[가-힣A-Z])")  # 2.좌측, without the space
 _CONTINUES = re.compile(r"(?:\(\d+\)|<[^<>]{1,12}>?|\[[^\[\]]{1,12}\]?)$")  # (3) below a name: no item of a list
@@ -38,6 +39,13 @@ def joined_cells(tables: Sequence[FoundTable], space_at: Spacer | None = None) -
     Returns:
         The same tables with whole lines in their cells.
     """
+    held = [inner_of(table) for table in tables]
+    if any(held):
+        inner = iter(joined_cells([one.table for some in held for one in some], space_at))
+        tables = [
+            with_inner(table, [replace(one, table=next(inner)) for one in some])
+            for table, some in zip(tables, held, strict=True)
+        ]
     cells = sorted({cell for table in tables for row in (table.header, *table.rows) for cell in row if "\n" in cell})
     if not cells:
         return list(tables)
@@ -73,7 +81,9 @@ def _widths(tables: Sequence[FoundTable]) -> dict[str, int]:
                 if c < len(row) and row[c] == row[first]:
                     continue  # one cell over several columns
                 place, cell = (first, c), row[first]
-                printed.setdefault(place, []).extend(map(visual_width, cell.split("\n")))
+                printed.setdefault(place, []).extend(
+                    visual_width(line) for line in cell.split("\n") if not is_mark(line)
+                )
                 held.append((place, cell))
                 first = c
         columns = {place: _usual_widest(lines) for place, lines in printed.items()}
@@ -83,15 +93,15 @@ def _widths(tables: Sequence[FoundTable]) -> dict[str, int]:
 
 
 def _usual_widest(widths: list[int]) -> int:
-    """The widest, but not the few that are far wider: rows of a table inside a cell are no printed lines."""
-    return sorted(widths)[int(_USUAL * (len(widths) - 1))] if len(widths) >= _MANY else max(widths)
+    """The widest, but not the few that are far wider."""
+    return sorted(widths)[int(_USUAL * (len(widths) - 1))] if len(widths) >= _MANY else max(widths, default=0)
 
 
 def _margin_breaks(cell: str, width: int) -> list[int]:
     """Lines of a cell that end because the next word had no room."""
     found = []
     for i, (line, following) in enumerate(pairwise(cell.split("\n"))):
-        if _begins_item(following):
+        if _begins_item(following) or is_mark(line) or is_mark(following):
             continue
         word = following.split(" ", 1)[0]
         full = visual_width(line) + visual_width(word) + 1 > _FULL * width
