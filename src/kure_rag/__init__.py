@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kure_rag._version import __version__
 
 if TYPE_CHECKING:
-    from kure_rag.embed import CARDS, Embedder, EmbedSettings, ModelCard
+    from kure_rag.embed import CARDS, Embedder, EmbedSettings, KureReranker, ModelCard
     from kure_rag.langchain import KureEmbeddings, KureRetriever
     from kure_rag.pipeline import KureIndex
     from kure_rag.search import ConvexFusion, RrfFusion
@@ -27,6 +27,7 @@ _HOMES = {
     "Hit": "kure_rag.types",
     "KureEmbeddings": "kure_rag.langchain",
     "KureIndex": "kure_rag.pipeline",
+    "KureReranker": "kure_rag.embed",
     "KureRetriever": "kure_rag.langchain",
     "Leg": "kure_rag.types",
     "ModelCard": "kure_rag.embed",
@@ -45,6 +46,7 @@ __all__ = [
     "Hit",
     "KureEmbeddings",
     "KureIndex",
+    "KureReranker",
     "KureRetriever",
     "Leg",
     "ModelCard",

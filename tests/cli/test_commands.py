@@ -36,6 +36,8 @@ COMMANDS = (
     "rebuild",
     "info",
     "models",
+    "doctor",
+    "export-model",
     "train",
     "export",
     "qa",

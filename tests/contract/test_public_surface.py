@@ -20,6 +20,7 @@ PUBLIC = [
     "Hit",
     "KureEmbeddings",
     "KureIndex",
+    "KureReranker",
     "KureRetriever",
     "Leg",
     "ModelCard",

@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from kure_rag._version import __version__
-from kure_rag.cli import chunks, demo, doctor, evaluate, export, export_model, ingest, maintain, models, qa, search, train
+from kure_rag.cli import (
+    chunks,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    export_model,
+    ingest,
+    maintain,
+    models,
+    qa,
+    search,
+    train,
+)
 from kure_rag.errors import KureError
 
 _COMMANDS = (demo, ingest, search, chunks, evaluate, export, qa, maintain, models, doctor, export_model, train)

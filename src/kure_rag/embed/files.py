@@ -236,8 +236,8 @@ def check_folder(folder: Path, *, code: bool) -> tuple[Part, ...]:
     parts = parts_of(folder / MODULES)
     if not names & {MODULES, "config.json"}:
         raise EmbeddingError(
-            f"{folder}: no model here, neither config.json nor modules.json; give the folder that holds them, or, if it "
-            "is an export, the backend that it was made for"
+            f"{folder}: no model here, neither config.json nor modules.json; give the folder that holds them, or, if "
+            "it is an export, the backend that it was made for"
         )
     refuse_unsafe(str(folder), names, parts)
     for part in parts:

@@ -28,7 +28,16 @@ from kure_rag.errors import EmbeddingError, KureError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["bundled_path", "checked_folder", "commit_of", "load_model", "local_revision", "require_all_weights", "stored_prompts", "weight_options"]
+__all__ = [
+    "bundled_path",
+    "checked_folder",
+    "commit_of",
+    "load_model",
+    "local_revision",
+    "require_all_weights",
+    "stored_prompts",
+    "weight_options",
+]
 
 _log = logging.getLogger(__name__)
 
