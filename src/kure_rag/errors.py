@@ -5,10 +5,10 @@
     KureError                        what all of them are
     ├── ReadError                    a source could not be turned into a document
     │   ├── SourceNotFoundError      nothing lies at that path
-    │   ├── UnsupportedFileError     not a PDF, whatever its name says
-    │   ├── DamagedFileError         a PDF that breaks off or cannot be parsed
+    │   ├── UnsupportedFileError     neither a PDF nor text, whatever its name says
+    │   ├── DamagedFileError         a file that breaks off, or cannot be parsed or decoded
     │   ├── EncryptedFileError       a password is needed
-    │   ├── NoTextError              pages without a text layer, such as scans
+    │   ├── NoTextError              pages without a text layer, such as scans; an empty text file
     │   ├── ReadLimitError           too long, too large, too slow or too much memory
     │   ├── ReadCrashError           the reading process died
     │   └── CorpusFormatError        a JSONL, TSV, BEIR or parquet file breaks its format at a line or row
@@ -61,11 +61,11 @@ class SourceNotFoundError(ReadError):
 
 
 class UnsupportedFileError(ReadError):
-    """Not a PDF, whatever its name says."""
+    """Neither a PDF nor text, whatever its name says."""
 
 
 class DamagedFileError(ReadError):
-    """A PDF that breaks off or cannot be parsed."""
+    """A file that breaks off, or cannot be parsed or decoded."""
 
 
 class EncryptedFileError(ReadError):
@@ -73,7 +73,7 @@ class EncryptedFileError(ReadError):
 
 
 class NoTextError(ReadError):
-    """Pages without a text layer, such as scans."""
+    """Pages without a text layer, such as scans; an empty text file."""
 
 
 class ReadLimitError(ReadError):

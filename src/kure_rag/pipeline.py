@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,8 @@ from kure_rag.index import DocumentRow, IndexStore, Verification
 from kure_rag.index.store import Progress as StoreProgress
 from kure_rag.ingest import IngestReport, IngestRow, WorkerPool, ingest_files, ingest_records
 from kure_rag.ingest.target import Target
-from kure_rag.read import ReadLimits, ReadSettings, Record, find_pdfs, read_corpus
+from kure_rag.read import FileType, ReadLimits, ReadSettings, Record, find_files, read_corpus
+from kure_rag.read.file_types import PDF_ONLY
 from kure_rag.search import Fusion, Searcher
 from kure_rag.tokenize import KiwiTokenizer
 from kure_rag.types import DOMAINS, Chunk, Document, Domain, Hit, Mode
@@ -93,6 +94,7 @@ class KureIndex:
         self,
         paths: str | Path | Iterable[str | Path],
         *,
+        file_types: Collection[FileType] = PDF_ONLY,
         domain: Domain | None = None,
         read: ReadSettings | None = None,
         limits: ReadLimits | None = None,
@@ -100,13 +102,14 @@ class KureIndex:
         progress: Progress | None = None,
         on_row: RowListener | None = None,
     ) -> IngestReport:
-        """Adds PDF files, and all PDF files of folders.
+        """Adds PDF and text files, and all PDF files of folders.
 
         Each file is added whole or rejected with a reason; none stops those after it. A file whose bytes are in the
         index is left alone. Interrupting keeps what was acknowledged.
 
         Args:
-            paths: Files and folders.
+            paths: Files and folders; files that end in ``.txt`` or ``.md`` are read as text.
+            file_types: What is taken from folders: ``pdf``, ``txt``, ``md``.
             domain: What the documents are; found out for each when ``None``.
             read: How files are read: tables, OCR.
             limits: What a file may cost.
@@ -120,7 +123,7 @@ class KureIndex:
         """
         if domain is not None and domain not in DOMAINS:
             raise ValueError(f"no domain named {domain!r}; choose one of {', '.join(get_args(Domain))}")
-        found = list(find_pdfs([paths] if isinstance(paths, str | Path) else paths))
+        found = list(find_files([paths] if isinstance(paths, str | Path) else paths, file_types))
         return self._ingest(
             lambda target, pool: ingest_files(target, pool, found, domain),
             WorkerPool(workers=workers, limits=limits, chunks=self._chunks, read=read),

@@ -78,7 +78,7 @@ class Document:
         domain: ``general``, ``finance``, ``legal`` or ``medical``.
         text: Canonical text of the whole document.
         pages: In order; their offsets cover the text without overlapping.
-        tables: In reading order.
+        tables: In reading order; a table in a cell of another comes after it and lies within it.
         metadata: JSON-compatible values.
     """
 

@@ -19,7 +19,7 @@ workers: 2
 parse:
   modules:
     - module_type: pdf
-      file_type: all_files
+      file_type: pdf
       tables: false
       fallback: false
       ocr: never
@@ -29,7 +29,7 @@ parse:
 chunk:
   modules:
     - module_type: general
-      file_type: pdf
+      file_type: all_files
       target: 300
       longest: 500
 """
@@ -115,10 +115,10 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
         ("parse:\n  modules: pdf", "line 2: parse.modules is a word; write a list, each item after a -"),
         ("parse: {modules: [pdf]}", "parse.modules[0] is a word; write a mapping with module_type"),
         ("parse: {modules: [{ocr: auto}]}", "parse.modules[0] has no module_type; add one"),
-        ("parse: {modules: [{module_type: langchain_parse}]}", "module_type is 'langchain_parse'; choose pdf"),
+        ("parse: {modules: [{module_type: langchain_parse}]}", "module_type is 'langchain_parse'; choose pdf or text"),
         (
             "parse:\n  modules:\n    - module_type: pdf\n      file_type: hwp",
-            "line 4: parse.modules[0].file_type is 'hwp'; choose pdf or all_files",
+            "line 4: parse.modules[0].file_type is 'hwp'; choose pdf, txt, md or all_files",
         ),
         (
             "parse:\n  modules:\n    - module_type: pdf\n      ocr: 예",
@@ -131,6 +131,14 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
         (
             "parse:\n  modules:\n    - module_type: pdf\n    - module_type: pdf",
             "line 4: parse.modules[1] is a second module for pdf files, after line 3; keep one of them",
+        ),
+        (
+            "parse:\n  modules:\n    - parse_method: pdfminer\n      module_type: langchain_parse",
+            "line 4: parse.modules[0].module_type is 'langchain_parse'; choose pdf or text",
+        ),
+        (
+            "chunk: {modules: [{chunk_method: Token, chunk_size: 1024, module_type: llama_index_chunk}]}",
+            "module_type is 'llama_index_chunk'; choose auto, general, finance, legal or medical, or package.mod",
         ),
         (
             "chunk: {modules: [{module_type: Token}]}",
@@ -151,7 +159,10 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
             "chunk:\n  modules:\n    - {module_type: auto, domain: legal}\n    - {module_type: legal, domain: legal}",
             "line 4: chunk.modules[1] is a second module for domain legal, after line 3",
         ),
-        ("chunk: {modules: [{module_type: auto}, {module_type: general}]}", "a domain that no other names"),
+        (
+            "chunk: {modules: [{module_type: auto}, {module_type: general}]}",
+            "a second module for all files that no other names, after",
+        ),
         ("parse: [", "line 1: not YAML"),
         ("a: b: c", "line 1: not YAML"),
         ("a:\n\tb", "line 2: not YAML"),

@@ -115,7 +115,7 @@ def test_bad_files_among_good_ones(bad_files: Path, tmp_path: Path) -> None:
         assert all(word in row for word in words), row
     assert "no file or folder at" in by_name["없는 파일.pdf"][1]
     assert str(missing) in by_name["없는 파일.pdf"][1]
-    assert "rejected   빈 폴더: the folder holds no PDF files; give another folder or file\n" in said.out
+    assert "rejected   빈 폴더: the folder holds no PDF files; its txt and md files are read by name, or" in said.out
     assert f"\n4 added, 0 unchanged, {len(BAD) + 2} rejected; " in said.out
 
     told = call("ingest", bad_files, "--index", tmp_path / "ix", "--json").json()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kure_rag.errors import ReadError, SourceNotFoundError, UnsupportedFileError
-from kure_rag.read import find_pdfs
+from kure_rag.read import FileType, find_files, find_pdfs
 
 
 def touch(path: Path) -> Path:
@@ -81,10 +81,44 @@ def test_missing_path_says_where(tmp_path: Path) -> None:
 
 
 def test_folder_without_pdf_files(tmp_path: Path) -> None:
-    touch(tmp_path / "읽어주세요.txt")
     caught = error(tmp_path)
     assert isinstance(caught, SourceNotFoundError)
-    assert "no PDF files" in caught.reason
+    assert caught.reason == "the folder holds no PDF files; give another folder or file"
+    touch(tmp_path / "읽어주세요.txt")
+    assert "no PDF files; its txt and md files are read by name, or with a module" in error(tmp_path).reason
+
+
+def test_folders_give_the_types_asked_for_in_one_order(tmp_path: Path) -> None:
+    names = ["가.txt", "나.pdf", "다.MD", "라.txt", "규정/마.md"]
+    for name in names:
+        touch(tmp_path / name)
+    touch(tmp_path / ".숨은.txt")
+    touch(tmp_path / "바.docx")
+
+    def found(*file_types: FileType) -> list[str]:
+        return [item.path.relative_to(tmp_path).as_posix() for item in find_files([tmp_path], file_types)]
+
+    assert found("txt", "pdf", "md") == names
+    assert found("pdf", "md") == ["나.pdf", "다.MD", "규정/마.md"]
+    assert found("txt") == ["가.txt", "라.txt"]
+    assert found("pdf") == [path.name for path in paths(tmp_path)] == ["나.pdf"]
+
+
+def test_a_text_file_given_by_name_comes_without_its_type(tmp_path: Path) -> None:
+    file = touch(tmp_path / "메모.txt")
+    assert paths(file) == [file]
+
+
+def test_a_folder_without_the_types_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path / "바.docx")
+    (found,) = find_files([tmp_path], ["md", "pdf"])
+    assert found.error is not None
+    assert found.error.reason == "the folder holds no PDF or md files; give another folder or file"
+
+
+def test_an_unknown_type_is_named_with_the_choices(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no file type named 'hwp'; choose one of pdf, txt, md"):
+        find_files([tmp_path], ["hwp"])  # type: ignore[list-item]
 
 
 def test_one_bad_path_does_not_stop_those_after_it(tmp_path: Path) -> None:

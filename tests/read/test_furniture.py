@@ -47,9 +47,9 @@ def on_pages(*pages: Sequence[tuple[str, float]]) -> list[list[str]]:
         ["새여울재단 취업규정"] * 4,
     ],
 )
-def test_titles_stay_on_the_first_page_and_page_numbers_on_none(bottoms: list[str]) -> None:
+def test_titles_stay_on_the_first_page_and_page_numbers_with_their_titles_on_none(bottoms: list[str]) -> None:
     kept = drop_furniture(dressed(["새여울재단  규정집"] * 4, bottoms))
-    said = [bottoms[0]] if any("가" <= char <= "힣" for char in bottoms[0]) and bottoms[0] != "5쪽" else []
+    said = [] if any(char.isdecimal() for char in bottoms[0]) else [bottoms[0]]
     assert kept == [["새여울재단  규정집", *BODY[0], *said], *BODY[1:]]
 
 
@@ -133,12 +133,51 @@ def test_a_number_inside_a_page_stays() -> None:
     assert on_pages(page) == [["출장비 한도", "1", "만원"]]
 
 
-def test_a_title_at_one_place_of_two_pages_stays_out_of_the_text_beside_it() -> None:
+def test_a_title_at_one_place_of_two_pages_stays_on_the_first_and_out_of_the_text_beside_it() -> None:
     first = [("여비 규정", 805.0), ("여비 규정", 740.0), ("제1조(목적) 여비를 정한다.", 700.0)]
     second = [("여비 규정", 805.5), ("제2조(숙박비) 실비로 한다.", 740.0)]
     pages = [[placed(*line) for line in page] for page in (first, second)]
-    assert furniture.drop_furniture(pages, [842.0, 842.0]) == pages
-    assert [[line.worn for line in page] for page in pages] == [[True, False, False], [True, False]]
+    assert furniture.drop_furniture(pages, [842.0, 842.0]) == [pages[0], pages[1][1:]]
+    assert [line.worn for line in pages[0]] == [True, False, False]
+
+
+@pytest.mark.parametrize(("middle", "left"), [(790.0, 60.0), (805.5, 90.0)])
+def test_a_title_at_one_height_of_two_pages_that_is_not_alike_or_not_apart_stays(middle: float, left: float) -> None:
+    first = [placed("여비 규정", middle), placed("제1조(목적) 여비를 정한다.", 775.0)]
+    second = [placed("여비 규정", middle, left), placed("제2조(숙박비) 실비로 한다.", 775.0)]
+    assert furniture.drop_furniture([first, second], [842.0, 842.0]) == [first, second]
+    assert [first[0].worn, second[0].worn] == [True, True]
+
+
+def test_the_title_on_page_one_stays_in_its_place_and_the_title_above_it_leaves() -> None:
+    pages = [[("여비 규정", 810.0), (body[0], 700.0)] for body in BODY]
+    pages[0].insert(1, ("여비 규정", 760.0))
+    lines = [[placed(*line) for line in page] for page in pages]
+    kept = furniture.drop_furniture(lines, [842.0] * 4)
+    assert kept == [lines[0][1:], *[page[1:] for page in lines[1:]]]
+    assert not kept[0][0].worn
+
+
+def on_right_pages(title: str, count: int, middle: float = 800.0) -> list[list[tuple[str, float]]]:
+    texts = [[(f"{body[0]} {'가나다라마바사아자차'[i]}", 770.0)] for i, body in enumerate(BODY * 2)] * 3
+    return [
+        [(title, middle), *page] if i % 2 == 0 and i < 2 * count else page
+        for i, page in enumerate(texts[:20] if count < 20 else texts)
+    ]
+
+
+def test_the_title_of_a_part_on_its_right_pages_stays_on_the_first_of_them() -> None:
+    pages = on_right_pages("납세자용", 4)
+    assert on_pages(*pages) == [
+        [text for text, _ in page if i == 0 or text != "납세자용"] for i, page in enumerate(pages)
+    ]
+
+
+@pytest.mark.parametrize("pages", [on_right_pages("납세자용", 3), on_right_pages("납세자용", 4, 785.0)])
+def test_what_stands_on_few_pages_or_no_further_from_the_text_than_its_lines_stays(
+    pages: list[list[tuple[str, float]]],
+) -> None:
+    assert on_pages(*pages) == [[text for text, _ in page] for page in pages]
 
 
 def test_a_title_leaves_all_pages_where_the_text_says_it_too() -> None:
@@ -183,3 +222,28 @@ def test_what_a_browser_prints_leaves_even_two_pages() -> None:
         for i, body in enumerate(BODY[:2], 1)
     ]
     assert on_pages(*pages) == [[body[0]] for body in BODY[:2]]
+
+
+def test_what_a_browser_prints_leaves_a_single_page_where_it_stands_above_and_below() -> None:
+    above, below = ("4/3/25, 4:21 PM 판례 본문", 820.0), ("https://www.example.org/cases?id=3 1/1", 20.0)
+    body = [(BODY[0][0], 600.0), (BODY[0][1], 560.0)]
+    assert on_pages([above, *body, below]) == [[BODY[0][0], BODY[0][1]]]
+    assert on_pages([*body, below]) == [[BODY[0][0], BODY[0][1], below[0]]]
+    assert on_pages([above, *body]) == [[above[0], BODY[0][0], BODY[0][1]]]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.text("가나다 1234-·", min_size=1, max_size=6), st.integers(10, 830)), max_size=6),
+        max_size=5,
+    )
+)
+def test_only_lines_in_the_bands_leave_and_order_stays(pages: list[list[tuple[str, int]]]) -> None:
+    lines = [
+        [placed(text, float(middle)) for text, middle in sorted(page, key=lambda line: -line[1]) if text.strip()]
+        for page in pages
+    ]
+    for page, kept in zip(lines, furniture.drop_furniture(lines, [842.0] * len(lines)), strict=True):
+        left = {id(line) for line in kept}
+        assert [line for line in page if id(line) in left] == kept
+        assert all(line.bottom > 740 or line.top < 102 for line in page if id(line) not in left)

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -189,3 +190,14 @@ def test_a_running_title_does_not_cut_the_sentence_that_goes_on_over_the_page() 
     pages = [[*printed(texts, [60.0, 60.0]), title], printed(["피며 둘을 더하여 정한다고 한다."], [60.0])]
     paragraphs = [paragraph.text for paragraph in join_lines(pages, no_space)]
     assert sorted(paragraphs) == sorted(["".join([*texts, "피며 둘을 더하여 정한다고 한다."]), "여신 심사 지침"])
+
+
+def test_a_larger_indented_heading_at_the_top_of_a_page_begins_a_paragraph() -> None:
+    texts = ["이 법 시행 이후 최초로 신고하는 분부터 적용하고 그 전에 신고한 분은 종전의 규정에 따라서 적용"] * 3
+    first = printed(texts, [0.0] * 3)
+    [heading] = printed(["제2차 납세의무를 지는 자의 범위를 넓히고 그 한도를 정함"], [12.0])
+    larger = replace(heading, top=heading.top + 3, size=heading.size + 3)
+    body = printed(texts, [0.0] * 3)
+    for top, apart in ((larger, True), (heading, False)):
+        paragraphs = [paragraph.text for paragraph in join_lines([first, [top, *body]], no_space)]
+        assert any(text.startswith(heading.text) for text in paragraphs) is apart

@@ -50,7 +50,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Score:
-    """How a label was met."""
+    """How a label was met; ``cells`` are the label's, and those found that it does not have."""
 
     label: Label
     found: Candidate | None
@@ -61,7 +61,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of the label's cells that are right."""
+        """Share of the cells that are right."""
         return self.right / self.cells
 
 
@@ -110,13 +110,28 @@ def _same(gold: Rows, found: Rows) -> int:
     )
 
 
+def _share(label: Label, found: Candidate) -> float:
+    return right_cells(label, found) / _cells(label, found)
+
+
+def _cells(label: Label, found: Candidate) -> int:
+    """The label's cells and those found beside and below them; a header taken for a row is no further row."""
+    width = max(len(label.grid[0]), len(found.grid[0]) if found.grid else 0)
+    height = max(len(label.rows), len(found.rows)) + bool(label.header_rows)
+    return max(sum(len(row) for row in label.grid), width * height)
+
+
 def score(label: Label, candidates: Sequence[Candidate]) -> Score:
-    """Compares a label with the best of the tables found on its pages; a missing table has no right cell."""
+    """Compares a label with the best of the tables found on its pages; a missing table has no right cell.
+
+    Rows and columns that the label does not have count as wrong cells.
+    """
     cells = sum(len(row) for row in label.grid)
-    best = max(candidates, key=lambda found: right_cells(label, found), default=None)
+    best = max(candidates, key=lambda found: _share(label, found), default=None)
     right = right_cells(label, best) if best else 0
     if best is None or right == 0:
         return Score(label, None, 0, cells, not label.unit, not label.header_rows)
+    cells = _cells(label, best)
     unit = squeezed(best.unit) == squeezed(label.unit)
     wanted = [squeezed(name) for name in label.header] if label.header_rows else []
     has = [squeezed(name) for name in best.header] if any(best.header) else []

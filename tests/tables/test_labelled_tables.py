@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tables.scoring import Candidate, Label, Score, labels, score
 
-from kure_rag.read.page import FoundTable
-from kure_rag.read.pdfium import PdfFile
-from kure_rag.read.tables import find_tables, join_continued
+from kure_rag.read import read_pdf
+from kure_rag.tokenize import KiwiTokenizer
+from kure_rag.types import Document
 
 DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
 pytestmark = [
@@ -20,19 +20,16 @@ pytestmark = [
 ]
 
 
+@functools.cache
+def document(file: str) -> Document:
+    """A document as users get it, with Kiwi to join broken lines."""
+    return read_pdf((DATA / "pdf" / file).read_bytes(), file, space_at=KiwiTokenizer().space_at)
+
+
 def found_tables(label: Label) -> list[Candidate]:
-    """The tables of a label's pages, those that go on over the pages joined."""
-    with PdfFile((DATA / "pdf" / label.file).read_bytes(), label.file) as pdf:
-        first, *rest = [find_tables(pdf.page(number)) for number in label.pages]
-    tables = list(first)
-    for following in rest:
-        joined = [whole for table in tables for part in following if (whole := join_continued(table, part))]
-        tables = [*joined, *tables, *following]
-    return [_candidate(table) for table in tables]
-
-
-def _candidate(table: FoundTable) -> Candidate:
-    return Candidate(table.header, table.rows, table.unit, table.caption)
+    """The document's tables that begin on the label's first page."""
+    tables = [table for table in document(label.file).tables if table.page == label.pages[0]]
+    return [Candidate(table.header, table.rows, table.unit, table.caption) for table in tables]
 
 
 @functools.cache

@@ -7,19 +7,17 @@ not a silent default.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final
 
-from kure_rag.autorag.by_domain import settings_by_domain
+from kure_rag.autorag.by_domain import REST, kind_of, settings_by_kind
+from kure_rag.autorag.recipe_parse import file_types_of, modules_of, read_parse
 from kure_rag.autorag.yaml_file import Value, read_yaml
 from kure_rag.chunk import PROFILES, ChunkSettings, find_profile
-from kure_rag.read import ReadLimits, ReadSettings
-from kure_rag.read.settings import Ocr
+from kure_rag.read import FileType, ReadLimits, ReadSettings
 from kure_rag.types import DOMAINS, Domain
 
-FILE_TYPES: Final = ("pdf", "all_files")  # all_files: what AutoRAG calls one module for everything
-PARSE_MODULES: Final = ("pdf",)
 CHUNK_MODULES: Final = ("auto", "general", "finance", "legal", "medical")
 
 
@@ -29,14 +27,16 @@ class Recipe:
 
     Attributes:
         paths: Files and folders, as seen from the working folder; may be empty.
+        file_types: What is taken from folders: PDF files, and those that a parse module is for.
         domain: What the documents are; found out for each when ``None``.
         workers: Reading processes; one for each core, four at most, when ``None``.
         read: How files are read.
-        limits: What a file may cost.
+        limits: What a file may cost, with those of each file type.
         chunks: How documents are cut; as the index was made, when ``None``.
     """
 
     paths: tuple[Path, ...] = ()
+    file_types: tuple[FileType, ...] = ("pdf",)
     domain: Domain | None = None
     workers: int | None = None
     read: ReadSettings = field(default_factory=ReadSettings)
@@ -60,13 +60,14 @@ def read_recipe(path: str | Path) -> Recipe:
             "file: put the list under `parse:` or `chunk:`, with a module_type of `kure-rag ingest --help`"
         )
     top = whole.mapping("paths", "domain", "workers", "parse", "chunk")
-    read, limits = _parse(top.get("parse"))
+    parse = read_parse(top.get("parse"))
     return Recipe(
         paths=_paths(top.get("paths"), file.parent),
+        file_types=parse.file_types,
         domain=_domain(top.get("domain"), "auto"),
         workers=top["workers"].whole_number(1) if "workers" in top else None,
-        read=read,
-        limits=limits,
+        read=parse.read,
+        limits=parse.limits,
         chunks=_chunk(top.get("chunk")),
     )
 
@@ -85,66 +86,37 @@ def _domain(value: Value | None, *more: str) -> Domain | None:
     return next((domain for domain in DOMAINS if domain == chosen), None)
 
 
-def _modules(section: Value | None) -> list[Value]:
-    if section is None:
-        return []
-    keys = section.mapping("modules")
-    if "modules" not in keys:
-        raise section.error("has no modules; write a list of modules, each with a module_type")
-    return keys["modules"].items()
-
-
-def _file_type(value: Value | None) -> str:
-    return value.choice(FILE_TYPES) if value is not None else FILE_TYPES[0]
-
-
-def _parse(section: Value | None) -> tuple[ReadSettings, ReadLimits]:
-    settings, limits = ReadSettings(), ReadLimits()
-    first: Value | None = None
-    for module in _modules(section):
-        keys = module.mapping("module_type", "file_type", "limits", *(item.name for item in fields(ReadSettings)))
-        module.need(keys, "module_type").choice(PARSE_MODULES)
-        _file_type(keys.get("file_type"))
-        if first is not None:
-            raise module.error(f"is a second module for pdf files, after {first.where}; keep one of them")
-        first = module
-        settings = ReadSettings(**_read_values(keys))
-        if "limits" in keys:
-            limits = ReadLimits(**_limit_values(keys["limits"]))
-    return settings, limits
-
-
-def _read_values(keys: Mapping[str, Value]) -> dict[str, Any]:
-    values: dict[str, Any] = {name: keys[name].truth() for name in ("tables", "fallback") if name in keys}
-    return values | ({"ocr": keys["ocr"].choice(get_args(Ocr))} if "ocr" in keys else {})
-
-
-def _limit_values(section: Value) -> dict[str, Any]:
-    kinds = {item.name: type(getattr(ReadLimits(), item.name)) for item in fields(ReadLimits)}
-    given = section.mapping(*kinds)
-    return {name: value.whole_number(1) if kinds[name] is int else value.number() for name, value in given.items()}
-
-
 def _chunk(section: Value | None) -> ChunkSettings | None:
     if section is None:
         return None
     seen: dict[str, Value] = {}
     found: dict[str, ChunkSettings] = {}
-    for module in _modules(section):
+    for module in modules_of(section):
+        kind = module.part("module_type")
+        name = _chunk_module(kind) if kind is not None else ""
         keys = module.mapping("module_type", "file_type", "domain", "target", "longest")
-        settings = _chunk_settings(module, keys)
-        _file_type(keys.get("file_type"))
-        domain = _domain(keys.get("domain"), "auto") or "auto"
-        if domain in seen:
-            whom = "a domain that no other names" if domain == "auto" else f"domain {domain}"
-            raise module.error(f"is a second module for {whom}, after {seen[domain].where}; give it another domain")
-        seen[domain], found[domain] = module, settings
-    rest = found.pop("auto", ChunkSettings())
-    return settings_by_domain(rest, found) if found else rest
+        module.need(keys, "module_type")
+        settings = _chunk_settings(name, keys)
+        domain = _domain(keys.get("domain"), "auto")
+        for file_type in file_types_of(keys.get("file_type")) or (None,):
+            which = kind_of(file_type, domain)
+            if which in seen:
+                raise module.error(
+                    f"is a second module for {_whom(file_type, domain)}, after {seen[which].where}; "
+                    "give it another file_type or domain"
+                )
+            seen[which], found[which] = module, settings
+    rest = found.pop(REST, ChunkSettings())
+    return settings_by_kind(rest, found) if found else rest
 
 
-def _chunk_settings(module: Value, keys: Mapping[str, Value]) -> ChunkSettings:
-    kind = module.need(keys, "module_type")
+def _whom(file_type: FileType | None, domain: Domain | None) -> str:
+    if domain is None:
+        return f"{file_type} files" if file_type else "all files that no other names"
+    return f"{file_type} files of domain {domain}" if file_type else f"domain {domain}"
+
+
+def _chunk_module(kind: Value) -> str:
     name = kind.text()
     if name not in CHUNK_MODULES and ":" not in name:
         kind.choice(CHUNK_MODULES, more="or package.module:NAME for your own")
@@ -153,6 +125,10 @@ def _chunk_settings(module: Value, keys: Mapping[str, Value]) -> ChunkSettings:
             find_profile(name, "general")
         except ValueError as error:
             raise kind.error(str(error)) from error
+    return name
+
+
+def _chunk_settings(name: str, keys: Mapping[str, Value]) -> ChunkSettings:
     default = ChunkSettings()
     target = keys["target"].whole_number(1) if "target" in keys else None
     longest = keys["longest"].whole_number(1) if "longest" in keys else None

@@ -65,6 +65,12 @@ class Value:
             found[name] = here
         return found
 
+    def part(self, name: str) -> Value | None:
+        """One of its keys, whatever the others are: what it says may decide which others there can be."""
+        nodes = self.node.value if isinstance(self.data, dict) else ()
+        found = next((node for key, node in nodes if key.value == name), None)
+        return None if found is None else Value(self.data.get(name), found, self.file, f"{self.key}.{name}")
+
     def need(self, keys: Mapping[str, Value], name: str) -> Value:
         """One of its keys.
 

@@ -11,6 +11,7 @@ from kure_rag.chunk.headings import find_sections
 from kure_rag.chunk.lists import Binding, announces, find_units
 from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.names import NameFinder
+from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.pack import Unit, pack_units, visible
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import TablePart, notes_end, table_parts
@@ -46,7 +47,7 @@ class Body:
             names: Headings known by name.
             unnumbered: Whether short lines above a list are headings too.
         """
-        tables = [(self._below_heading(table), table.end) for table in self.document.tables]
+        tables = [(self._below_heading(table), table.end) for table in outer_tables(self.document.tables)]
         return _with_lone_headings(
             list(find_sections(self.document.text, names=names, tables=tables, unnumbered=unnumbered))
         )
@@ -80,7 +81,7 @@ class Body:
         yield from self._text(at, section.end, section, breadcrumb, shared)
 
     def _tables(self, section: Section) -> list[Table]:
-        return [table for table in self.document.tables if section.start <= table.start < section.end]
+        return [table for table in outer_tables(self.document.tables) if section.start <= table.start < section.end]
 
     def _above_table(self, at: int, section: Section, table: Table) -> int:
         """Where the table's first passage begins: a heading, or the line that announces the table, goes with it."""

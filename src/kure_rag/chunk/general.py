@@ -88,7 +88,7 @@ class General:
     """
 
     name: str = "general"
-    version: str = "6"
+    version: str = "7"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

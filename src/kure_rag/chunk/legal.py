@@ -15,6 +15,7 @@ from kure_rag.chunk.legal_notes import amendments, effective
 from kure_rag.chunk.legal_references import references
 from kure_rag.chunk.legal_structure import Block, find_blocks
 from kure_rag.chunk.lists import Binding, find_units
+from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.outline import Cutter, Piece, outline
 from kure_rag.chunk.pack import pack, pack_units
 from kure_rag.chunk.sentences import Sentences
@@ -40,13 +41,15 @@ class Legal:
     """
 
     name: str = "legal"
-    version: str = "3"
+    version: str = "4"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         if is_judgment(document.text):
             cut = judgment_passages(document, sentences, settings)
-        elif blocks := find_blocks(document.text, [(table.start, table.end) for table in document.tables]):
+        elif blocks := find_blocks(
+            document.text, [(table.start, table.end) for table in outer_tables(document.tables)]
+        ):
             binding = question_binding(document.text)
             split = (part for block in blocks for part in _at_questions(document.text, block, binding))
             merged = _merged_headings(document.text, list(split))
@@ -173,7 +176,7 @@ def _around_tables(
 ) -> Iterator[Passage]:
     """The tables in a passage as passages of their own."""
     at = passage.start
-    for table in document.tables:
+    for table in outer_tables(document.tables):
         if table.end <= at or table.start >= passage.end:
             continue
         for part in table_parts(document, table, sentences, settings):

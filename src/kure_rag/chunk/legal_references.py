@@ -15,7 +15,7 @@ _NO_ARTICLE: Final = r"(?!제\s*\d+\s*조)"
 _LAW: Final = (
     r"(?P<law>「[^「」\n]{1,80}」(?:\s?(?:시행령|시행규칙|시행세칙))?"
     r"|(?:같은\s*|이\s*)?(?:법률|법|영|규칙|시행령|시행규칙|시행세칙|조례|약관|계약|규정))"
-    rf"(?:\s?\((?:{_NO_ARTICLE}[^()\n]|\({_NO_ARTICLE}[^()\n]*\)){{0,200}}\))?\s*"
+    r"(?:\s?\((?P<said>(?:[^()\n]|\([^()\n]*\)){0,200})\))?\s*"
 )
 _PARAGRAPH: Final = r"(?P<paragraph>제\s*\d+\s*항)"
 _ITEM: Final = r"(?P<item>제\s*\d+\s*호(?!증|서식)(?:의\s*\d+)?)"
@@ -95,6 +95,8 @@ def _named(text: str, law: str = "") -> Iterator[str]:
         if further is None and not _enter(place, text, match, goes_on=match.start() == link):
             link = None
             continue
+        if further is None and match["said"]:
+            yield from _named(match["said"], place.law)  # 「약사법」(제3조는 제외한다) 제4조
         place.take(match)
         yield str(place)
         if aside := _ASIDE.match(text, end):

@@ -22,6 +22,7 @@ from kure_rag.chunk.medical_names import CRITERIA, LABEL, PRECAUTIONS, KnownLine
 from kure_rag.chunk.medical_products import Part, find_parts, label_names, named_alone
 from kure_rag.chunk.medical_rows import Rows
 from kure_rag.chunk.names import NameFinder
+from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.titles import split_lines
 from kure_rag.types import Document
@@ -57,12 +58,12 @@ class Medical:
     """
 
     name: str = "medical"
-    version: str = "4"
+    version: str = "5"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         rows = Rows(document)
-        lines = split_lines(document.text, [(table.start, table.end) for table in document.tables])
+        lines = split_lines(document.text, [(table.start, table.end) for table in outer_tables(document.tables)])
         label = len(label_names(lines)) >= _LABEL_NAMES
         finder = KnownLines((*((LABEL, PRECAUTIONS) if label else COMMON), *CRITERIA), known_lines(lines))
         body = Body(document, sentences, settings, _BINDING, rows.describe)

@@ -13,6 +13,7 @@ from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.medical_names import CRITERION, FORMER, PLACE, PRODUCT
 from kure_rag.chunk.medical_rows import is_criteria
 from kure_rag.chunk.names import NameFinder
+from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.titles import Line
 from kure_rag.types import Document, Page, Table
 
@@ -98,7 +99,7 @@ def without_addenda(sections: Sequence[Section], document: Document) -> Iterator
             section = replace(section, headings=section.headings[len(ended) :])
         place = next((i for i, heading in enumerate(section.headings) if _ADDENDA.fullmatch(heading)), None)
         left = section
-        for table in document.tables:
+        for table in outer_tables(document.tables):
             inside = left.start <= table.start < left.end
             after = place is not None and left is section and is_criteria(table)
             if not inside or not (after or _COMPARED.search(table.caption)):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from kure_rag.chunk.base import Passage
 from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.medical_names import product_in
+from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.tables import TablePart
 from kure_rag.types import Document, Table
 
@@ -76,7 +77,7 @@ class Rows:
         self._rows: dict[int, list[Row]] = {}
         above: Table | None = None
         last: Row | None = None
-        for table in document.tables:
+        for table in outer_tables(document.tables):
             goes_on = above is not None and _goes_on(document.text, above, table)
             rows = list(_rows(table, last if goes_on else None))
             self._rows[table.start] = _joined_titles(rows)

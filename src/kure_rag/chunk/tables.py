@@ -16,6 +16,7 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.lists import find_units
 from kure_rag.chunk.markers import find_marker
+from kure_rag.chunk.nested_tables import tables_in
 from kure_rag.chunk.pack import Unit, pack_units, visible
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document, Table
@@ -57,27 +58,42 @@ class TablePart:
     metadata: dict[str, Any]
 
 
-def table_parts(document: Document, table: Table, sentences: Sentences, settings: ChunkSettings) -> Iterator[TablePart]:
+def table_parts(
+    document: Document, table: Table, sentences: Sentences, settings: ChunkSettings, *, far: int = _FAR
+) -> Iterator[TablePart]:
     """The passages of a table, in order.
 
     A piece that is a grid stays whole, since cut it could not be read; one far over the limit, or whose rows say more
     than a lead should hold, is cut between its rows. A piece that is a row of text, as in a list of reimbursement
     criteria, is cut like text where it is long. What stands above goes along with each part: caption, unit and header,
-    or short cells, the column, and the item of the text that the part stands under.
+    or short cells, the column, and the item of the text that the part stands under. A table in a cell of a row of text
+    is cut between its rows where it is cut, and its rows are said as lines too.
+
+    Args:
+        document: It holds the table.
+        table: One of its tables.
+        sentences: Of its text.
+        settings: Lengths.
+        far: A grid of over so many times the limit is cut.
     """
     about = _about(table)
+    inner = tables_in(table, document.tables)
     pieces = table.pieces or ((table.start, table.end, 0, len(table.rows)),)
     for start, end, first, last in pieces:
         start, end = visible(document.text, start, end)
         lines = document.text[start:end].split("\n")
-        prose = last - first <= 1 and len(lines) > 1 and "|" not in lines[-1]
+        held = [one for one in inner if start <= one.start < end]
+        prose = bool(held) or (last - first <= 1 and len(lines) > 1 and "|" not in lines[-1])
         whole = TablePart(start, end, "" if prose else row_lines(table, first, last), (first, last), about)
+        said = [part for one in held for part in table_parts(document, one, sentences, settings, far=1)]
         if prose and end - start > settings.longest:
-            parts = _prose_parts(whole, table, document.text, sentences, settings)
+            parts = _prose_parts(whole, table, document.text, sentences, settings, said)
+        elif prose and said:
+            parts = iter([replace(whole, lead="\n".join(part.lead for part in said if part.lead))])
         elif prose:
             parts = iter([whole])
-        elif end - start > _FAR * settings.longest or len(whole.lead) > _LONGEST_LEAD:
-            parts = _grid_parts(whole, table, lines, settings)
+        elif end - start > far * settings.longest or len(whole.lead) > _LONGEST_LEAD:
+            parts = _grid_parts(whole, table, lines, settings, far)
         else:
             parts = iter([whole])
         carried = _carried(table, first) if prose else ""
@@ -85,23 +101,51 @@ def table_parts(document: Document, table: Table, sentences: Sentences, settings
 
 
 def _prose_parts(
-    whole: TablePart, table: Table, text: str, sentences: Sentences, settings: ChunkSettings
+    whole: TablePart,
+    table: Table,
+    text: str,
+    sentences: Sentences,
+    settings: ChunkSettings,
+    inner: Sequence[TablePart],
 ) -> Iterator[TablePart]:
     opening, cells = _cells(whole, table, text)
     for start, body, end in cells:
         name = [_flat(text[start:body].strip().rpartition("\n")[2])] if start > whole.start or body > start else []
         name = [line for line in name if line not in opening]
-        for unit in _packed(text, (start, body, end), sentences, settings):
+        for unit in _packed(text, (start, body, end), sentences, settings, inner):
             above = [] if unit.start == whole.start else opening if unit.start == start else [*opening, *name]
-            lead = "\n".join(dict.fromkeys(line for line in (*above, *unit.lead.split("\n")) if line))
+            said = [line for part in inner if _is_in(part, unit) for line in part.lead.split("\n")]
+            lead = "\n".join(dict.fromkeys(line for line in (*above, *unit.lead.split("\n"), *said) if line))
             yield TablePart(unit.start, unit.end, lead, whole.rows, whole.metadata)
 
 
-def _packed(text: str, cell: tuple[int, int, int], sentences: Sentences, settings: ChunkSettings) -> Iterator[Unit]:
+def _is_in(part: TablePart, unit: Unit) -> bool:
+    return unit.start <= part.start and part.end <= unit.end
+
+
+def _announced(text: str, at: int, start: int) -> int:
+    """Where the short line above a table in a cell begins, which says what it shows; else where the table does."""
+    first, last = visible(text, at, start)
+    line = max(first, text.rfind("\n", first, last) + 1)
+    return line if line < last and last - line <= _LONGEST_ITEM else start
+
+
+def _packed(
+    text: str, cell: tuple[int, int, int], sentences: Sentences, settings: ChunkSettings, inner: Sequence[TablePart]
+) -> Iterator[Unit]:
     """A long cell's text; what it begins with, up to its second offset, goes with the first part."""
     start, body, end = cell
     room = replace(settings, target=max(1, settings.target - (body - start)))
-    units = find_units(text, sentences.within(body, end), room if body - start < settings.target // 2 else settings)
+    room = room if body - start < settings.target // 2 else settings
+    units: list[Unit] = []
+    at = body
+    for part in inner:
+        if at <= part.start and part.end <= end:
+            above = _announced(text, at, part.start)
+            units += find_units(text, sentences.within(at, above), room)
+            units.append(Unit(above, part.end))
+            at = part.end
+    units += find_units(text, sentences.within(at, end), room)
     if units:
         units[0] = replace(units[0], start=start)
     yield from pack_units(text, units or [Unit(start, end)], settings)
@@ -171,11 +215,13 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         start = stop + 1
 
 
-def _grid_parts(whole: TablePart, table: Table, lines: Sequence[str], settings: ChunkSettings) -> Iterator[TablePart]:
+def _grid_parts(
+    whole: TablePart, table: Table, lines: Sequence[str], settings: ChunkSettings, far: int
+) -> Iterator[TablePart]:
     first, last = whole.rows
     above = max(0, len(lines) - (last - first))  # caption, unit and header, if each row is a line
     opening = "\n".join(line for line in lines[:above] if "---" not in line)
-    most = settings.target if whole.end - whole.start > _FAR * settings.longest else whole.end - whole.start
+    most = settings.target if whole.end - whole.start > far * settings.longest else whole.end - whole.start
     at = start = whole.start
     row = first
     said = 0  # characters of the rows as lines

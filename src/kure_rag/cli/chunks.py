@@ -24,7 +24,7 @@ def add(commands: common.Commands) -> None:
     parser = common.command(
         commands,
         "chunks",
-        "cut PDF files into chunks and write them as JSON lines, without an index",
+        "cut PDF and text files into chunks and write them as JSON lines, without an index",
         """\
   kure-rag chunks ./documents --out chunks.jsonl
   kure-rag chunks 규정.pdf --domain legal --out - | head -n 1
@@ -33,7 +33,9 @@ def add(commands: common.Commands) -> None:
 Each line written is a JSON object: id, document_id, source, text, start, end, pages, breadcrumb, kind, lead, metadata.
 How many files were cut, which were rejected and which pages may be incomplete is told on standard error.""",
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="PDF files and folders")
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="PDF, .txt and .md files, and folders of PDF files"
+    )
     common.add_reading(parser)
     parser.add_argument(
         "--profile",
@@ -56,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from kure_rag.chunk import ChunkSettings, find_profile
     from kure_rag.ingest import WorkerPool
     from kure_rag.ingest.files import page_warnings
-    from kure_rag.read import find_pdfs
+    from kure_rag.read import find_files
 
     try:
         settings = ChunkSettings(
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         find_profile(settings.profile, "general")
     except ValueError as error:
         options.parser.error(str(error))
-    found = list(find_pdfs(options.paths))
+    found = list(find_files(options.paths))
     files = chunks = rejected = incomplete = 0
     with (
         _output(options.out) as out,

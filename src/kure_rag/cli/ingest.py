@@ -22,21 +22,26 @@ an ingest.yaml, whose every key may be left out but module_type; options given b
   domain: auto                      # auto, general, finance, legal, medical
   workers: 2
   parse:
-    modules:
+    modules:                        # one for a file type; folders give PDF files, and the types named here
       - module_type: pdf
-        file_type: pdf              # or all_files
+        file_type: pdf
         tables: true
         fallback: true              # a second parser for unreadable text layers
         ocr: auto                   # auto, never, always
         limits: {max_pages: 2000}   # max_bytes, max_chars, max_page_chars, max_seconds, max_page_seconds, max_memory
+      - module_type: text
+        file_type: md               # txt, md, a list of them, or all_files: those that no other module is for
+        limits: {max_chars: 300000} # max_bytes, max_chars
   chunk:
-    modules:
+    modules:                        # the closest decides: file_type and domain, file_type, domain, none
       - module_type: auto           # auto, general, finance, legal, medical, or package.module:NAME
         target: 400                 # characters
         longest: 800
       - module_type: finance        # for documents of one domain
         domain: finance
         target: 600
+      - module_type: general        # for files of one type: pdf, txt, md
+        file_type: md
 """
 
 _UNCHANGED = """
@@ -50,10 +55,10 @@ def add(commands: common.Commands) -> None:
     parser = common.command(
         commands,
         "ingest",
-        "add PDF files, folders of them, or a corpus of passages to an index",
+        "add PDF and text files, folders of them, or a corpus of passages to an index",
         """\
   kure-rag ingest ./documents --index my-index
-  kure-rag ingest 약관.pdf 규정.pdf --index my-index --model static-ko --domain legal
+  kure-rag ingest 약관.pdf 규정.txt --index my-index --model static-ko --domain legal
   kure-rag ingest --corpus corpus.jsonl.gz --index my-index
   kure-rag ingest --from-autorag corpus.parquet --index my-index
   kure-rag ingest --config ingest.yaml --index my-index
@@ -61,7 +66,13 @@ def add(commands: common.Commands) -> None:
         + _CONFIG
         + _UNCHANGED,
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="PDF files and folders")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="PDF, .txt and .md files, and folders: their PDF files, and the types that --config has a module for",
+    )
     parser.add_argument(
         "--corpus", type=Path, metavar="FILE", help="BEIR-style JSON lines (_id, title, text) instead, also .gz"
     )
@@ -185,6 +196,7 @@ def _ingest(
         return add_autorag(index, options.from_autorag, workers=recipe.workers, progress=advance, on_row=on_row)
     return index.add_paths(
         recipe.paths,
+        file_types=recipe.file_types,
         domain=recipe.domain,
         read=recipe.read,
         limits=recipe.limits,

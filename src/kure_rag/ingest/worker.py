@@ -25,7 +25,7 @@ from kure_rag.errors import ReadError, ReadLimitError
 from kure_rag.ingest.lead import Lead, SharedTokenizer
 from kure_rag.ingest.messages import Prepared, from_error, from_prepared, pack, receive, send, send_packed
 from kure_rag.ingest.parts import from_sentences, from_sheets
-from kure_rag.read import ReadLimits, ReadSettings, ocr, read_pdf
+from kure_rag.read import ReadLimits, ReadSettings, file_type, ocr, read_file
 from kure_rag.read.pdf import Share
 from kure_rag.read.pdfium import PdfFile
 from kure_rag.read.sheets import read_sheets
@@ -165,7 +165,7 @@ def _document(job: Mapping[str, Any], jobs: IO[bytes], out: IO[bytes], shared: _
     share: Share | None = None
     if lead is not None:
         share = functools.partial(lead.sheets, path=str(job["path"]), name=name, data=data, limits=shared.limits)
-    document = read_pdf(
+    document = read_file(
         data,
         name,
         domain=job["domain"],
@@ -186,7 +186,8 @@ def _document(job: Mapping[str, Any], jobs: IO[bytes], out: IO[bytes], shared: _
 
 def _read_file(job: Mapping[str, Any], limits: ReadLimits) -> tuple[bytes, str]:
     """A file's bytes, and when it was modified."""
-    name, path, most = str(job["name"]), Path(job["path"]), limits.max_bytes
+    name, path = str(job["name"]), Path(job["path"])
+    most = limits.of(file_type(name)).max_bytes
     try:
         if path.stat().st_size > most:
             raise ReadLimitError(name, f"{path.stat().st_size:,} bytes, over the limit of {most:,}; split the file")

@@ -60,7 +60,7 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
                         starts[table.page - 1] = inner[-1].start  # in a row that the page break cut
                 put(piece.text)
                 put("\n\n")
-            tables.append(placed(paragraph.table, page + 1, spans))
+            tables += (placed(paragraph.table, page + 1, spans), *inner)
             continue
         for p, text in _composed(paragraph.parts):
             if starts[p] is None:

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from kure_rag.read.layout import Line
+from kure_rag.read.page_numbers import NUMBERED_HEADING, YEARS, bears_number, find_page_numbers, is_apart
 
 _EDGE: Final = 3  # lines at the top and at the bottom of a page that may be a header or a footer
 _EDGE_GUESSED: Final = 2  # the same, where nothing is known about places
 _LEAST: Final = 3  # pages: what stands on two of them may be said twice
 _REPEATED: Final = 0.5  # of the pages: an edge line seen this often is no content
 _OFTEN: Final = 0.3  # of the pages, for lines that stand at the very same place
-_AHEAD: Final = 20  # pages: how far a page's number is ahead of the file's count, for covers and front matter
-_YEARS: Final = range(1900, 2101)  # numbers that head a page's contents more often than they count pages
 _BAND: Final = 0.12  # of the page's height at its top and bottom, where headers and footers are
 _UPRIGHT: Final = 2.5  # times as high as wide: a word written downwards
 _SAME_PLACE: Final = 4.0  # points that the place of a header varies by
+_SAME_ENDS: Final = 2.0  # points
+_AS_LARGE: Final = 1.15  # of the size of a running title: larger, it is the title on page one
+_RUN: Final = 4  # pages in a row, or left or right ones, with the same line apart from the text: a part's title
+_STRIDE: Final = 2  # from a left page to the next one
 
 _NUMBER = re.compile(r"\d+")
-# Numbered headings run on from page to page as page numbers do.
-_NUMBERED_HEADING = re.compile(
-    r"\s*[\[<(【]?\s*(?:제\s*\d+\s*(?:편|장|절|관|조)"
-    r"|(?:별표|별지|부록|붙임|첨부|표|그림|서식|사례|예시|예제|문제|문항|질문|질의|안건|사건|유형|단계|과제)(?![가-힣]))"
-)
 # What a printer or a browser puts on each page: it says nothing even once.
-_STAMP = re.compile(r"https?://|www\.|\d{1,4}\s?[-./년]\s?\d{1,2}\s?[-./월]\s?\d{1,4}.{0,12}\b\d{1,2}:\d{2}")
-# A page's number with its decoration: - 3 -, 3 / 12, 3쪽, Page 3 of 12, and what law.go.kr prints.
-_PAGE_NUMBER = re.compile(
-    r"\s*(?:[-–—‐―]\s*(?P<dashed>\d{1,4})\s*[-–—‐―]|[-–—‐―]?\s*(?P<of>\d{1,4})\s*/\s*\d{1,4}\s*(?:[-–—‐―]|쪽|페이지|면)?|(?P<plain>\d{1,4})|(?P<word>\d{1,4})\s*(?:쪽|페이지|면)"
-    r"|(?:p|P|page|Page|PAGE)\.?\s*(?P<page>\d{1,4})(?:\s*(?:/|of)\s*\d{1,4})?|법제처\s+(?P<law>\d{1,4})\s+국가법령정보센터)\s*"
-)
+_TIME = re.compile(r"\d{1,4}\s?[-./년]\s?\d{1,2}\s?[-./월]\s?\d{1,4}.{0,12}\b\d{1,2}:\d{2}")
+_STAMP = re.compile(rf"https?://|www\.|{_TIME.pattern}")
+_ADDRESS = re.compile(r"https?://\S+.*\s\d{1,4}/\d{1,4}\s*$")
+
+_Place = tuple[bool, str, int]  # an edge, a text without white space, a height
 
 
 class _Seen(NamedTuple):
@@ -43,7 +40,7 @@ class _Seen(NamedTuple):
     flat: str
     masked: str
     counts: tuple[tuple[int, int], ...]
-    places: tuple[tuple[bool, str, int], ...]
+    places: tuple[_Place, ...]
 
 
 def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) -> list[list[Line]]:
@@ -51,8 +48,8 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
 
     Only what stands in the bands at a page's top and bottom may go, and only if all that stands further out goes too.
     Digits do not count when lines are compared, so that page numbers are found; a line that is not the same in its
-    digits too goes only if one of its numbers counts the pages. A page's number by itself at the edge of a page goes
-    even where there are too few pages to compare.
+    digits too goes only if one of its numbers counts the pages. Page numbers go from every page, and with them the
+    titles printed beside them, see :func:`kure_rag.read.page_numbers.find_page_numbers`.
 
     Args:
         pages: Lines of each page.
@@ -61,7 +58,13 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     seen = [
         [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])] for p, page in enumerate(pages)
     ]
-    is_furniture = _told_by(pages, heights, seen)
+    told = _Told(pages, heights, seen)
+    in_bands = [
+        [(line.at, line.top) for line in found if _in_band(page[line.at], height, line.top)]
+        for page, found, height in zip(pages, seen, heights, strict=True)
+    ]
+    numbered = find_page_numbers(pages, heights, in_bands)
+    beside = _titles_beside(pages, seen, numbered)
     # Hardly any line is as high, and asking each in full takes long.
     upright = [
         {i for i, line in enumerate(page) if line.top - line.bottom > _UPRIGHT * line.size and _is_tab(line)}
@@ -71,14 +74,23 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     drops: list[set[int]] = []
     worn: list[tuple[int, _Seen, str]] = []  # what goes from all pages but the first, and its words
     for p, page in enumerate(pages):
-        numbers = {line.at for line in seen[p] if _is_page_number(page[line.at], p, len(pages), heights[p], line.top)}
+        alone = {at for at in numbered[p] if not bears_number(page[at].text)}
         aside = {i for i in upright[p] if tabs[page[i].text] >= max(_LEAST, _OFTEN * len(pages))}
-        found = _outermost(page, seen[p], numbers, [line for line in seen[p] if is_furniture(p, line)])
-        drops.append(numbers | aside | {line.at for line in found})
+        with_number = {
+            line.at
+            for line in seen[p]
+            if line.at in numbered[p]
+            or (beside and any(page[line.at].size <= _AS_LARGE * beside.get(place, 0.0) for place in _titles(line)))
+        }
+        found = [line for line in seen[p] if line.at in with_number or told.is_furniture(p, line)]
+        found = _outermost(page, seen[p], alone, [line for line in found if not told.is_heading(line, found)])
+        drops.append(alone | aside | {line.at for line in found})
         worn += [
             (p, line, _words(line))
             for line in found
-            if line.at not in numbers and not _STAMP.search(page[line.at].text)
+            if line.at not in with_number | alone
+            and not _STAMP.search(page[line.at].text)
+            and not (told.is_counting(line) and bears_number(page[line.at].text))
         ]
     said = _said(pages, drops, {text for _, line, words in worn for text in (words, line.flat)})
     for p, line, words in worn:
@@ -87,8 +99,27 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
             pages[p][line.at].worn = True
             said.update((words, line.flat))
     if len(pages) == _LEAST - 1:
-        _mark_twice(pages, seen)
+        drops[1] |= _twice(pages, seen, drops)
     return [[line for i, line in enumerate(page) if i not in drops[p]] for p, page in enumerate(pages)]
+
+
+def _titles(line: _Seen) -> list[_Place]:
+    """The places of a line, with its letters alone."""
+    letters = "".join(filter(str.isalpha, line.flat))
+    return [(top, letters, nearest) for top, _, nearest in line.places] if len(letters) > 1 else []
+
+
+def _titles_beside(
+    pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]], numbered: Sequence[set[int]]
+) -> dict[_Place, float]:
+    """What stands beside page numbers, where, and how large: on some pages the title is there without a number."""
+    beside: dict[_Place, float] = {}
+    for page, found, numbers in zip(pages, seen, numbered, strict=True):
+        for line in found:
+            if line.at in numbers and bears_number(page[line.at].text):
+                for place in _titles(line)[:1]:
+                    beside[place] = max(beside.get(place, 0.0), page[line.at].size)
+    return beside
 
 
 def _said(pages: Sequence[Sequence[Line]], drops: Sequence[set[int]], texts: set[str]) -> set[str]:
@@ -102,44 +133,106 @@ def _said(pages: Sequence[Sequence[Line]], drops: Sequence[set[int]], texts: set
     }
 
 
-def _mark_twice(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> None:
-    """Marks what stands at one place of both pages of a file: perhaps said twice, but no part of the text beside it."""
-    first, second = ({place for line in found for place in line.places} for found in seen)
-    for page, found in zip(pages, seen, strict=True):
-        for line in _outermost(page, found, set(), [line for line in found if {*line.places} & first & second]):
+def _twice(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]], gone: Sequence[set[int]]) -> set[int]:
+    """What stands at one place of both pages of a file is no part of the text beside it, and may be said twice.
+
+    Returns:
+        Lines of the second page that are the same as on the first, from end to end and apart from the text.
+    """
+    first, second = ({place: line for line in found for place in line.places} for found in seen)
+    shared = first.keys() & second.keys()
+    alike = [[line for line in found if shared.intersection(line.places)] for found in seen]
+    found = [_outermost(page, *some) for page, some in zip(pages, zip(seen, gone, alike, strict=True), strict=True)]
+    again = set()
+    for page, lines in zip(pages, found, strict=True):
+        for line in lines:
             page[line.at].worn = True
+    for line in found[1]:
+        own, before = pages[1][line.at], pages[0][next(first[place] for place in line.places if place in first).at]
+        rest = [other for i, other in enumerate(pages[1]) if i not in {some.at for some in found[1]}]
+        if before.worn and _ends_alike(own, before) and is_apart(own, rest, line.top):
+            again.add(line.at)
+    return again
 
 
-def _told_by(
-    pages: Sequence[Sequence[Line]], heights: Sequence[float], seen: Sequence[Sequence[_Seen]]
-) -> Callable[[int, _Seen], bool]:
-    """Tells from all pages whether a line at the edge of one is furniture."""
-    alike: Counter[tuple[bool, str]] = Counter()
-    same: Counter[tuple[bool, str]] = Counter()
-    placed: Counter[tuple[bool, str, int]] = Counter()
-    counting: Counter[tuple[bool, str, int, int]] = Counter()
-    for found in seen:
-        alike.update({(line.top, line.masked) for line in found})
-        same.update({(line.top, line.flat) for line in found})
-        placed.update({line.places[0] for line in found if line.places})
-        counting.update({(line.top, line.masked, *at) for line in found for at in line.counts})
-    need = max(_LEAST, _REPEATED * len(pages))
-    often = max(_LEAST, _OFTEN * len(pages))
+def _ends_alike(line: Line, other: Line) -> bool:
+    return abs(line.left - other.left) <= _SAME_ENDS and abs(line.right - other.right) <= _SAME_ENDS
 
-    def is_furniture(p: int, line: _Seen) -> bool:
-        if heights[p] and not _in_band(pages[p][line.at], heights[p], line.top):
+
+class _Told:
+    """What all pages tell about a line at the edge of one."""
+
+    def __init__(
+        self, pages: Sequence[Sequence[Line]], heights: Sequence[float], seen: Sequence[Sequence[_Seen]]
+    ) -> None:
+        self.pages, self.heights, self.seen = pages, heights, seen
+        self.alike: Counter[tuple[bool, str]] = Counter()
+        self.same: Counter[tuple[bool, str]] = Counter()
+        self.placed: Counter[_Place] = Counter()
+        self.counting: Counter[tuple[bool, str, int, int]] = Counter()
+        for found in seen:
+            self.alike.update({(line.top, line.masked) for line in found})
+            self.same.update({(line.top, line.flat) for line in found})
+            self.placed.update({line.places[0] for line in found if line.places})
+            self.counting.update({(line.top, line.masked, *at) for line in found for at in line.counts})
+        self.runs = _runs(seen)
+        self.need = max(_LEAST, _REPEATED * len(pages))
+        self.often = max(_LEAST, _OFTEN * len(pages))
+        self.printed = _is_printed(pages, seen)
+
+    def is_furniture(self, p: int, line: _Seen) -> bool:
+        own, height = self.pages[p][line.at], self.heights[p]
+        if height and not _in_band(own, height, line.top):
             return False
+        stamps = bool(height) and (self.alike[line.top, line.masked] > 1 or self.printed)
         return (
-            same[line.top, line.flat] >= need
-            or any(placed[place] >= often for place in line.places)
-            or (bool(heights[p]) and alike[line.top, line.masked] > 1 and bool(_STAMP.search(pages[p][line.at].text)))
-            or (
-                alike[line.top, line.masked] >= need
-                and any(counting[line.top, line.masked, *at] >= _LEAST for at in line.counts)
-            )
+            self.same[line.top, line.flat] >= self.need
+            or any(self.placed[place] >= self.often for place in line.places)
+            or (stamps and bool(_STAMP.search(own.text)))
+            or self.is_counting(line)
+            or (self._runs_on(line) and self._is_apart(p, line))
         )
 
-    return is_furniture
+    def is_counting(self, line: _Seen) -> bool:
+        """Whether a line is the same on most pages but for a number that counts them."""
+        return self.alike[line.top, line.masked] >= self.need and any(
+            self.counting[line.top, line.masked, *at] >= _LEAST for at in line.counts
+        )
+
+    def is_heading(self, line: _Seen, found: Sequence[_Seen]) -> bool:
+        """Whether a line is what the running title above it was taken from, such as the title on page one."""
+        if not line.top or not line.places or any(self.placed[place] >= _LEAST for place in line.places):
+            return False
+        return any(other.top and other.flat == line.flat and other.places > line.places for other in found)
+
+    def _runs_on(self, line: _Seen) -> bool:
+        return any(self.runs.get(place, 0) >= _RUN for place in line.places)
+
+    def _is_apart(self, p: int, line: _Seen) -> bool:
+        worn = {other.at for other in self.seen[p] if self._runs_on(other)}
+        page = self.pages[p]
+        return is_apart(page[line.at], (other for i, other in enumerate(page) if i not in worn), line.top)
+
+
+def _runs(seen: Sequence[Sequence[_Seen]]) -> dict[_Place, int]:
+    """On how many pages one after the other, or every other one, a line stands at the same place."""
+    runs: dict[_Place, int] = {}
+    going: dict[_Place, tuple[int, int]] = {}  # the last page, and how many up to it
+    for p, found in enumerate(seen):
+        for place in {line.places[0] for line in found if line.places}:
+            last, count = going.get(place, (p, 0))
+            going[place] = p, count + 1 if p - last <= _STRIDE else 1
+            runs[place] = max(runs.get(place, 0), going[place][1])
+    return runs
+
+
+def _is_printed(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> bool:
+    """Whether a browser printed a file of a single page: the time above, and below the address and 1/1."""
+    if len(pages) != 1:
+        return False
+    texts = [(line.top, pages[0][line.at].text) for line in seen[0] if line.places]
+    above = any(top and _TIME.search(text) for top, text in texts)
+    return above and any(not top and _ADDRESS.match(text) for top, text in texts)
 
 
 def _outermost(page: Sequence[Line], seen: Sequence[_Seen], numbers: set[int], found: Sequence[_Seen]) -> list[_Seen]:
@@ -194,7 +287,7 @@ def _in_band(line: Line, height: float, top: bool) -> bool:
     )
 
 
-def _places(line: Line, flat: str, height: float, top: bool) -> tuple[tuple[bool, str, int], ...]:
+def _places(line: Line, flat: str, height: float, top: bool) -> tuple[_Place, ...]:
     """What and where a line at a page's edge is; the second place is the first one's neighbour, against rounding."""
     if not _in_band(line, height, top) or len(flat) < 2:
         return ()
@@ -203,18 +296,9 @@ def _places(line: Line, flat: str, height: float, top: bool) -> tuple[tuple[bool
     return (top, flat, nearest), (top, flat, nearest + (1 if middle > nearest else -1))
 
 
-def _is_page_number(line: Line, p: int, count: int, height: float, top: bool) -> bool:
-    match = _PAGE_NUMBER.fullmatch(line.text)
-    if match is None or not _in_band(line, height, top):
-        return False
-    if match.lastgroup in ("dashed", "law", "page", "of"):
-        return True
-    number = int(match[match.lastgroup or 0])
-    return number == p + 1 or (count > 2 and p < number <= count + _AHEAD)
-
-
 def _counts(line: str, p: int) -> list[tuple[int, int]]:
     """For each number of a line its place in the line and how far it is ahead of the page's position."""
-    if _NUMBERED_HEADING.match(line) or (line.strip().isdecimal() and int(line.strip()[-9:]) in _YEARS):
+    if NUMBERED_HEADING.match(line):
         return []
-    return [(at, int(number[-9:]) - p) for at, number in enumerate(_NUMBER.findall(line))]
+    numbers = [int(number[-9:]) for number in _NUMBER.findall(line)]
+    return [(at, number - p) for at, number in enumerate(numbers) if number not in YEARS]

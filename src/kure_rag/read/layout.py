@@ -121,9 +121,12 @@ def _set_columns(lines: Sequence[Line]) -> None:
         printed = [line for line in some if line.table is None]
         margin = min([line.left for line in printed], default=None)
         edge = max([line.right for line in printed], default=None)
+        if margin is None or edge is None:  # nothing but tables
+            for line in some:
+                line.margin, line.edge = line.left, line.right
+            continue
         for line in some:
-            line.margin = line.left if margin is None else margin
-            line.edge = line.right if edge is None else edge
+            line.margin, line.edge = margin, edge
 
 
 # One column, as the parser gives it

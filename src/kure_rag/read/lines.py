@@ -26,6 +26,7 @@ _NARROW: Final = 0.7  # times the size: no word is as narrow, a space included
 _LONGEST: Final = 12.0  # times the size: a longer word would have been broken
 _SYLLABLES: Final = 0.9  # of the broken lines that end near the edge in a document whose lines break at any syllable
 _ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
+_LARGER: Final = 1.05  # of the size of the line before: a heading at the top of a page
 _INDENT: Final = 0.7  # times the size: less is no indentation
 _KEPT: Final = 0.3  # of the breaks with a space kept at the line's end: then none was dropped
 _NARROWEST: Final = 13.0  # times the size: no column of text is narrower; a list of names is
@@ -264,12 +265,15 @@ def _alike(line: Line, following: Line) -> bool:
 def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
     """Sets the right edge that lines are broken at: of each column the furthest place where several lines end."""
     rough = sorted(line.right for _, line in lines if line.size == 1.0 and line.table is None)
-    ends = Counter([round(line.right / _BUCKET) for _, line in lines if _is_wide(line)])
+    # Lines of some length that no margin wears tell where the margin is.
+    wide = [line for _, line in lines if line.right - line.left >= _WIDE * line.size and not line.worn]
+    ends = Counter([round(line.right / _BUCKET) for line in wide])
     best = max(ends.values(), default=0)
     least = max(2 if len(lines) < _FEW_LINES else 3, _SUPPORT * best)
     for _, group in groupby(lines, key=_column):
         some = [line for _, line in group if line.table is None]
-        rights = sorted([line.right for line in some if _is_wide(line)], reverse=True)
+        rights = [line.right for line in some if line.right - line.left >= _WIDE * line.size and not line.worn]
+        rights.sort(reverse=True)
         for edge in rights:
             place = round(edge / _BUCKET)
             if ends[place] + ends[place - 1] + ends[place + 1] >= least:
@@ -280,10 +284,6 @@ def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
             line.edge = edge
             if line.size == 1.0:
                 line.margin, line.edge = 0.0, rough[int(0.95 * len(rough))]
-
-
-def _is_wide(line: Line) -> bool:
-    return line.right - line.left >= _WIDE * line.size and not line.worn
 
 
 def _column(item: tuple[int, Line]) -> tuple[int, int]:
@@ -323,6 +323,9 @@ def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]
     if before.size == 1.0:
         return False
     shift = _shift(lines, i)
+    (p, _), (q, line) = lines[i - 1], lines[i]
+    if p != q and shift > _INDENT and line.size > _LARGER * before.size:
+        return True
     ended = _ends_sentence(before.text)
     if i - 1 not in found:  # a first line stands to the left or to the right of the rest
         inside = before.left - before.margin > _INDENT * before.size

@@ -68,6 +68,17 @@ def test_a_table_of_its_own_is_not_joined() -> None:
     assert join_continued(FIRST, moved) is None
 
 
+def test_a_table_with_the_same_header_and_another_caption_is_a_table_of_its_own() -> None:
+    assert join_continued(FIRST, table(HEADER, (("3", "가격", "30"),), caption="가격 기준")) is None
+
+
+def test_a_table_whose_caption_says_that_it_goes_on_does() -> None:
+    for caption in ("평가 기준", "평가  기준 (계속)"):
+        joined = join_continued(FIRST, table(HEADER, (("3", "가격", "30"),), caption=caption))
+        assert joined is not None
+        assert (joined.caption, len(joined.rows)) == ("평가 기준", 3)
+
+
 def test_a_small_table_is_one_piece_of_markdown() -> None:
     [(text, first, after)] = render_pieces(
         table(("구분", "금액|원"), (("예금", "1,204"),), caption="계정", unit="단위: 원")

@@ -95,6 +95,20 @@ def test_tables_in_a_cell_are_written_in_their_place_with_the_text_around_them(t
     assert text.count("가101") == 1
 
 
+def test_a_document_has_tables_in_cells_among_its_tables_behind_the_one_around_them(tmp_path: Path) -> None:
+    document = read_pdf(save(tmp_path / "질의응답.pdf", answers), "질의응답.pdf")
+    outer, when, fee = document.tables
+    assert outer.header == ("연번", "질의", "답변")
+    assert when.rows == (("상반기", "2월 1일부터 2월 14일까지"), ("하반기", "8월"))
+    assert (fee.unit, fee.rows) == ("단위: 원", (("가101", "1회", "1,200"), ("가102", "2회", "2,300")))
+    for table in (when, fee):
+        assert outer.start < table.start < table.end < outer.end
+        for start, end, first, after in table.pieces:
+            for row in table.rows[first:after]:
+                assert f"| {' | '.join(row)} |" in document.text[start:end]
+    assert not any("\ufdd0" in cell for table in document.tables for row in table.rows for cell in row)
+
+
 def test_each_table_in_a_cell_knows_where_its_text_stands(tmp_path: Path) -> None:
     save(tmp_path / "질의응답.pdf", answers)
     with PdfFile((tmp_path / "질의응답.pdf").read_bytes(), "질의응답.pdf") as pdf:

@@ -106,6 +106,8 @@ def _continuing_rows(first: FoundTable, second: FoundTable) -> list[Row] | None:
     )
     if second.unit and squeezed(second.unit) != squeezed(first.unit):
         return None
+    if second.caption and "계속" not in second.caption and squeezed(second.caption) != squeezed(first.caption):
+        return None
     header = _squeezed(first.header)
     if any(second.header):
         if _squeezed(second.header) == header:
