@@ -25,8 +25,9 @@ from kure_rag.errors import (
     UnsupportedFileError,
 )
 from kure_rag.ingest import WorkerPool, ingest_records
+from kure_rag.ingest.child import Child
 from kure_rag.ingest.messages import Prepared
-from kure_rag.ingest.pool import PdfJob, TermsJob, _Child
+from kure_rag.ingest.pool import PdfJob, TermsJob
 from kure_rag.read import ReadLimits, Record
 from kure_rag.samples import sample_paths
 from kure_rag.tokenize import KiwiTokenizer
@@ -188,16 +189,16 @@ def test_a_job_over_its_time_is_ended() -> None:
 def test_a_clock_that_runs_out_as_the_answer_comes_does_not_hurt_the_next_job(
     lone: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = _Child._ask
+    ask = Child._ask
 
-    def late(process: Any, message: Any, seconds: float, page_seconds: float | None = None) -> Any:
-        answer, clock = ask(process, message, seconds, page_seconds)
+    def late(process: Any, *asked: Any) -> Any:
+        answer, clock = ask(process, *asked)
         process.kill()
         clock.late = "job"
         return answer, clock
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Child, "_ask", staticmethod(late))
+        patch.setattr(Child, "_ask", staticmethod(late))
         assert one(lone, SHORT) == [["연차", "휴가"]]
     assert one(lone, SHORT) == [["연차", "휴가"]]
 
@@ -315,7 +316,7 @@ def test_close_leaves_no_child_that_was_just_starting(monkeypatch: pytest.Monkey
         made.append(popen(*args, **kwargs))
         return made[-1]
 
-    monkeypatch.setattr("kure_rag.ingest.pool.subprocess", types.SimpleNamespace(Popen=slow, PIPE=-1, DEVNULL=-3))
+    monkeypatch.setattr("kure_rag.ingest.child.subprocess", types.SimpleNamespace(Popen=slow, PIPE=-1, DEVNULL=-3))
     pool = WorkerPool(workers=1)
     timer = later(pool.close, 0.2)
     list(pool.terms([SHORT]))

@@ -25,9 +25,31 @@ class Prepared:
     chunks: tuple[AnalysedChunk, ...]
 
 
+def pack(message: Mapping[str, Any]) -> bytes:
+    """A message as bytes, without its length."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def unpack(data: bytes) -> dict[str, Any]:
+    """The other way.
+
+    Raises:
+        ValueError: It is no message.
+        RecursionError: It is nested too deeply for one.
+    """
+    message = json.loads(data.decode("utf-8", "surrogatepass"))
+    if not isinstance(message, dict):
+        raise ValueError("not a message: no JSON object")  # noqa: TRY004 - like what is no JSON at all
+    return message
+
+
 def send(stream: IO[bytes], message: Mapping[str, Any]) -> None:
     """Writes one message."""
-    data = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    send_packed(stream, pack(message))
+
+
+def send_packed(stream: IO[bytes], data: bytes) -> None:
+    """Writes one message that is packed already."""
     stream.write(_LENGTH.pack(len(data)))
     stream.write(data)
     stream.flush()
@@ -35,6 +57,17 @@ def send(stream: IO[bytes], message: Mapping[str, Any]) -> None:
 
 def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     """Reads one message; ``None`` at the end of the stream, whole or torn, and for what is no message."""
+    data = receive_packed(stream)
+    if data is None:
+        return None
+    try:
+        return unpack(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def receive_packed(stream: IO[bytes]) -> bytes | None:
+    """Reads one message as it is, to be passed on; ``None`` at the end of the stream, whole or torn."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -42,13 +75,7 @@ def receive(stream: IO[bytes]) -> dict[str, Any] | None:
     if length > _LONGEST:
         return None
     data = stream.read(length)
-    if len(data) < length:
-        return None
-    try:
-        message = json.loads(data.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) else None
+    return data if len(data) == length else None
 
 
 def from_prepared(prepared: Prepared) -> dict[str, Any]:

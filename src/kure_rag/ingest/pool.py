@@ -1,7 +1,8 @@
 """The parent's side: a few child processes, jobs handed out and answers given back in order.
 
 A child that dies or takes too long costs its one job; the next job gets a fresh child. Children are started with
-``python -m``, not by multiprocessing, which would run the user's own script again in each.
+``python -m``, not by multiprocessing, which would run the user's own script again in each. Children that are free help
+the one that has a large file, see :mod:`kure_rag.ingest.shared_work`.
 """
 
 from __future__ import annotations
@@ -9,183 +10,24 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Final, Self
 
 from kure_rag.chunk import ChunkSettings, find_profile
-from kure_rag.errors import ReadCrashError, ReadError, ReadLimitError
-from kure_rag.ingest.messages import Prepared, receive, send, to_error, to_prepared
+from kure_rag.errors import ReadCrashError, ReadError
+from kure_rag.ingest.child import Child, PdfJob, TermsJob
+from kure_rag.ingest.messages import Prepared, from_error, pack, to_prepared
+from kure_rag.ingest.shared_work import SharedWork
 from kure_rag.read import ReadLimits, ReadSettings
-from kure_rag.types import Domain
+
+__all__ = ["PdfJob", "TermsJob", "WorkerPool"]
 
 _log = logging.getLogger(__name__)
-_START_SECONDS: Final = 120.0
-_LAST_WORDS: Final = 5.0  # seconds for a child that closed its pipe to be gone
 _STOPPED: Final = "not read: the run was stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class PdfJob:
-    """A PDF to read and chunk, and to analyse where its terms are wanted for an index."""
-
-    path: Path
-    name: str
-    domain: Domain | None = None
-    terms: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TermsJob:
-    """Texts to analyse; ``name`` is for messages."""
-
-    texts: Sequence[str]
-    name: str
-
-
-class _Clock:
-    """Kills a process that is late: with its job, or with one page of it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float, page_seconds: float | None = None) -> None:
-        self._process = process
-        self._page_seconds = page_seconds
-        self._end = time.monotonic() + seconds
-        self._page_end = float("inf")
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True, name="kure-rag-clock")
-        self.page = 0
-        self.late = ""
-        self._thread.start()
-
-    def turn(self, page: int) -> None:
-        """The process begins a page; 0 means that it is done with pages."""
-        self.page = page
-        if self._page_seconds is not None:
-            self._page_end = time.monotonic() + self._page_seconds if page else float("inf")
-
-    def stop(self) -> None:
-        """From here on it kills nothing."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(min(0.5, max(0.01, min(self._end, self._page_end) - time.monotonic()))):
-            now = time.monotonic()
-            if now >= min(self._end, self._page_end):
-                self.late = "page" if now >= self._page_end else "job"
-                self._process.kill()
-                return
-
-
-class _Child:
-    """One child process."""
-
-    def __init__(self, limits: ReadLimits, chunks: ChunkSettings, settings: ReadSettings) -> None:
-        self._limits = limits
-        self._chunks = chunks
-        self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def do(self, job: PdfJob | TermsJob) -> dict[str, Any]:
-        """One job's answer.
-
-        Raises:
-            ReadError: Of the kind the child named, or because it died or was killed.
-        """
-        message: dict[str, Any]
-        if isinstance(job, TermsJob):
-            message = {"op": "terms", "texts": list(job.texts), "name": job.name}
-        else:
-            # The path as the operating system has it: names need not be valid Unicode.
-            message = {"op": "pdf", **asdict(job), "path": os.fspath(job.path)}
-        process = self._started()
-        answer, clock = self._ask(process, message, self._limits.max_seconds, self._limits.max_page_seconds)
-        if answer is not None:
-            if clock.late:  # killed in the moment it answered
-                self.stop()
-            if "error" in answer:
-                raise to_error(answer)
-            return answer
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_LAST_WORDS)  # how it ended by itself, not how we end it
-        self.stop()
-        where = f"page {clock.page}" if clock.page else "the file"
-        if clock.late:
-            page = clock.late == "page"
-            what = f"page {clock.page}" if page else "the whole file"
-            seconds = self._limits.max_page_seconds if page else self._limits.max_seconds
-            advice = "leave that page out" if page else "split the file"
-            raise ReadLimitError(job.name, f"{what} not read within {seconds:g} s; {advice}")
-        how = _how(process.returncode)
-        if process.returncode == -signal.SIGABRT:  # what pdfium does when it gets no more memory
-            how += f", as when more than {self._limits.max_memory // 2**20} MiB are needed"
-        raise ReadCrashError(job.name, f"the reading process died at {where} ({how}); re-save the file in a PDF reader")
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        self.stop()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "kure_rag.ingest.worker"],  # -P: never import from the working folder
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(self._chunks),
-            start_new_session=True,  # Ctrl-C is for the parent, which then stops us
-        )
-        settings = {
-            "limits": asdict(self._limits),
-            "chunks": asdict(self._chunks),
-            "read": asdict(self._settings),
-        }
-        process = self._process  # another thread may stop us and take it away
-        answer, clock = self._ask(process, settings, _START_SECONDS)
-        if answer is None or clock.late:
-            code = process.poll()
-            self.stop()
-            raise ReadCrashError("kure_rag.ingest.worker", f"the reading process did not start ({_how(code)})")
-        return process
-
-    @staticmethod
-    def _ask(
-        process: subprocess.Popen[bytes], message: dict[str, Any], seconds: float, page_seconds: float | None = None
-    ) -> tuple[dict[str, Any] | None, _Clock]:
-        clock = _Clock(process, seconds, page_seconds)
-        answer = None
-        try:
-            if process.stdin is not None and process.stdout is not None:
-                send(process.stdin, message)
-                while (answer := receive(process.stdout)) is not None and "page" in answer:
-                    clock.turn(int(answer["page"]))
-        except (OSError, ValueError):  # the child is gone, or its pipes were closed by another thread
-            answer = None
-        finally:
-            clock.stop()
-        return answer, clock
-
-    def stop(self) -> None:
-        """Ends the child, at once."""
-        process, self._process = self._process, None  # two threads may stop it: the caller's and the one it serves
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            try:
-                if stream is not None:
-                    stream.close()
-            except OSError:
-                _log.debug("a dead child's pipe could not be flushed")
 
 
 class WorkerPool:
@@ -209,8 +51,9 @@ class WorkerPool:
         self.workers = max(1, workers if workers is not None else min(4, os.cpu_count() or 1))
         limits, chunks, read = limits or ReadLimits(), chunks or ChunkSettings(), read or ReadSettings()
         find_profile(chunks.profile, "general")  # a wrong name is the caller's error, not every file's
-        self._children = [_Child(limits, chunks, read) for _ in range(self.workers)]
-        self._free: SimpleQueue[_Child] = SimpleQueue()
+        share = self._share if self.workers > 1 else None
+        self._children = [Child(limits, chunks, read, share) for _ in range(self.workers)]
+        self._free: SimpleQueue[Child] = SimpleQueue()
         for child in self._children:
             self._free.put(child)
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="kure-rag-read")
@@ -272,6 +115,27 @@ class WorkerPool:
         finally:
             self._free.put(child)
 
+    def _share(self, tasks: list[bytes], name: str, end: float) -> SharedWork:
+        """Offers a child's tasks to the others; they come when they are done with the jobs that were there before."""
+        work = SharedWork(tasks, end)
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            for _ in range(min(self.workers, len(tasks)) - 1):
+                self._threads.submit(self._help, work, name)
+        return work
+
+    def _help(self, work: SharedWork, name: str) -> None:
+        child = self._free.get()
+        try:
+            while not self._closed and work.is_open():
+                child.started()  # before a task is taken: the child that offered it can do it as well
+                if (taken := work.take()) is None:
+                    return
+                _help_with(*taken, work, name, child)
+        except ReadCrashError as error:
+            _log.warning("no help for %s: %s", name, error.reason)
+        finally:
+            self._free.put(child)
+
     def close(self) -> None:
         """Ends all children, also those at work."""
         self._closed = True
@@ -290,22 +154,17 @@ class WorkerPool:
         self.close()
 
 
-def _environment(chunks: ChunkSettings) -> dict[str, str]:
-    """Ours, with this package importable from where it was imported here, and the module of one's own profile."""
-    paths = [str(Path(__file__).resolve().parents[2])]
-    if ":" in chunks.profile:
-        paths += [str(Path(path).resolve()) for path in sys.path]  # "" is the working folder
-    if old := os.environ.get("PYTHONPATH"):
-        paths.append(old)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
-
-
-def _how(code: int | None) -> str:
-    if code is None:
-        return "no answer"
-    if code < 0:
-        try:
-            return signal.Signals(-code).name
-        except ValueError:
-            return f"signal {-code}"
-    return f"exit status {code}"
+def _help_with(number: int, task: bytes, work: SharedWork, name: str, child: Child) -> None:
+    """Whatever happens, the task ends: somebody waits for it."""
+    try:
+        part = child.help(task, name, work.end)
+    except ReadError as error:
+        work.put(number, pack(from_error(error)), failed=True)
+    except BaseException:
+        work.put(number, pack(from_error(ReadError(name, _STOPPED))), failed=True)
+        raise
+    else:
+        if part is None:
+            work.give_back(number)
+        else:
+            work.put(number, part)

@@ -67,14 +67,15 @@ def _layouts(data: bytes, pages: Sequence[int]) -> Iterator[tuple[int, LTPage]]:
 
     manager = _resource_manager()
     # Columns are the reader's work, so lines come in the file's order; text in form objects is text like any other.
-    device = PDFPageAggregator(manager, laparams=LAParams(boxes_flow=None, all_texts=True))
-    interpreter = PDFPageInterpreter(manager, device)
+    settings = LAParams(boxes_flow=None, all_texts=True)
     wanted = [number - 1 for number in pages]
     if not wanted:
         return
     for number, page in zip(pages, PDFPage.get_pages(io.BytesIO(data), wanted, wanted[-1] + 1), strict=False):
+        # A page that breaks off inside a figure leaves its device in the middle of it: each has one of its own.
+        device = PDFPageAggregator(manager, laparams=settings)
         try:
-            interpreter.process_page(page)
+            PDFPageInterpreter(manager, device).process_page(page)
         except (PSException, *_ON_BROKEN_FILES):
             continue  # the next page may be sound
         layout = device.get_result()

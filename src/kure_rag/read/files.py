@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kure_rag.errors import ReadError, SourceNotFoundError, UnsupportedFileError
 from kure_rag.read.file_types import FILE_TYPES, PDF_ONLY, TEXT_TYPES, FileType, file_type
-from kure_rag.read.pdf import read_pdf
+from kure_rag.read.pdf import Share, read_pdf
 from kure_rag.read.settings import ReadLimits, ReadSettings
 from kure_rag.read.spacing import Spacer
 from kure_rag.read.text_file import read_text
@@ -62,6 +62,7 @@ def read_file(
     limits: ReadLimits | None = None,
     space_at: Spacer | None = None,
     on_page: Callable[[int], None] | None = None,
+    share: Share | None = None,
 ) -> Document:
     """Reads a file by the reader of its type, see :func:`~kure_rag.read.file_types.file_type`.
 
@@ -72,7 +73,16 @@ def read_file(
     limits = (limits or ReadLimits()).of(kind)
     if kind in TEXT_TYPES:
         return read_text(data, name, domain=domain, limits=limits)
-    return read_pdf(data, name, domain=domain, settings=settings, limits=limits, space_at=space_at, on_page=on_page)
+    return read_pdf(
+        data,
+        name,
+        domain=domain,
+        settings=settings,
+        limits=limits,
+        space_at=space_at,
+        on_page=on_page,
+        share=share,
+    )
 
 
 def _find(paths: Iterable[str | Path], file_types: Collection[FileType]) -> Iterator[Found]:

@@ -5,10 +5,10 @@ Parse, judge, find tables, bring lines into reading order, drop what pages wear,
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from kure_rag.errors import DamagedFileError, NoTextError, ReadLimitError, UnsupportedFileError
@@ -17,29 +17,20 @@ from kure_rag.read.assemble import assemble, join_tables
 from kure_rag.read.circled import restore_circled
 from kure_rag.read.domain import detect_domain
 from kure_rag.read.furniture import drop_furniture
-from kure_rag.read.layout import Line, page_lines
 from kure_rag.read.lines import join_lines
 from kure_rag.read.outline import find_title
-from kure_rag.read.page import FoundTable, PageContent
 from kure_rag.read.pdfium import PdfFile
-from kure_rag.read.rescue import RECOGNISED, UNFINISHED, Reading, judged, needs_rescue, rescue
+from kure_rag.read.rescue import RECOGNISED, UNFINISHED
 from kure_rag.read.settings import ReadLimits, ReadSettings
+from kure_rag.read.sheets import Sheet, check_lengths, page_count, read_sheets
 from kure_rag.read.spacing import Spacer, informed
 from kure_rag.types import Document, Domain, Page
 
 _MIN_VISIBLE: Final = 10  # visible characters in a whole file under which there is nothing to search for
 
 
-@dataclass(slots=True)
-class _Sheet:
-    """A page on its way: its lines, and what is wrong with it."""
-
-    number: int
-    width: float
-    height: float
-    lines: list[Line] = field(default_factory=list)
-    warnings: tuple[str, ...] = ()
-    error: str = ""
+# How a file's pages become sheets: given their number, and what reads the sheets from one page to another.
+Share = Callable[[int, Callable[[int, int], list[Sheet]]], list[Sheet]]
 
 
 def read_pdf(
@@ -51,6 +42,7 @@ def read_pdf(
     limits: ReadLimits | None = None,
     space_at: Spacer | None = None,
     on_page: Callable[[int], None] | None = None,
+    share: Share | None = None,
 ) -> Document:
     """Reads a PDF.
 
@@ -62,6 +54,7 @@ def read_pdf(
         limits: Defaults to :class:`ReadLimits`.
         space_at: Decides spaces at broken lines, see :func:`kure_rag.read.lines.join_lines`; without it none is put.
         on_page: Called with each page's 1-based number before it is parsed, and with 0 when all are.
+        share: Reads the pages, or has others read some of them; by default they are read here, one after the other.
 
     Raises:
         UnsupportedFileError: Not a PDF.
@@ -74,7 +67,10 @@ def read_pdf(
     source = unicodedata.normalize("NFC", name)  # macOS hands out decomposed names
     _check_frame(data, source, limits)
     with PdfFile(data, source) as pdf:
-        sheets = _sheets(pdf, data, source, settings, limits, on_page)
+        count = page_count(pdf, source, limits)
+        read = functools.partial(read_sheets, pdf, data, settings=settings, limits=limits, on_page=on_page)
+        sheets = share(count, read) if share else read(1, count)
+        check_lengths(sheets, source, limits)
         stored, outline = pdf.stored_title(), pdf.outline()
     if on_page is not None:
         on_page(0)
@@ -137,75 +133,7 @@ def _check_frame(data: bytes, source: str, limits: ReadLimits) -> None:
         raise DamagedFileError(source, "the file breaks off before its end (truncated); copy or download it again")
 
 
-def _sheets(
-    pdf: PdfFile,
-    data: bytes,
-    source: str,
-    settings: ReadSettings,
-    limits: ReadLimits,
-    on_page: Callable[[int], None] | None,
-) -> list[_Sheet]:
-    """Parses page after page; of each only its lines are kept, or all of it where it must be read in another way."""
-    count = len(pdf)
-    if count > limits.max_pages:
-        raise ReadLimitError(source, f"{count:,} pages, over the limit of {limits.max_pages:,}; split the file")
-    if count == 0:
-        raise DamagedFileError(source, "the file has no pages; open and re-save it in a PDF reader")
-    sheets: list[_Sheet] = []
-    doubtful: list[Reading] = []
-    chars = 0
-    for number in range(1, count + 1):
-        if on_page is not None:
-            on_page(number)
-        content = pdf.page(number, boxes=settings.tables, rules=settings.tables)
-        chars += len(content.text)
-        _check_length(len(content.text), chars, number, source, limits)
-        sheet = _Sheet(number, content.width, content.height, error=content.error)
-        sheet.warnings = judged(pdf, content)
-        if not content.error and needs_rescue(sheet.warnings, settings):
-            doubtful.append((content, sheet.warnings))
-        elif not content.error:
-            sheet.lines = _lines(pdf, content, sheet.warnings, settings)
-        sheets.append(sheet)
-    found = rescue(pdf, data, doubtful, settings, max_seconds=limits.max_page_seconds / 2, on_page=on_page)
-    for number, (content, warnings) in found.items():
-        sheets[number - 1].warnings = warnings
-        sheets[number - 1].lines = _lines(pdf, content, warnings, settings)
-    return sheets
-
-
-def _check_length(length: int, chars: int, number: int, source: str, limits: ReadLimits) -> None:
-    if length > limits.max_page_chars:
-        raise ReadLimitError(
-            source,
-            f"{length:,} characters on page {number}, over the limit of {limits.max_page_chars:,}; leave that page out",
-        )
-    if chars > limits.max_chars:
-        raise ReadLimitError(source, f"over {limits.max_chars:,} characters of text by page {number}; split the file")
-
-
-def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settings: ReadSettings) -> list[Line]:
-    """The page's lines and tables in reading order; what is not what the page shows is never passed on as noise."""
-    if quality.is_unreadable(warnings):
-        return []
-    tables: list[FoundTable] = []
-    if settings.tables:
-        from kure_rag.read.tables import find_tables, outermost
-
-        tables = outermost(find_tables(content))
-    lines = page_lines(content, tables)
-    if lines is None:
-        lines = page_lines(pdf.page(content.number, boxes=True, rules=False)) or []
-    if len(tables) > 1:
-        from kure_rag.read.tables import join_halves
-
-        lines = join_halves(lines)
-    if quality.PARTLY in warnings:
-        lines = [line for line in lines if line.table or not quality.is_garbled(line.text)]
-    return lines
-
-
-def _has_text(sheets: Sequence[_Sheet]) -> bool:
+def _has_text(sheets: Sequence[Sheet]) -> bool:
     visible = 0
     for sheet in sheets:
         for line in sheet.lines:
@@ -216,7 +144,7 @@ def _has_text(sheets: Sequence[_Sheet]) -> bool:
 
 
 def _check_readable(
-    sheets: Sequence[_Sheet], data: bytes, source: str, settings: ReadSettings, limits: ReadLimits
+    sheets: Sequence[Sheet], data: bytes, source: str, settings: ReadSettings, limits: ReadLimits
 ) -> None:
     count = len(sheets)
     errors = [sheet.error for sheet in sheets if sheet.error]
