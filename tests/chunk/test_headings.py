@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kure_rag.chunk.headings import find_sections
-from kure_rag.chunk.names import NameFinder, Names
+from kure_rag.chunk.names import ABSTRACT, NameFinder, Names
 
 STATUTE = """취업규정
 
@@ -254,3 +254,20 @@ def test_sections_cover_the_text_in_order(text: str) -> None:
         assert section.headings or section.body == section.start
         at = section.end
     assert not text[at:].strip()
+
+
+@pytest.mark.parametrize("name", ["요 약", "초록", "국문초록", "Abstract"])
+def test_the_sections_of_a_paper_stand_beside_its_abstract(name: str) -> None:
+    text = f"검색 연구\n{name}\n형태소를 나누어 검색한다.\n1. 서론\n검색을 살펴본다.\n2. 방법\n형태소로 나눈다.\n"
+    names = NameFinder((Names({"요약": ABSTRACT}),))
+    found = [section.headings for section in find_sections(text, names=names)]
+    assert found == [(), (name,), ("1. 서론",), ("2. 방법",)]
+
+
+def test_a_summary_that_counts_by_itself_keeps_what_it_counts() -> None:
+    text = (
+        "요약\n1. 경기\n경기가 나아졌다.\n2. 물가\n물가가 내렸다.\n"
+        "Ⅰ. 동향\n1. 경기\n수출이 늘어 경기가 나아졌다.\n2. 물가\n기름값이 내려 물가가 내렸다.\n"
+    )
+    found = [section.headings for section in find_sections(text, names=NameFinder((Names({"요약": ABSTRACT}),)))]
+    assert found[:4] == [("요약",), ("요약", "1. 경기"), ("요약", "2. 물가"), ("Ⅰ. 동향",)]

@@ -189,3 +189,69 @@ def test_the_titles_of_the_reasons_are_in_the_breadcrumb_and_lead_their_later_pi
         (("2. 판례의 법리",), ""),
         (("2. 판례의 법리",), "2. 판례의 법리"),
     ]
+
+
+TITLES = {
+    "[대법원 2021. 5. 13. 선고 2019다12345, 12346 판결]": "대법원 2021. 5. 13. 선고 2019다12345, 12346 판결",
+    "[대법원 2021. 5. 13., 선고, 2019다12345, 12346, 판결]": "대법원 2021. 5. 13. 선고 2019다12345, 12346 판결",
+    "【대법원 2021. 5. 13. 선고 2019다12345, 12346 전원합의체 판결】": (
+        "대법원 2021. 5. 13. 선고 2019다12345, 12346 전원합의체 판결"
+    ),
+    "[대법원 2021. 5. 13.자 2019다12345, 12346 결정]": "대법원 2021. 5. 13.자 2019다12345, 12346 결정",
+}
+
+
+@pytest.mark.parametrize("line", TITLES)
+def test_the_line_that_names_a_judgment_may_stand_in_brackets_and_have_commas(line: str) -> None:
+    head = "대법원 2021. 5. 13. 선고 2019다12345, 12346 판결\n[보증금반환·건물인도][공2021상,999]"
+    text = SUPREME.replace(head, f"보증금반환·건물인도\n{line}").replace(
+        "상고이유를 판단한다.", "상고이유를 판단한다(대법원 2021. 5. 13. 선고, 2019다12345 판결)."
+    )
+    chunks = cut(text)
+    assert {(c.metadata["court"], c.metadata["case"], c.metadata["date"]) for c in chunks} == {
+        ("대법원", "2019다12345,12346", "2021.5.13")
+    }
+    assert {c.breadcrumb[1] for c in chunks} == {TITLES[line]}
+    assert {case for c in chunks for case in c.metadata.get("cases", ())} == {"2009다11111", "2018나54321"}
+
+
+CONSTITUTIONAL = """{title}
+【당사자】
+청구인 김하나
+【주문】
+이 사건 심판청구를 기각한다.
+【이유】
+1. 사건개요
+청구인은 도서관 이용을 거절당하였다(헌재 2012. 3. 29. 선고 2010헌마55 결정 참조).
+"""
+
+
+@pytest.mark.parametrize(
+    ("title", "case"),
+    [
+        ("[헌법재판소 2021. 5. 27. 선고 2019헌마123 결정]", "2019헌마123"),
+        ("[헌법재판소 2021. 5. 27. 2019헌마123 전원재판부]", "2019헌마123"),
+        ("[헌법재판소 2021. 5. 27. 선고 2019헌마123 전원재판부 결정]", "2019헌마123"),
+        ("헌법재판소 2021. 5. 27. 2019헌마123, 2020헌마4(병합) 전원재판부 결정", "2019헌마123,2020헌마4"),
+        ("헌 법 재 판 소 결 정\n사건 2019헌마123 이용 거절 취소\n선고일 2021. 5. 27.", "2019헌마123"),
+    ],
+)
+def test_decisions_of_the_constitutional_court(title: str, case: str) -> None:
+    chunks = cut(CONSTITUTIONAL.format(title=title))
+    assert {(c.metadata["court"], c.metadata["case"], c.metadata["date"]) for c in chunks} == {
+        ("헌법재판소", case, "2021.5.27")
+    }
+    assert [c.metadata["cases"] for c in chunks if "cases" in c.metadata] == [["2010헌마55"]]
+
+
+def test_what_a_judgment_is_about_stands_above_its_title_in_brackets() -> None:
+    head = "대법원 2021. 5. 13. 선고 2019다12345, 12346 판결\n[보증금반환·건물인도][공2021상,999]"
+    own = SUPREME.replace(head, "보증금반환(본소)\n[대법원 2021. 5. 13. 선고 2019다12345 판결]")
+    other = SUPREME.replace(head, "임금(퇴직금)\n[대법원 2022. 1. 13. 선고 2020다777 판결]")
+    chunks = cut(own + other)
+    assert list(dict.fromkeys(c.metadata["case"] for c in chunks)) == ["2019다12345", "2020다777"]
+    first = next(c for c in chunks if c.metadata["case"] == "2020다777")
+    assert first.text.startswith("임금(퇴직금)\n[대법원 2022.")
+    unnamed = cut(own + SUPREME.replace(head, "[대법원 2022. 1. 13. 선고 2020다777 판결]"))
+    first = next(c for c in unnamed if c.metadata["case"] == "2020다777")
+    assert first.text.startswith("[대법원 2022.")

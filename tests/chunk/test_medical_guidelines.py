@@ -122,3 +122,19 @@ def test_what_announces_graded_statements_goes_along_with_each() -> None:
     chunks = recommended(text)
     assert [chunk.lead for chunk in chunks] == ["다음과 같이 권고한다."] * 2
     assert "교육한다" not in chunks[-1].text
+
+
+@pytest.mark.parametrize(
+    ("said", "evidence"),
+    [
+        ("[근거수준 무작위대조연구, 권고등급 A]", "무작위대조연구"),
+        ("(근거수준: 전문가 의견, 권고등급: A)", "전문가 의견"),
+        ("[권고등급 A / 근거수준 체계적 문헌고찰]", "체계적 문헌고찰"),
+    ],
+)
+def test_evidence_that_is_named_by_its_study(said: str, evidence: str) -> None:
+    assert grades(f"초기 치료로 운동을 권한다. {said}") == {"grade": "A", "evidence": evidence}
+
+
+def test_a_sentence_about_evidence_is_no_grade_of_it() -> None:
+    assert grades("근거수준은 여러 무작위대조연구에서 높게 나타났다.") == {}

@@ -144,3 +144,22 @@ def test_nothing_of_a_booklet_is_lost_and_no_dose_moves(names: list[str]) -> Non
         known = name.removeprefix("1. ")
         # Its own, or none; what two labels in a row share is said once.
         assert product in (known if brand(known) else None, None)
+
+
+def test_a_title_that_is_a_product_does_not_stand_above_another_product() -> None:
+    chunks = cut(
+        label("가람정 5밀리그램", "1일 1회 1정") + label("나래정 10밀리그램", "1일 2회 1정"), "가람정 5밀리그램"
+    )
+    crumbs = {chunk.metadata["product"]: chunk.breadcrumb[0] for chunk in chunks}
+    assert crumbs == {"가람정 5밀리그램": "가람정 5밀리그램", "나래정 10밀리그램": "나래정 10밀리그램"}
+    assert all("가람정 5밀리그램" not in c.breadcrumb for c in chunks if c.metadata["product"] == "나래정 10밀리그램")
+
+
+def test_a_title_that_is_no_product_stands_above_all() -> None:
+    chunks = cut(label("가람정 5밀리그램", "1일 1회 1정") + label("나래정 10밀리그램", "1일 2회 1정"))
+    assert {chunk.breadcrumb[0] for chunk in chunks} == {"의약품 허가사항 모음"}
+
+
+def test_a_title_without_the_strength_stands_above_its_product() -> None:
+    chunks = cut(label("가람정 5밀리그램", "1일 1회 1정"), "가람정 설명서")
+    assert {chunk.breadcrumb[:2] for chunk in chunks} == {("가람정 설명서", "가람정 5밀리그램")}

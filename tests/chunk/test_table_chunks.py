@@ -61,6 +61,29 @@ def test_several_units_are_said_once_a_row() -> None:
     assert row_lines(table) == "주식 | 금액 = 12, 비중 = 34.5 (단위: 백만원, %)"
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "금액단위: 백만원",
+        "2022년 6월 말 기준, 단위: 백만원",
+        "단위: 백만원, 2022년 6월 말 기준",
+        "기준일: 2022. 6. 30., 단위 : 백만원",
+        "2022년 말 기준, 백만원",
+        "Unit: 백만원",
+    ],
+)
+def test_only_the_unit_of_a_note_is_said_with_a_number(note: str) -> None:
+    assert row_lines(table_of(("구분", "금액"), (("주식", "1,234"),), unit=note)) == "주식 | 금액 = 1,234 (백만원)"
+
+
+def test_a_note_with_a_date_says_its_units_once_and_one_of_a_date_alone_says_none() -> None:
+    names, rows = ("구분", "주식수"), (("가온전자", "1,234"),)
+    assert row_lines(table_of(names, rows, unit="기준일: 2022. 6. 30., 단위: 주, %")) == (
+        "가온전자 | 주식수 = 1,234 (단위: 주, %)"
+    )
+    assert row_lines(table_of(names, rows, unit="2022.6.30. 현재")) == "가온전자 | 주식수 = 1,234"
+
+
 def test_names_of_rows_in_two_columns_are_said_together() -> None:
     rows = (("자산", "유동자산", "10"), ("자산", "비유동자산", "20"), ("부채", "부채", "5"))
     table = table_of(("구분", "과목", "금액"), rows, unit="")
@@ -170,6 +193,14 @@ def test_a_grid_far_over_the_limit_is_cut_between_rows() -> None:
         assert chunk.lead.startswith(f"요약 손익\n(단위: 백만원)\n| {' | '.join(HEADER)} |\n")
         name = chunk.text.split(" | ")[0].removeprefix("| ")
         assert f"{name} | 제56기" in chunk.lead
+
+
+def test_an_empty_header_line_is_not_said_again_where_a_grid_is_cut() -> None:
+    rows = tuple((f"{i}번째 항목", f"{i},000") for i in range(1, 200))
+    lines = ["요약 손익", "(단위: 백만원)", "|  |  |", "| --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)]
+    chunks = cut(document("", [("\n".join(lines), 0, len(rows))], rows=rows, header=("", "")))
+    assert len(chunks) > 1
+    assert {chunk.lead for chunk in chunks[1:]} == {"요약 손익\n(단위: 백만원)"}
 
 
 def test_a_row_of_text_is_cut_as_text_and_keeps_its_short_cells() -> None:

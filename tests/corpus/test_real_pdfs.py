@@ -142,8 +142,8 @@ def test_no_chunk_begins_or_ends_inside_a_word(collected: Answers) -> None:
     assert edges > 3_000
     assert len(broken) > 100, "edges at line breaks were not looked at"
     assert len(torn) <= 0.005 * edges, torn
-    # Of a list of names Kiwi would write some as one word, though none is.
-    assert len(wrapped) <= 0.001 * edges, wrapped
+    # Of a list of names, or a heading and the line above it, Kiwi would write some as one word, though none is.
+    assert len(wrapped) <= 0.005 * edges, wrapped
     assert not [pair for pair in wrapped if re.match(r"(?:을|를|은|는|의|에|로)\s", pair[1])]
 
 

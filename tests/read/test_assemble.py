@@ -26,7 +26,7 @@ def test_rows_of_a_table_over_three_pages_are_on_their_own_pages() -> None:
     paragraphs.append(Paragraph([(2, "한도는 매년 고친다.")]))
     joined = join_tables(paragraphs, None)
     assert sum(paragraph.table is not None for paragraph in joined) == 1
-    text, spans, (table,) = assemble(joined, 3)
+    text, spans, (table,), _ = assemble(joined, 3)
     assert len(table.rows) == 20
     for (start, end), first, others in zip(
         spans, ("한도표는", "| 적금0", "| 대출0"), (("적금", "대출"), ("예금", "대출"), ("예금", "적금")), strict=True

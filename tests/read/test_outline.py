@@ -103,6 +103,43 @@ def test_a_ruling_is_called_by_court_date_and_number() -> None:
     assert title_of([*head, *BODY]) == "대법원 2030. 2. 27. 선고 2029다35616 판결"
 
 
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("[대법원 2030. 2. 27. 선고 2029다35616 판결]", "대법원 2030. 2. 27. 선고 2029다35616 판결"),
+        ("[대법원 2030. 2. 27., 선고, 2029다35616, 판결]", "대법원 2030. 2. 27. 선고 2029다35616 판결"),
+        ("[헌법재판소 2030. 5. 30. 선고 2028헌마77 결정]", "헌법재판소 2030. 5. 30. 선고 2028헌마77 결정"),
+        ("【헌법재판소 2030. 5. 30. 2028헌마77 전원재판부】", "헌법재판소 2030. 5. 30. 2028헌마77 전원재판부"),
+        (
+            "[헌법재판소 2030. 5. 30. 2028헌마77 전원재판부 결정]",
+            "헌법재판소 2030. 5. 30. 2028헌마77 전원재판부 결정",
+        ),
+    ],
+)
+def test_a_ruling_is_called_without_its_brackets_and_commas(line: str, title: str) -> None:
+    assert title_of([(11, 770, "손해배상(기)"), (10, 745, line), *BODY]) == title
+
+
+@pytest.mark.parametrize("name", ["합의서", "각서", "위임장", "차용증", "회칙"])
+def test_a_short_name_in_large_type_is_the_title(name: str) -> None:
+    signed = [(10, 280, "갑: 주식회사 한빛 대표이사 김하나 (인)"), (10, 262, "을: 두리상사 대표 이두리 (인)")]
+    assert title_of([(16, 760, name), *BODY, *signed]) == name
+    assert title_of([(16, 760, name), (10, 700, "갑과 을은 서로 돕는다."), *signed]) == name
+
+
+@pytest.mark.parametrize("name", ["순서", "서문", "본문", "벌칙", "제1장"])
+def test_the_name_of_a_part_is_no_title(name: str) -> None:
+    assert title_of([(16, 760, name), *BODY]) == "파일 이름"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["갑: 주식회사 한빛 대표이사 김하나 (인)", "임차인: 김하나", "대표이사 김하나 (서명 또는 날인)", "대표 이두리 ㊞"],
+)
+def test_a_line_that_is_signed_is_no_title(line: str) -> None:
+    assert title_of([(10, 700, "갑과 을은 서로 돕는다."), (16, 600, line)]) == "파일 이름"
+
+
 def test_a_notice_has_its_number_in_its_title() -> None:
     head = [
         (10, 780, "보건복지부 고시 제2030-12호"),

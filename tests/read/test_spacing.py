@@ -76,3 +76,24 @@ def test_a_line_broken_anywhere_is_told_by_its_own_unbroken_copy(line: str, at: 
     again = "".join(before.split())[-4:] + "".join(after.split())[:4]
     if "".join(line.split()).count(again) == 1:
         assert answer is spaced
+
+
+def test_where_a_document_keeps_its_spaces_only_one_that_drops_some_is_asked_further() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def spacer(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+        asked.extend(pairs)
+        return [True] * len(pairs)
+
+    torn = [("해당 사업", "연도의 소득을 다시 셈한다."), ("보조금을 받은 내국", "법인은 장부를 낸다.")]
+    open_ = ("처음 보는 낱말과", "그다음 낱말")
+    dropped = [("같은 사업연도의", "소득을 다시 셈한다."), ("이번 사업연도에", "속하는 익금을 더한다.")]
+    assert informed(LINES, spacer, kept=True)([*torn, open_]) == [False, False, False]
+    assert informed(LINES, spacer, kept=True)([*torn, dropped[0], open_]) == [False, False, True, False]
+    assert not asked
+    assert informed(LINES, spacer, kept=True)([*torn, *dropped, open_]) == [False, False, True, True, True]
+    assert asked == [open_]
+
+
+def test_an_annex_in_brackets_stands_apart_from_the_word_before() -> None:
+    assert known_spaces([("질병분류 중", "【별표2】에서 정한 질병")], []) == [True]

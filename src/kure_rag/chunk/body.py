@@ -13,6 +13,7 @@ from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.names import NameFinder
 from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.pack import Unit, pack_units, visible
+from kure_rag.chunk.printed_headings import printed_headings
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import TablePart, notes_end, table_parts
 from kure_rag.types import Document, Table
@@ -43,13 +44,16 @@ class Body:
     def sections(self, names: NameFinder = _NO_NAMES, *, unnumbered: bool = False) -> list[Section]:
         """The document's sections; a heading with nothing under it stands at the head of the section that follows.
 
+        Headings in large type, which the reader of PDFs finds, are among them.
+
         Args:
             names: Headings known by name.
             unnumbered: Whether short lines above a list are headings too.
         """
         tables = [(self._below_heading(table), table.end) for table in outer_tables(self.document.tables)]
+        printed = printed_headings(self.document)
         return _with_lone_headings(
-            list(find_sections(self.document.text, names=names, tables=tables, unnumbered=unnumbered))
+            list(find_sections(self.document.text, names=names, tables=tables, unnumbered=unnumbered, printed=printed))
         )
 
     def _below_heading(self, table: Table) -> int:

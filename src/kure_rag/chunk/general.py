@@ -10,7 +10,7 @@ from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.body import Body
 from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.markers import ANSWER, QUESTION
-from kure_rag.chunk.names import NameFinder, Names
+from kure_rag.chunk.names import ABSTRACT, NameFinder, Names
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
 
@@ -19,7 +19,7 @@ COMMON: Final = (
     Names(
         {
             "목차": ("목차", "차례"),
-            "요약": ("요약", "국문요약", "국문초록", "초록"),
+            "요약": ABSTRACT,
             "서론": ("서론", "머리말", "들어가며"),
             "결론": ("결론", "맺음말", "나가며", "결론 및 시사점"),
             "참고문헌": ("참고문헌", "참고자료"),
@@ -88,7 +88,7 @@ class General:
     """
 
     name: str = "general"
-    version: str = "7"
+    version: str = "8"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -9,19 +10,36 @@ from typing import Final
 from kure_rag.chunk.base import Section
 from kure_rag.chunk.markers import NOTE_OF_STATEMENTS, find_marker
 from kure_rag.chunk.names import NameFinder
-from kure_rag.chunk.titles import COUNT_RANK, LOOSE_RANK, MINOR_RANK, UNNUMBERED, Title, find_titles, split_lines
-from kure_rag.chunk.unnumbered import unnumbered_titles
+from kure_rag.chunk.printed_headings import PrintedHeading, with_printed
+from kure_rag.chunk.titles import (
+    COUNT_RANK,
+    LOOSE_RANK,
+    MINOR_RANK,
+    PRINTED,
+    UNNUMBERED,
+    Title,
+    find_titles,
+    split_lines,
+)
+from kure_rag.chunk.unnumbered import abstracts, unnumbered_titles
 
 _NO_NAMES: Final = NameFinder(())
 _RESTARTED: Final = "'"
 _COUNT: Final = "number"
 _NOTE: Final = _COUNT + _RESTARTED  # 1. under 3. 주석
 _INNER: Final = _NOTE + _RESTARTED  # 1. under 주석 1.
+_APART: Final = ("addenda", "annex", "contents")  # stand under no section
+_PRIVATE: Final = re.compile("^[\ue000-\uf8ff\\s]+")
 _RANKS: Final = {_NOTE: COUNT_RANK + 1, _INNER: COUNT_RANK + 2}
 
 
 def find_sections(
-    text: str, *, names: NameFinder = _NO_NAMES, tables: Sequence[tuple[int, int]] = (), unnumbered: bool = False
+    text: str,
+    *,
+    names: NameFinder = _NO_NAMES,
+    tables: Sequence[tuple[int, int]] = (),
+    unnumbered: bool = False,
+    printed: Sequence[PrintedHeading] = (),
 ) -> Iterator[Section]:
     """Cuts a text at its headings.
 
@@ -33,11 +51,14 @@ def find_sections(
         names: Headings known by name.
         tables: Spans, in order, of the tables, in which nothing is a heading.
         unnumbered: Whether short lines above a list are headings too, see :mod:`kure_rag.chunk.unnumbered`.
+        printed: Headings that their type shows, see :mod:`kure_rag.chunk.printed_headings`.
     """
     lines = split_lines(text, tables)
     titles = find_titles(lines, names)
     if unnumbered:
         titles |= unnumbered_titles(lines, titles)
+    titles = with_printed(lines, titles, printed)
+    titles |= abstracts(lines, titles)
     above = _Above()
     start = body = end = 0
     for i, line in enumerate(lines):
@@ -46,7 +67,7 @@ def find_sections(
             if i:
                 yield Section(start, body, end, above.headings())
             start, body = line.start, line.start + title.length
-            above.push(title, _printed(line.text[: title.length]))
+            above.push(title, _on_one_line(text[start:body]))
         elif not i:
             start = body = line.start
         end = line.end
@@ -54,8 +75,9 @@ def find_sections(
         yield Section(start, min(body, end), end, above.headings())
 
 
-def _printed(heading: str) -> str:
-    """On one line; 「Ⅰ 사 업 안 내」 without the spaces that only spread its letters."""
+def _on_one_line(heading: str) -> str:
+    """「Ⅰ 사 업 안 내」 without the spaces that only spread its letters, and bullets that no font but its own has."""
+    heading = _PRIVATE.sub("", heading).replace("\n", " ")
     marker = find_marker(heading)
     cut = marker.length if marker else 0
     words = heading[cut:].rstrip(" :").split()
@@ -69,32 +91,69 @@ class _Above:
 
     def __init__(self) -> None:
         self._stack: list[tuple[Title, str]] = []
+        self._counted: dict[str, tuple[int, list[tuple[Title, str]]]] = {}  # the last number, and what was above it
         self._plain = False  # whether notes are printed as 1. too, and not as 주석 1. only
 
     def headings(self) -> tuple[str, ...]:
         return tuple(heading for _, heading in self._stack)
 
     def push(self, title: Title, heading: str) -> None:
+        if title.style == PRINTED:
+            del self._stack[self._smaller(title) :]
+            self._stack.append((title, heading))
+            return
+        self._end_printed(title)
+        counted = title.style
         style = self._style(title)
         spelled = title.style == NOTE_OF_STATEMENTS
         rank = _RANKS.get(style, title.rank + (style != title.style))
         self._plain = not title.restart and (self._plain or (style == _NOTE and not spelled))
         title = replace(title, style=style, rank=rank, spelled=spelled)
         del self._stack[self._level(title) :]
+        depth = len(self._stack)
+        self._counted = {key: known for key, known in self._counted.items() if len(known[1]) <= depth}
+        if title.number:
+            self._counted[counted] = (title.number, self._stack[:])
         self._stack.append((title, heading))
+
+    def _smaller(self, title: Title) -> int:
+        """How many of the headings above are in larger type than a printed one."""
+        for i, (other, _) in enumerate(self._stack):
+            if not 0 < other.level < title.level:
+                return i
+        return len(self._stack)
+
+    def _end_printed(self, title: Title) -> None:
+        """Takes away the printed headings that another ends: by its type, or because its count goes on."""
+        if title.style in _APART:
+            self._stack = []
+        for i, (other, _) in enumerate(self._stack):
+            by_type = other.style == PRINTED or (other.number > 0 and not title.number)
+            if by_type and other.level >= title.level > 0:
+                del self._stack[i:]
+                break
+        number, path = self._counted.get(title.style, (0, []))
+        if title.number < 2 or title.number != number + 1 or any(o.style == title.style for o, _ in self._stack):
+            return
+        levels = {other.level for other, _ in path if other.style == PRINTED}
+        if any(other.style == PRINTED and other.level not in levels for other, _ in self._stack):
+            self._stack = path[:]
 
     def _level(self, title: Title) -> int:
         """How many of the headings above stay."""
         if self._stack and self._stack[-1][0].style == UNNUMBERED:
             self._stack.pop()  # the list under it is all that is known to be its own
-        for i, (other, _) in enumerate(self._stack):
-            if other.style == title.style:
-                return i
+        own = max((i + 1 for i, (other, _) in enumerate(self._stack) if other.style == PRINTED), default=0)
+        kin = [i for i, (other, _) in enumerate(self._stack) if other.style == title.style]
+        if inner := [i for i in kin if i >= own]:
+            return inner[0]
+        if kin and title.number > max(self._stack[kin[0]][0].number, 1):
+            return kin[0]
         if title.rank >= LOOSE_RANK:
             return len(self._stack)
         if title.rank >= MINOR_RANK and title.number <= 1 and self._stack and self._stack[-1][0].rank >= MINOR_RANK:
             return len(self._stack)  # the first (1) under 1), or the other way round
-        for i, (other, _) in enumerate(self._stack):
+        for i, (other, _) in enumerate(self._stack[own:], own):
             if other.rank >= title.rank and (other.rank < LOOSE_RANK or title.rank < MINOR_RANK // 2):
                 return i
         return len(self._stack)

@@ -30,6 +30,8 @@ _PARTIES: Final = re.compile(
 )
 _SUMMARY: Final = frozenset(("판시사항", "판결요지", "결정요지", "주문"))
 _FIRST: Final = frozenset(("판시사항", "주문", "사건", "당사자", "원고", "청구인", "전문"))
+# 손해배상(기), above the judgment's title in brackets; not the judges who signed the one before.
+_MATTER: Final = re.compile(r"(?!재판장|대법관|재판관|대법원장|판사|법관|주심|【)[가-힣「][^\n]{0,80}(?<![.다])$")
 _NEAR: Final = 400  # characters between a judgment's title and its first section
 
 
@@ -112,8 +114,15 @@ def _each(text: str, heads: Sequence[re.Match[str]]) -> list[tuple[int, int]]:
         # Before a judgment has said its 주문, such a line is one of those it refers to, unless sections begin again.
         before = [_plain(head["name"]) for head in heads[bisect_left(places, starts[-1]) : i]]
         if len(before) >= 2 and ("주문" in before or _plain(heads[i]["name"]) in before):
-            starts.append(match.start())
+            starts.append(_with_matter(text, match))
     return list(zip(starts, [*starts[1:], len(text)], strict=True))
+
+
+def _with_matter(text: str, title: re.Match[str]) -> int:
+    """Where a judgment begins: at its title, or at the line above one in brackets, which says what it is about."""
+    above = text[: title.start()].rstrip()
+    line = above.rpartition("\n")[2]
+    return len(above) - len(line) if title["open"] and _MATTER.match(line.strip()) else title.start()
 
 
 def _sections(text: str, heads: Sequence[re.Match[str]], start: int, end: int) -> Iterator[_Section]:

@@ -41,7 +41,7 @@ class Legal:
     """
 
     name: str = "legal"
-    version: str = "4"
+    version: str = "5"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
@@ -134,8 +134,8 @@ def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator
     common = _common(block)
     cut = list(cutter.pieces(outline(text, block.body, block.end), block.start))
     for piece in cut:
-        # The date in the heading of addenda is not one of an amendment.
-        own = text[max(piece.start, block.body) : piece.end]
+        # The date in the heading of addenda is not one of an amendment; that in an annex's is, [별표 1] <개정 …>.
+        own = text[piece.start if kind == "appendix" else max(piece.start, block.body) : piece.end]
         values: dict[str, Any] = {**common, **(_numbers(piece) if len(cut) > 1 else {})}
         if dates := amendments(own):
             values["amended"] = dates

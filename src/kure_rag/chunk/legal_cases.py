@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-_CASE: Final = r"(?:19|20)?\d{2}(?:헌)?[가-힣]{1,3}\d{1,7}(?:\s*,\s*\d{1,7}(?!\s*\.))*"
+_KIND: Final = r"(?:19|20)?\d{2}(?:헌)?[가-힣]{1,3}"
+_CASE: Final = rf"{_KIND}\d{{1,7}}(?:\s*,\s*(?:{_KIND})?\d{{1,7}}(?!\s*\.))*"
 _DATE: Final = r"(?P<year>\d{4})\s*[.년]\s*(?P<month>\d{1,2})\s*[.월]\s*(?P<day>\d{1,2})\s*[.일]?"
 _TITLE: Final = re.compile(
-    rf"(?m)^[ \t]*(?P<court>[가-힣][가-힣 ]{{1,30}}?)\s*{_DATE}\s*(?:자\s*)?(?:선고\s*)?(?P<case>{_CASE})\s*"
-    r"(?P<bench>전원합의체|전원재판부)?\s*(?P<kind>판\s*결|결\s*정|명\s*령)(?!\s*(?:등\s*)?(?:참조|\())"
+    # Also [대법원 2023. 6. 15., 선고, 2022다234567, 판결], as the national law site prints it.
+    rf"(?m)^[ \t]*(?P<open>[\[［【〔<〈]\s*)?(?P<court>[가-힣][가-힣 ]{{1,30}}?)\s*{_DATE}\s*,?\s*(?:자\s*,?\s*)?"
+    rf"(?:선고\s*,?\s*)?(?P<case>{_CASE})\s*(?:\(병합\)\s*)?,?\s*(?>(?:전원합의체|전원재판부)(?:\s*,?\s*(?:판\s*결|결\s*정|명\s*령))?"
+    r"|판\s*결|결\s*정|명\s*령)(?!\s*(?:등\s*)?(?:참조|\())"
 )
 _COURT_LINE: Final = re.compile(
     r"(?m)^[ \t]*(?P<court>[가-힣 ]{1,30}?(?:법\s*원|재\s*판\s*소)(?:\s*[가-힣]{2,8}\s*지\s*원)?)"
-    r"(?:\s+제\s*\d+(?:\s*-\s*\d+)?\s*[가-힣 ]{0,12}부)?\s*$"
+    r"(?:\s+제\s*\d+(?:\s*-\s*\d+)?\s*[가-힣 ]{0,12}부)?(?:\s+(?:판\s*결|결\s*정))?\s*$"
 )
 _CASE_LINE: Final = re.compile(rf"(?m)^[ \t]*사\s*건(?:\s*번\s*호)?\s*[:：]?\s*(?P<case>{_CASE})")
 _DATE_LINE: Final = re.compile(rf"(?m)^[ \t]*(?:판\s*결\s*)?선\s*고(?:\s*일(?:\s*자)?)?\s*[:：]?\s*{_DATE}")
@@ -30,7 +33,7 @@ _BELOW: Final = re.compile(
     r"[【\[<(]?(?:원심|원판결|원결정|환송|이송|제?[12]심|전심|항소심|상고심|재심대상|대상|참조|관련)[가-힣]{0,8}[】\]>):：]*"
 )
 _HEAD: Final = 1_500  # characters in which court, case and date of a judgment without a title line are looked for
-_CITED: Final = re.compile(rf"(?:선고|자)\s*(?P<case>{_CASE})")
+_CITED: Final = re.compile(rf"(?:선고|자)\s*,?\s*(?P<case>{_CASE})")
 
 
 def title_lines(text: str, start: int = 0, end: int | None = None) -> Iterator[re.Match[str]]:
@@ -60,7 +63,7 @@ def about_judgment(text: str, start: int, top: int, end: int) -> tuple[dict[str,
             "court": _court(title["court"]),
             "case": _squeezed(title["case"]),
             "date": _dated(title),
-        }, " ".join(title[0].split())
+        }, _name(title)
     limit = min(end, max(top, start + _HEAD))
     about: dict[str, Any] = {}
     if court := court or _court_line(text, start, limit):
@@ -75,7 +78,14 @@ def about_judgment(text: str, start: int, top: int, end: int) -> tuple[dict[str,
 def cited_cases(text: str, own: str) -> list[str]:
     """Numbers of the judgments that a text cites, in order, each once, without its own."""
     found = dict.fromkeys(_squeezed(match["case"]) for match in _CITED.finditer(text))
-    return [case for case in found if case != own]
+    return [case for case in found if not (own and _same(case, own))]
+
+
+def _name(title: re.Match[str]) -> str:
+    """As a judgment is cited, without the brackets and commas that may be printed."""
+    text, (start, end) = title.string, title.span("case")
+    before, after = (part.replace(",", " ") for part in (text[title.start("court") : start], text[end : title.end()]))
+    return " ".join(f"{before}{text[start:end]}{after}".split())
 
 
 def _court_line(text: str, start: int, end: int) -> str:

@@ -74,6 +74,7 @@ _SEPARATED_GOES_ON: Final = re.compile(
     r"(?:[에의을를과와로은는이가]|으로|에서|부터|까지)(?=\s)|(?:및|또는|내지|단서|본문|전단|후단|각\s*[항호])|제\s*\d+\s*[조항호]"
 )
 _TITLE_SPAN: Final = 160
+_SHORT_TITLE: Final = 45  # characters of an annex's title that no bracket sets off
 _NOTE_WORDS: Final = re.compile(
     r"(?:전문|본조|제목|일부)?\s*(?:개정|신설|삭제|이동)\s*(?:[:<〈(,\d]|$)|시행일?\s*[:\d]|\d{4}\s*[.년]"
 )
@@ -108,8 +109,25 @@ _ADDENDA: Final = re.compile(
     r"[\[【(<]?\s*부\s{0,8}칙\s*[\]】)>]?\s*(?=$|[<(\[〈‹【]|제?\s*\d{4}\s*[.년]|[(<]?제\s*\d+\s*호)"
 )
 _APPENDIX: Final = re.compile(
-    r"(?P<open>[\[【<(〔]?)\s*별\s{0,4}(?P<what>표|지)\s*(?:제\s*)?(?P<number>\d{1,3})?\s*호?(?:\s*의\s*(?P<branch>\d{1,2}))?\s*호?"
-    r"(?P<form>\s*서\s*식)?\s*(?P<close>[\]】>)〕]?)"
+    r"(?P<open>[\[【<〈‹《(〔]?)\s*별\s{0,4}(?P<what>표|지)\s*(?:제\s*)?(?P<number>\d{1,3})?(?:\s*호)?"
+    r"(?:\s*(?P<dash>의|-)\s*(?P<branch>\d{1,2}))?(?:\s*호)?(?P<form>\s*서\s*식)?(?:\s*(?P<close>[\]】>〉›》)〕]))?"
+)
+# ■ 산림조합법 시행령 [별표 1] <개정 2024. 1. 2.>: an annex that names the decree it belongs to.
+_OF_ITS_LAW: Final = re.compile(r"[■□▣◼]\s*[^\[\]【】〔〕<>〈〉‹›\n]{2,80}(?=[\[【<〈‹《〔]\s*별\s{0,4}[표지])")
+_NO_APPENDIX: Final = re.compile(
+    r"\s*(?:(?:[에의을를과와은는이가로]|으로|에서|부터|까지)(?=[\s,.]|$)|에(?:서|게|는|도|따|의)|및|또는|내지|참조|참고|[,ㆍ·~∼]"
+    r"|제\s*\d+\s*[호조])"
+)
+_NOTE: Final = r"[<〈‹][^<>〈〉‹›\n]*[>〉›]"
+_SIDE: Final = re.compile(r"\s*\((?:앞\s?[쪽면]|[뒤뒷]\s?[쪽면]|\d+\s?쪽\s?중\s?제?\s?\d+\s?쪽)\)$")  # of a form
+# What proves an annex without brackets: 별표 1 <개정 2024. 1. 2.>, 별표 (제2조 관련).
+_NOTED: Final = re.compile(
+    rf"\s*(?:[<〈‹]\s*(?:전문|일부)?\s*(?:개정|신설|제정|삭제)[^\n]*$|\(\s*제\s*\d[^()\n]*관련\s*\)\s*(?:{_NOTE})?\s*$)"
+)
+# 별표 1 비고 제2호에 따라, 별표 2 중 금액을: what goes on behind its number is no title.
+_NO_TITLE: Final = re.compile(
+    r"^\s*(?:중|각|비고|개정규정|단서|본문|가운데|[가-하]목)(?=\s|$)|[은는을를]\s|에\s?(?:따라|의하여|의거)|[;:“”\"‘’|]"
+    r"|(?:[및,]|으로|에서|부터|까지|또는|하여|하고|하며|참조|참고)\s*$"
 )
 # [별첨 1] 과업내용서, 별첨 1. 과업내용서; not 붙임 1. 계획서 1부., which says what comes along.
 _ANNEX: Final = re.compile(
@@ -127,6 +145,7 @@ _SPECIAL: Final = re.compile(
 _COMPARISON: Final = re.compile(r"신\s*[ㆍ·‧・.]?\s*구\s*조\s*문\s*대\s*비\s*표\s*$")
 _SPECIAL_BEGINS: Final = "특추기[【<〈‹《(〔■□◆◇▶※○●*"
 _ANNEX_BEGINS: Final = "별붙첨[【<〈‹《(〔"
+_APPENDIX_BEGINS: Final = "별[【<〈‹《(〔■□▣◼"
 _NAME_ENDS: Final = "|".join(
     r"\s?".join(word)
     for word in (
@@ -170,7 +189,7 @@ def _mark(text: str, start: int, end: int) -> Mark | None:
         return Mark("special", start, match.end(), end, label="".join(match["name"].split()))
     if first in _ANNEX_BEGINS and (mark := _annex(text, start, end)) is not None:
         return mark
-    if first in "별[【<(〔" and (mark := _appendix(text, start, end)) is not None:
+    if first in _APPENDIX_BEGINS and (mark := _appendix(text, start, end)) is not None:
         return mark
     return _name(text, start, end)
 
@@ -254,24 +273,32 @@ def _addenda_label(printed: str) -> str:
 
 
 def _appendix(text: str, start: int, end: int) -> Mark | None:
-    match = _APPENDIX.match(text, start, end)
-    if match is None or (match["open"] and not match["close"]) or (match["close"] and not match["open"]):
+    law = _OF_ITS_LAW.match(text, start, end)
+    match = _APPENDIX.match(text, law.end() if law else start, end)
+    if match is None or bool(match["open"]) != bool(match["close"]):
         return None
     rest = text[match.end() : end]
     bracketed = bool(match["open"])
-    if not bracketed and rest.strip() and (match["number"] is None or not rest[0].isspace()):
-        return None
-    if re.match(r"\s*(?:[에의을를과와은는이가로]\s|및|또는|[,ㆍ·]|제\s*\d+\s*[호조])", rest) or rest.rstrip().endswith(
-        "다."
-    ):
+    if _NO_APPENDIX.match(rest) or rest.rstrip().endswith("다.") or not (bracketed or _stands_bare(match, rest)):
         return None
     label = "별" + match["what"] + (f" {int(match['number'])}" if match["number"] else "")
     if match["what"] == "지" and match["number"]:
         label = f"별지 제{int(match['number'])}호"
-    label += f"의{int(match['branch'])}" if match["branch"] else ""
+    label += f"{match['dash']}{int(match['branch'])}" if match["branch"] else ""
     label += "서식" if match["form"] else ""
-    title = _without_note(" ".join(rest.split()))
+    # [별표 1] <신설 2024. 1. 2.> 여비 지급기준: the title is behind the note.
+    title = _without_note(_SIDE.sub("", " ".join(re.sub(rf"^\s*{_NOTE}(?=\s*\S)", "", rest).split()))).lstrip(".:： ")
     return Mark("appendix", start, end, end, label=label, title=title if len(title) <= 80 else "", bare=not bracketed)
+
+
+def _stands_bare(match: re.Match[str], rest: str) -> bool:
+    """Whether an annex named without brackets heads one: 별표 1, 별표 1 <개정 …>, 별표 1 여비 지급기준."""
+    if not rest.strip() or _NOTED.match(rest):
+        return True
+    rest = re.sub(r"^\s?[.:：](?=\s\s?\S)", "", rest)  # 별표 1. 여비 지급기준
+    if match["number"] is None or not rest[0].isspace() or len(rest) > _SHORT_TITLE:
+        return False
+    return not (_NO_TITLE.search(rest) or _is_sentence(rest.strip()))
 
 
 def _annex(text: str, start: int, end: int) -> Mark | None:

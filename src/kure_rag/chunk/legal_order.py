@@ -26,6 +26,8 @@ _ENDED: Final = re.compile(
     r"[.>)〉›\]】]$|(?:다|[가-힣]{2}(?:함|음))$|^(?:\d{1,2}\s?[.)]|[가-하]\s?[.)]|[①-⑳]).*(?:자|때|경우|것|사항|행위|날|서류)$"
     r"|^제\s*\d+\s*[편장절관](?!\S*\s*제).{0,40}$"
 )
+# … 지급하는 여비는 / 별표 1 …: the line above goes on, so no heading is below it.
+_GOES_ON: Final = re.compile(r"(?:[은는을를에및,]|에서|으로|또는|따[라른]|의한|대한|관한)$")
 # 제10조 위반행위를 한 자는 …: a sentence that begins with a reference.
 _OF_A_REFERENCE: Final = re.compile(
     r"위반|관련|소정|규정|해당|기준|적용|준용|에|의\s|각|전\s|후\s|위\s|이상|이하|이내|이후|이전|참조|같|중\s|및|또는|소속|관계"
@@ -96,6 +98,7 @@ def _head_of_next(run: Sequence[Mark]) -> int:
 def _chosen(text: str, run: Sequence[Mark]) -> list[Mark]:
     """The marks of one text that are headings."""
     in_addenda = bool(run) and run[0].kind == "addenda"
+    run = [mark for mark in run if not (mark.kind == "appendix" and mark.bare and _GOES_ON.search(_above(text, mark)))]
     articles = _articles(text, run, in_addenda=in_addenda)
     if not articles or not (in_addenda or _is_row(text, articles)):
         return [mark for mark in run if mark.kind in ("addenda", "appendix")]
@@ -147,7 +150,7 @@ def _stands_out(text: str, mark: Mark, taken: set[Key]) -> bool:
     if mark.separated:
         return True
     words = mark.title or text[mark.body : mark.end].strip()
-    above = text[max(0, mark.start - _LINE) : mark.start].rstrip().rpartition("\n")[2].strip()
+    above = _above(text, mark)
     if not words or _OF_A_REFERENCE.match(words) or not _ENDED.search(above):
         return False
     below = next(visible_lines(text, mark.end), None)
@@ -155,6 +158,10 @@ def _stands_out(text: str, mark: Mark, taken: set[Key]) -> bool:
         return below is not None and not text.startswith("제", below[0])
     sentence = text[mark.body : mark.end + _LINE]
     return re.search(r"[다요]\s?\.", sentence) is not None
+
+
+def _above(text: str, mark: Mark) -> str:
+    return text[max(0, mark.start - _LINE) : mark.start].rstrip().rpartition("\n")[2].strip()
 
 
 def _is_row(text: str, row: Sequence[Mark]) -> bool:

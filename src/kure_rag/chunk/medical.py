@@ -19,10 +19,11 @@ from kure_rag.chunk.markers import QUESTION, find_marker
 from kure_rag.chunk.medical_criteria import addenda_in, cleaned, criterion_in, known_lines, without_addenda
 from kure_rag.chunk.medical_grades import RATED, RECOMMENDATION, graded
 from kure_rag.chunk.medical_names import CRITERIA, LABEL, PRECAUTIONS, KnownLines, product_in
-from kure_rag.chunk.medical_products import Part, find_parts, label_names, named_alone
+from kure_rag.chunk.medical_products import Part, find_parts, is_of_another, label_names, named_alone
 from kure_rag.chunk.medical_rows import Rows
 from kure_rag.chunk.names import NameFinder
 from kure_rag.chunk.nested_tables import outer_tables
+from kure_rag.chunk.printed_headings import within
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.titles import split_lines
 from kure_rag.types import Document
@@ -58,7 +59,7 @@ class Medical:
     """
 
     name: str = "medical"
-    version: str = "5"
+    version: str = "6"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
@@ -96,7 +97,10 @@ def _sections(body: Body, part: Part, finder: NameFinder) -> list[Section]:
             for table in document.tables
             if start <= table.start < end
         )
-        alone = replace(body, document=replace(document, text=document.text[start:end], tables=tables))
+        part_text = document.text[start:end]
+        alone = replace(
+            body, document=replace(document, text=part_text, tables=tables, metadata=within(document, start, end))
+        )
         found = [
             replace(section, start=section.start + start, body=section.body + start, end=section.end + start)
             for section in alone.sections(finder)
@@ -121,7 +125,8 @@ def _of_label(
     crumb = (product,) if product and product != title and not criterion else ()
     # What the line 제품명 said, or 「1. 가람정」, stands in its place.
     rest = [h for h in headings if not product or (_LABEL.name_of(h) != _HEAD and _bare(h) != product)]
-    return (title, *crumb, *rest), about
+    above = () if is_of_another(title, part) and (crumb or rest) else (title,)
+    return (*above, *crumb, *rest), about
 
 
 def _of_criteria(title: str, headings: Sequence[str], finder: NameFinder) -> tuple[tuple[str, ...], dict[str, Any]]:

@@ -29,21 +29,27 @@ _GRADES: Final = (
     r"(?:(?:[A-D](?:-[A-Z]{1,3})?|(?:IV|I{1,3}|[Ⅰ-Ⅳ])\s?[abAB]?|[1-4]\s?[+\-]{0,3}[a-dA-D]?)(?![\w가-힣])"
     r"|(?:조건부\s?|매우\s)?(?:강함|약함|강한|약한|높음|낮음|중등도|보통)(?:\s?권고)?)"
 )
-_VALUE: Final = rf"\s*[:：은는]?\s*(?P<value>{_GRADES})"
-_GRADE: Final = re.compile(_GRADE_WORD + _VALUE)
-_EVIDENCE: Final = re.compile(_EVIDENCE_WORD + _VALUE)
+# What kind of study says so, where a guideline grades evidence by it: 「근거수준 무작위대조연구」.
+_STUDY: Final = (
+    r"[가-힣][가-힣 ·-]{0,20}?(?:연구|임상시험|대조시험|메타\s?분석|문헌\s?고찰|의견|합의)(?=\s*(?:[,;/)\]】〕|]|$))"
+)
+_EVIDENCES: Final = rf"(?:{_GRADES}|{_STUDY})"
+_IS: Final = r"\s*[:：은는]?\s*"
+_GRADE: Final = re.compile(rf"{_GRADE_WORD}{_IS}(?P<value>{_GRADES})")
+_EVIDENCE: Final = re.compile(rf"{_EVIDENCE_WORD}{_IS}(?P<value>{_EVIDENCES})", re.MULTILINE)
 # 「[무작위대조연구, 일반적권고]」, as the Korean diabetes guideline prints both.
 _PAIR: Final = re.compile(
     r"(?:Class|Grade)\s+(?P<grade>I{1,3}\s?[ab]?|[A-D])\s?[,;/]\s?Level(?:\s+of\s+[Ee]vidence)?\s?:?\s?(?P<evidence>[A-D](?:-[A-Z]{1,3})?)\b"
 )
 _BOTH: Final = re.compile(r"\[(?P<evidence>[가-힣 ]{0,12}(?:연구|의견))\s?,\s?(?P<grade>[가-힣 ]{1,8}권고)\]")
-_RATING: Final = rf"(?:{_GRADE_WORD}|{_EVIDENCE_WORD})"
+_RATING: Final = rf"(?:{_GRADE_WORD}{_IS}{_GRADES}|{_EVIDENCE_WORD}{_IS}{_EVIDENCES})"
+_LINE_RATING: Final = rf"(?:{_GRADE_WORD}\s*[:：]\s*{_GRADES}|{_EVIDENCE_WORD}\s*[:：]\s*{_EVIDENCES})"
 _ANY_PAIR: Final = _PAIR.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
 _ANY_BOTH: Final = _BOTH.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
 # How a statement with its grade ends: 「(권고등급 I, 근거수준 A)」, 「권고등급: I」, 「[무작위대조연구, 일반적권고]」.
 RATED: Final = re.compile(
-    rf"(?:[(\[<【〔][^()\[\]<>\n]{{0,60}}?(?:{_RATING}\s*[:：은는]?\s*{_GRADES}|{_ANY_PAIR})[^()\[\]<>\n]{{0,60}}[)\]>】〕]"
-    rf"|{_ANY_BOTH}|{_RATING}\s*[:：]\s*{_GRADES}[^.()\n]{{0,40}})\s*[.。]?$"
+    rf"(?:[(\[<【〔][^()\[\]<>\n]{{0,60}}?(?:{_RATING}|{_ANY_PAIR})[^()\[\]<>\n]{{0,60}}[)\]>】〕]"
+    rf"|{_ANY_BOTH}|{_LINE_RATING}[^.()\n]{{0,40}})\s*[.。]?$"
 )
 
 

@@ -65,7 +65,7 @@ def find_parts(lines: Sequence[Line], text: str, title: str) -> list[Part]:
     """
     found = _merged(list(_beginnings(lines, text)))
     if not found:
-        return [Part(0, len(text), _in_title(title))]
+        return [Part(0, len(text), product_of_title(title))]
     if len(found) == 1 and found[0][1] and _is_one_label(lines, found[0][0]):
         return [Part(0, len(text), found[0][1])]
     starts = [start for start, _ in found]
@@ -200,7 +200,7 @@ def _bare(name: str) -> str:
     return "".join(re.sub(r"\([^()]*\)", "", name).split())
 
 
-def _in_title(title: str) -> str:
+def product_of_title(title: str) -> str:
     """The one drug that a document's title names: 「두레정 설명서」."""
     if brand(title):
         return title
@@ -214,6 +214,14 @@ def _in_title(title: str) -> str:
     words = title[at:].split()
     whole = next((name for n in range(len(words), 0, -1) if brand(name := " ".join(words[:n]))), named[0])
     return whole if BRAND.fullmatch(whole) else named[0]
+
+
+def is_of_another(title: str, part: Part) -> bool:
+    """Whether a document's title names a product that a part is not about, as that of a catalog's first page does."""
+    named = _bare(product_of_title(title))
+    if not named or (part.start == 0 and not part.product):
+        return False
+    return not any(_bare(name).startswith(named) for name in (part.product, *part.product.split(", ")))
 
 
 def named_alone(part: Part, text: str, end: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from kure_rag.chunk.markers import find_marker
 
 PART_RANK: Final = 10  # where 장 and Ⅰ. rank
+ABSTRACT: Final = ("요약", "요약문", "국문요약", "국문초록", "영문초록", "초록", "Abstract", "ABSTRACT")
 _OPENING: Final = "[【<〈《「("
 _MARK: Final = r"\s?(?:[·ㆍ・‧⋅∙･․/,]|및)?\s?"
 

@@ -25,7 +25,8 @@ _NUMBER: Final = re.compile(
     r"[△▲▼▽+\-–−(]{0,3}\s?[.,]?\d[\d,.]*\s?(?:[%원주건명개배조억만천백]|%p|bp|만원|억원|백만원|천원)?\)?"
 )
 _EMPTY: Final = re.compile(r"[-–—―\s.·]*")
-_UNIT: Final = re.compile(r"단\s*위\s*[:：]?\s*")
+_UNIT: Final = re.compile(r"단\s*위\s*[:：]?\s*|\b[Uu]nits?\s*[:：]\s*")
+_DATED: Final = re.compile(r".*\d.*(?:기준|현재)|(?:기준|작성|조회|평가|결산|집계)\s?(?:일자?|시점)\s*[:：].*")
 _UNITS_APART: Final = re.compile(r"[,;/、·]|\s및\s")
 _OWN_UNIT: Final = re.compile(r"\([^()]*(?:원|%|달러|주|건|명|개|배|톤|㎡|bp)[^()]*\)")
 _NOTE: Final = re.compile(r"(?:※|\*{1,3}\s?[가-힣\w]|주\s?\d*\s?[):]|(?:자료|출처)\s?\d*\s?:)")
@@ -36,6 +37,7 @@ _LONGEST_LEAD: Final = 2_000  # characters of rows as lines; a piece whose rows 
 _LONGEST_OPENING: Final = 400
 _LONGEST_ITEM: Final = 120
 _UNSAID: Final = re.compile(r"[<〈(].{0,12}[>〉)]|[-\s]*")  # <신설>, (생략)
+_NO_NAMES: Final = re.compile(r"[|\s-]*")  # the header line of a table without names, and the line below one
 _BREAKS_OFF: Final = re.compile(r"[^\s.?!>)\]다음함됨임것]\s*$")
 
 
@@ -220,7 +222,7 @@ def _grid_parts(
 ) -> Iterator[TablePart]:
     first, last = whole.rows
     above = max(0, len(lines) - (last - first))  # caption, unit and header, if each row is a line
-    opening = "\n".join(line for line in lines[:above] if "---" not in line)
+    opening = "\n".join(line for line in lines[:above] if not _NO_NAMES.fullmatch(line))
     most = settings.target if whole.end - whole.start > far * settings.longest else whole.end - whole.start
     at = start = whole.start
     row = first
@@ -316,8 +318,16 @@ def is_number(cell: str) -> bool:
 
 
 def _unit(printed: str) -> tuple[str, str]:
-    """The unit of every value, or what is said once a row where there are several: ``단위: %, 백만원``."""
-    unit = _UNIT.sub("", printed).strip(" ()[]")
+    """The unit of every value, or what is said once a row where there are several: ``단위: %, 백만원``.
+
+    What the note says before it, and a date after it, is not the unit's: ``2023년 말 기준, 단위: 백만원``.
+    """
+    marked = _UNIT.search(printed)
+    unit = _UNIT.sub("", printed[marked.start() :] if marked else printed)
+    parts = [part.strip() for part in re.split(r"[,，;]", unit)]
+    if any(map(_DATED.fullmatch, parts)):
+        unit = ", ".join(part for part in parts if not _DATED.fullmatch(part))
+    unit = unit.strip(" ()[]")
     if not unit:
         return "", ""
     return ("", f"단위: {unit}") if _UNITS_APART.search(unit) else (unit, "")

@@ -22,6 +22,7 @@ COUNT_RANK: Final = 50  # of 1. 2. 3.
 MINOR_RANK: Final = 70  # from here on each document has an order of its own
 UNNUMBERED: Final = "unnumbered"
 UNNUMBERED_RANK: Final = 65  # under 1. and 가.
+PRINTED: Final = "printed"  # known by its large type alone
 LOOSE_RANK: Final = 100  # bullets and boxes stand below whatever they follow when they first appear
 
 _LINE: Final = re.compile(r"[^\n]*\S[^\n]*")
@@ -129,6 +130,7 @@ class Title:
         restart: Whether numbers begin anew under it.
         named: The rank of the names it is known by, or -1.
         spelled: Whether it was printed as 주석 1. and not as 1. alone.
+        level: Of its type among the sizes of headings, 1 for the largest; 0 where it is as large as the text.
     """
 
     style: str
@@ -138,6 +140,7 @@ class Title:
     restart: bool = False
     named: int = -1
     spelled: bool = False
+    level: int = 0
 
 
 def split_lines(text: str, tables: Sequence[tuple[int, int]]) -> list[Line]:
@@ -208,7 +211,7 @@ def _listed(lines: Sequence[Line]) -> dict[str, Title]:
         if line.table or (leaders := LEADERS.search(line.text)) is None:
             continue
         marker = find_marker(line.text)
-        rank = _rank(marker.style) if marker is not None else None
+        rank = rank_of(marker.style) if marker is not None else None
         title = letters(line.text[marker.length : leaders.start()]) if marker is not None else ""
         if marker is not None and rank is not None and len(title) > 1:
             out[title] = Title(marker.style, rank, 0, marker.number)
@@ -248,7 +251,7 @@ def _certain(line: Line, finder: NameFinder, listed: Mapping[str, Title], *, not
     if name is None:
         return None
     length = len(text) - len(line.title) + name.stop
-    if marker is not None and (own := _rank(marker.style)) is not None:
+    if marker is not None and (own := rank_of(marker.style)) is not None:
         return Title(marker.style, own, length, marker.number, name.restart, named=name.rank)
     if marker is not None and marker.style in _TITLE_BULLETS:
         return Title(marker.style, LOOSE_RANK, length, 0, name.restart, named=name.rank)
@@ -260,7 +263,8 @@ def _is_listed(text: str) -> bool:
     return bool(LEADERS.search(text) or _RUNNING.search(text))
 
 
-def _rank(style: str) -> int | None:
+def rank_of(style: str) -> int | None:
+    """Where a numbered line of a style ranks among headings; ``None`` for other marks."""
     return _CIRCLED_RANK if style.startswith("circled") else _RANKS.get(style)
 
 
@@ -273,11 +277,11 @@ def _counted_groups(lines: Sequence[Line], certain: Mapping[int, Title], *, in_a
             article = title.style == "article" or (article and title.rank > ARTICLE_RANK)
         marker = line.marker
         style = marker.style if marker is not None else ""
-        rank = _rank(style) if style else title.rank if title is not None else None
+        rank = rank_of(style) if style else title.rank if title is not None else None
         if rank is None or (article and not in_articles):
             continue
         # 가. 나. 다. begin anew after 2., as all do after a chapter.
-        for deeper in [other for other in groups if rank < MINOR_RANK and (_rank(other) or 0) > rank]:
+        for deeper in [other for other in groups if rank < MINOR_RANK and (rank_of(other) or 0) > rank]:
             yield groups.pop(deeper)
         if marker is None or _is_listed(line.text):
             continue
@@ -302,13 +306,13 @@ def _headings_of(
     asked = filled[:-1] or filled
     if sum(reads) < 0.6 * len(group) or sum(asked) <= 0.5 * len(asked):
         return
-    regular = sum(reads) >= 0.8 * len(group) and (_rank(lines[group[0]].style) or 0) < MINOR_RANK
+    regular = sum(reads) >= 0.8 * len(group) and (rank_of(lines[group[0]].style) or 0) < MINOR_RANK
     for i, title, body in zip(group, reads, filled, strict=True):
         line = lines[i]
         marker = line.marker
         kin = body and regular and len(line.text) <= _LONGEST_KIN and not line.text.endswith(("다.", "요.", ",", ":"))
         if marker is not None and i not in certain and (title or kin):
-            yield i, Title(marker.style, _rank(marker.style) or LOOSE_RANK, len(line.text), marker.number)
+            yield i, Title(marker.style, rank_of(marker.style) or LOOSE_RANK, len(line.text), marker.number)
 
 
 def reads_as_title(line: Line, longest: int) -> bool:
@@ -329,7 +333,7 @@ def reads_as_title(line: Line, longest: int) -> bool:
 def _has_body(lines: Sequence[Line], i: int, certain: Mapping[int, Title]) -> bool:
     """Whether something of its own stands under a line, and not just the rest of it or its next sibling."""
     style = lines[i].style
-    rank = _rank(style) or LOOSE_RANK
+    rank = rank_of(style) or LOOSE_RANK
     length = 0
     for j in range(i + 1, min(len(lines), i + 1 + _LOOK)):
         line = lines[j]
@@ -343,7 +347,7 @@ def _has_body(lines: Sequence[Line], i: int, certain: Mapping[int, Title]) -> bo
         if line.contents or LEADERS.search(line.text):
             continue
         if line.style not in ("", "note"):
-            return (_rank(line.style) or LOOSE_RANK) > rank
+            return (rank_of(line.style) or LOOSE_RANK) > rank
         length += len(line.text)
         if style == "roman" or length >= _BODY or _SENTENCE_ENDS.search(line.text):
             return True

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from kure_rag.chunk.markers import QUESTION
-from kure_rag.chunk.names import NameFinder, Names
-from kure_rag.chunk.titles import UNNUMBERED, UNNUMBERED_RANK, Line, Title, letters, reads_as_title
+from kure_rag.chunk.names import ABSTRACT, PART_RANK, NameFinder, Names
+from kure_rag.chunk.titles import COUNT_RANK, UNNUMBERED, UNNUMBERED_RANK, Line, Title, letters, reads_as_title
 
 _LEAST: Final = 2
 _LONGEST: Final = 24
@@ -23,6 +24,8 @@ _NONE: Final = re.compile(r"[은는을를와]$|(?:귀하|귀중|드림|올림)$"
 _ENDS: Final = re.compile(r"[다요음함됨임것][.)”’]{0,2}$|[.?!)]$")
 _DATED: Final = re.compile(r"(?:19|20)\d{2}\s?[.년/-]")
 _FAQ: Final = NameFinder((Names({"FAQ": ("자주 묻는 질문", "자주하는 질문", "질의응답", "질의·응답", "FAQ", "Q&A")}),))
+_ABSTRACT: Final = NameFinder((Names({"요약": ABSTRACT}),))
+_SECTIONS: Final = ("number", "plain", "bar", "roman", "chapter")
 _KNOWN: Final = NameFinder(
     (
         Names(
@@ -77,6 +80,23 @@ _KNOWN: Final = NameFinder(
         ),
     )
 )
+
+
+def abstracts(lines: Sequence[Line], titles: Mapping[int, Title]) -> dict[int, Title]:
+    """The 요약 of a paper, which its sections stand beside and not under.
+
+    Only where those that follow are counted once: a summary that says 1. 2. 3. before the report does has them.
+    """
+    order = sorted(titles)
+    found: dict[int, Title] = {}
+    for at, i in enumerate(order[:-1]):
+        title, below = titles[i], titles[order[at + 1]]
+        if title.number or below.number != 1 or below.style not in _SECTIONS or _ABSTRACT.find(lines[i].text) is None:
+            continue
+        again = any(titles[j].style == below.style and titles[j].number == 1 for j in order[at + 2 :])
+        if not again:
+            found[i] = replace(title, style=f"name{PART_RANK}", rank=COUNT_RANK)
+    return found
 
 
 def unnumbered_titles(lines: Sequence[Line], found: Mapping[int, Title]) -> dict[int, Title]:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from kure_rag.read.tables.place import Written
 
 
-def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tuple[int, int]], tuple[Table, ...]]:
+def assemble(
+    paragraphs: Sequence[Paragraph], count: int
+) -> tuple[str, list[tuple[int, int]], tuple[Table, ...], list[int]]:
     """One text with a line feed after each paragraph; it belongs to the page of the paragraph's end.
 
     Args:
@@ -23,11 +25,13 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
         count: Of pages.
 
     Returns:
-        The text, (start, end) of each page in it, and the tables, each that stands in a cell of another behind that.
+        The text, (start, end) of each page in it, the tables, each that stands in a cell of another behind that, and
+        where each paragraph begins.
     """
     parts: list[str] = []
     starts: list[int | None] = [None] * count
     tables: list[Table] = []
+    begins: list[int] = []
     at = 0
 
     def put(text: str) -> None:
@@ -36,6 +40,7 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
         at += len(text)
 
     for paragraph in paragraphs:
+        begins.append(at)
         page = paragraph.parts[0][0]
         if paragraph.table is not None:
             from kure_rag.read.tables import moved, placed, written
@@ -67,7 +72,7 @@ def assemble(paragraphs: Sequence[Paragraph], count: int) -> tuple[str, list[tup
                 starts[p] = at
             put(text)
         put("\n")
-    return "".join(parts), _spans(starts, at), tuple(tables)
+    return "".join(parts), _spans(starts, at), tuple(tables), begins
 
 
 def join_tables(paragraphs: Sequence[Paragraph], space_at: Spacer | None) -> list[Paragraph]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from kure_rag.read.layout import Line
@@ -20,6 +21,13 @@ _UPRIGHT: Final = 2.5  # times as high as wide: a word written downwards
 _SAME_PLACE: Final = 4.0  # points that the place of a header varies by
 _SAME_ENDS: Final = 2.0  # points
 _AS_LARGE: Final = 1.15  # of the size of a running title: larger, it is the title on page one
+_APART: Final = 1.5  # of a line's size between it and the text: headers and footers stand apart
+_FAR_APART: Final = 2.5  # the same, where text stands on many pages: sections are further apart than lines
+_WIDEST: Final = 2.0  # of a line's size: lines of one text are no further apart
+_ENOUGH: Final = 100  # pages: they tell how far lines are apart
+_FURTHER: Final = 1.5  # times the usual distance of two lines, the same
+_MARGIN: Final = 0.07  # of the page's height: hardly any text stands further out
+_REACH: Final = 0.1  # of the pages: those whose text reaches furthest out do not count
 _RUN: Final = 4  # pages in a row, or left or right ones, with the same line apart from the text: a part's title
 _STRIDE: Final = 2  # from a left page to the next one
 
@@ -28,6 +36,14 @@ _NUMBER = re.compile(r"\d+")
 _TIME = re.compile(r"\d{1,4}\s?[-./년]\s?\d{1,2}\s?[-./월]\s?\d{1,4}.{0,12}\b\d{1,2}:\d{2}")
 _STAMP = re.compile(rf"https?://|www\.|{_TIME.pattern}")
 _ADDRESS = re.compile(r"https?://\S+.*\s\d{1,4}/\d{1,4}\s*$")
+
+# What says something wherever it stands: items of lists, notes, sources, fields of a form, sentences.
+_SAID = re.compile(
+    r"\s*(?:[※*○◯◦□■ㅇ●◆◇▶▷▪•·ㆍ∙▲△☞【〔]|[-–—]\s(?!.*[-–—]\s*$)|[①-⑳]|\(?\d{1,2}\)\s|[가-하][.)]\s"
+    r"|[가-힣][가-힣 ]{0,11}\d{0,2}\s?[:：](?!//)|주\s?\d{0,2}\s?\))"
+    r"|.*(?:[가-힣]\.|[?!。]|다|\(\s*(?:인|서명|날인|서명\s?또는\s?날?인)\s*\)|년\s+월\s+일|귀[하중])\s*$"
+)
+_OF_ANOTHER_KIND = re.compile(r"(?!쪽|페이지|면)[가-힣]")  # a number before it counts no pages: 2단계, 3차, 2024년
 
 _Place = tuple[bool, str, int]  # an edge, a text without white space, a height
 
@@ -47,6 +63,10 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     """Pages without page numbers and without running titles, but for the first time that each is printed.
 
     Only what stands in the bands at a page's top and bottom may go, and only if all that stands further out goes too.
+    A line that is printed on many pages goes if it stands at the same place of them and further from the text than the
+    text's lines from each other: products, forms and reports may end with the same words on each page. Items of lists,
+    notes, sources, fields and sentences go only from the margin that the text of hardly any page reaches.
+
     Digits do not count when lines are compared, so that page numbers are found; a line that is not the same in its
     digits too goes only if one of its numbers counts the pages. Page numbers go from every page, and with them the
     titles printed beside them, see :func:`kure_rag.read.page_numbers.find_page_numbers`.
@@ -58,12 +78,12 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
     seen = [
         [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])] for p, page in enumerate(pages)
     ]
-    told = _Told(pages, heights, seen)
     in_bands = [
         [(line.at, line.top) for line in found if _in_band(page[line.at], height, line.top)]
         for page, found, height in zip(pages, seen, heights, strict=True)
     ]
     numbered = find_page_numbers(pages, heights, in_bands)
+    told = _Told(pages, heights, seen, numbered)
     beside = _titles_beside(pages, seen, numbered)
     # Hardly any line is as high, and asking each in full takes long.
     upright = [
@@ -99,7 +119,7 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
             pages[p][line.at].worn = True
             said.update((words, line.flat))
     if len(pages) == _LEAST - 1:
-        drops[1] |= _twice(pages, seen, drops)
+        drops[1] |= _twice(pages, seen, drops, told)
     return [[line for i, line in enumerate(page) if i not in drops[p]] for p, page in enumerate(pages)]
 
 
@@ -133,12 +153,17 @@ def _said(pages: Sequence[Sequence[Line]], drops: Sequence[set[int]], texts: set
     }
 
 
-def _twice(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]], gone: Sequence[set[int]]) -> set[int]:
+def _twice(
+    pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]], gone: Sequence[set[int]], told: _Told
+) -> set[int]:
     """What stands at one place of both pages of a file is no part of the text beside it, and may be said twice.
 
     Returns:
         Lines of the second page that are the same as on the first, from end to end and apart from the text.
     """
+    seen = [
+        [line for line in found if not _SAID.match(page[line.at].text)] for page, found in zip(pages, seen, strict=True)
+    ]
     first, second = ({place: line for line in found for place in line.places} for found in seen)
     shared = first.keys() & second.keys()
     alike = [[line for line in found if shared.intersection(line.places)] for found in seen]
@@ -150,7 +175,7 @@ def _twice(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]], gon
     for line in found[1]:
         own, before = pages[1][line.at], pages[0][next(first[place] for place in line.places if place in first).at]
         rest = [other for i, other in enumerate(pages[1]) if i not in {some.at for some in found[1]}]
-        if before.worn and _ends_alike(own, before) and is_apart(own, rest, line.top):
+        if before.worn and _ends_alike(own, before) and is_apart(own, rest, line.top, told.least_at(1, line)):
             again.add(line.at)
     return again
 
@@ -163,7 +188,11 @@ class _Told:
     """What all pages tell about a line at the edge of one."""
 
     def __init__(
-        self, pages: Sequence[Sequence[Line]], heights: Sequence[float], seen: Sequence[Sequence[_Seen]]
+        self,
+        pages: Sequence[Sequence[Line]],
+        heights: Sequence[float],
+        seen: Sequence[Sequence[_Seen]],
+        numbered: Sequence[set[int]],
     ) -> None:
         self.pages, self.heights, self.seen = pages, heights, seen
         self.alike: Counter[tuple[bool, str]] = Counter()
@@ -179,18 +208,29 @@ class _Told:
         self.need = max(_LEAST, _REPEATED * len(pages))
         self.often = max(_LEAST, _OFTEN * len(pages))
         self.printed = _is_printed(pages, seen)
+        self.least = max(_APART, _FURTHER * _usual_distance(pages, seen))
+        self.apart = [self._apart(p, numbered[p]) for p in range(len(pages))]
+        self.placed_apart: Counter[_Place] = Counter()
+        self.alike_apart: Counter[tuple[bool, str]] = Counter()
+        for found, apart in zip(seen, self.apart, strict=True):
+            self.placed_apart.update({line.places[0] for line in found if line.places and line.at in apart})
+            self.alike_apart.update({(line.top, line.masked) for line in found if line.at in apart})
+        self.reach = self._reach(numbered)
 
     def is_furniture(self, p: int, line: _Seen) -> bool:
         own, height = self.pages[p][line.at], self.heights[p]
-        if height and not _in_band(own, height, line.top):
+        if not height:  # nothing is known about places
+            return self.same[line.top, line.flat] >= self.need or self.is_counting(line)
+        if not _in_band(own, height, line.top):
             return False
-        stamps = bool(height) and (self.alike[line.top, line.masked] > 1 or self.printed)
+        if _SAID.match(own.text) and self._outside(p, own, line.top) > min(self.reach[line.top], _MARGIN * height):
+            return False
+        stamps = self.alike[line.top, line.masked] > 1 or self.printed
         return (
-            self.same[line.top, line.flat] >= self.need
-            or any(self.placed[place] >= self.often for place in line.places)
-            or (stamps and bool(_STAMP.search(own.text)))
-            or self.is_counting(line)
-            or (self._runs_on(line) and self._is_apart(p, line))
+            any(self.placed[place] >= self.often and self._mostly_apart(place) for place in line.places)
+            or (stamps and bool(_STAMP.search(own.text)) and self._alike_apart(line))
+            or (self.is_counting(line) and self._alike_apart(line))
+            or (self._runs_on(line) and line.at in self.apart[p])
         )
 
     def is_counting(self, line: _Seen) -> bool:
@@ -208,10 +248,72 @@ class _Told:
     def _runs_on(self, line: _Seen) -> bool:
         return any(self.runs.get(place, 0) >= _RUN for place in line.places)
 
-    def _is_apart(self, p: int, line: _Seen) -> bool:
-        worn = {other.at for other in self.seen[p] if self._runs_on(other)}
+    def least_at(self, p: int, line: _Seen) -> float:
+        """How far from the text a line must be to stand apart from it, in sizes."""
+        outer = self._outside(p, self.pages[p][line.at], line.top) <= _MARGIN * self.heights[p]
+        return self.least if outer else max(self.least, _FAR_APART)
+
+    def _mostly_apart(self, place: _Place) -> bool:
+        return 2 * self.placed_apart[place] >= self.placed[place]
+
+    def _alike_apart(self, line: _Seen) -> bool:
+        return 2 * self.alike_apart[line.top, line.masked] >= self.alike[line.top, line.masked]
+
+    def _is_repeated(self, line: _Seen) -> bool:
+        return any(self.placed[place] >= _LEAST for place in line.places) or self.is_counting(line)
+
+    def _apart(self, p: int, numbers: set[int]) -> set[int]:
+        """Lines at a page's edges that are apart from the text, or from what is and is repeated too."""
         page = self.pages[p]
-        return is_apart(page[line.at], (other for i, other in enumerate(page) if i not in worn), line.top)
+        apart: set[int] = set()
+        skipped = set(numbers)
+        for line in reversed(self.seen[p]):  # from the text outwards
+            own = page[line.at]
+            if not _in_band(own, self.heights[p], line.top):
+                continue
+            rest = [other for i, other in enumerate(page) if i not in skipped]
+            if is_apart(own, rest, line.top, self.least_at(p, line)):
+                apart.add(line.at)
+                inner = any(other.top < own.bottom if line.top else other.bottom > own.top for other in rest)
+                if inner and self._is_repeated(line):
+                    skipped.add(line.at)
+        return apart
+
+    def _outside(self, p: int, line: Line, top: bool) -> float:
+        """How far the inner side of a line is from the page's edge."""
+        return self.heights[p] - line.bottom if top else line.top
+
+    def _reach(self, numbered: Sequence[set[int]]) -> dict[bool, float]:
+        """How far from the edges the text of most pages stays."""
+        reach: dict[bool, float] = {}
+        for top in (True, False):
+            nearest = []
+            for p, page in enumerate(self.pages):
+                some = {line.at for line in self.seen[p] if self._is_repeated(line)} | numbered[p]
+                text = [line for i, line in enumerate(page) if i not in some]
+                nearest.append(min((self.heights[p] - line.top if top else line.bottom for line in text), default=0.0))
+            nearest.sort()
+            reach[top] = nearest[int(_REACH * len(nearest))] if nearest else 0.0
+        return reach
+
+
+def _usual_distance(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> float:
+    """The usual room between two lines of the text, in sizes."""
+    rooms = sorted(
+        (line.bottom - following.top) / line.size
+        for page, found in zip(pages[:_ENOUGH], seen, strict=False)
+        for outer in [{other.at for other in found if other.places}]
+        for i, (line, following) in enumerate(pairwise(page))
+        if line.table is None
+        and following.table is None
+        and i not in outer
+        and i + 1 not in outer
+        and line.column == following.column
+        and line.size
+        and line.bottom > following.bottom
+        and line.bottom - following.top <= _WIDEST * line.size
+    )
+    return rooms[len(rooms) // 2] if rooms else 0.0
 
 
 def _runs(seen: Sequence[Sequence[_Seen]]) -> dict[_Place, int]:
@@ -291,7 +393,8 @@ def _places(line: Line, flat: str, height: float, top: bool) -> tuple[_Place, ..
     """What and where a line at a page's edge is; the second place is the first one's neighbour, against rounding."""
     if not _in_band(line, height, top) or len(flat) < 2:
         return ()
-    middle = (line.top + line.bottom) / 2 / _SAME_PLACE
+    middle = (line.top + line.bottom) / 2
+    middle = (height - middle if top else middle) / _SAME_PLACE  # pages may be of several heights
     nearest = round(middle)
     return (top, flat, nearest), (top, flat, nearest + (1 if middle > nearest else -1))
 
@@ -300,5 +403,9 @@ def _counts(line: str, p: int) -> list[tuple[int, int]]:
     """For each number of a line its place in the line and how far it is ahead of the page's position."""
     if NUMBERED_HEADING.match(line):
         return []
-    numbers = [int(number[-9:]) for number in _NUMBER.findall(line)]
-    return [(at, number - p) for at, number in enumerate(numbers) if number not in YEARS]
+    found = [
+        (at, int(match.group()[-9:]))
+        for at, match in enumerate(_NUMBER.finditer(line))
+        if not line[: match.start()].rstrip().endswith("제") and not _OF_ANOTHER_KIND.match(line, match.end())
+    ]
+    return [(at, number - p) for at, number in found if number not in YEARS]

@@ -8,56 +8,48 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Final
 
+from kure_rag.read.edges import alike, both_centred, set_edges
 from kure_rag.read.layout import Line, text_lines
 from kure_rag.read.notes import split_notes
 from kure_rag.read.page import FoundTable
 from kure_rag.read.spacing import Spacer, informed
+from kure_rag.read.starts import NAMES_ANNEX, ends_sentence
+from kure_rag.read.starts import STARTS_PARAGRAPH as STARTS_PARAGRAPH  # also for those who look here
 
 _FULL: Final = 0.15  # of the column's width, where places are only guessed: a line that ends nearer to the edge is full
 _TIGHT: Final = 1.6  # times the size: room at the end of a line in a document whose lines break at any syllable
 _ROOM: Final = 0.35  # times the size: a space, and what kerning takes
 _NARROW: Final = 0.7  # times the size: no word is as narrow, a space included
+_CAPITAL: Final = 0.5  # columns by which a Latin capital is wider than a digit
 _LONGEST: Final = 12.0  # times the size: a longer word would have been broken
 _SYLLABLES: Final = 0.9  # of the broken lines that end near the edge in a document whose lines break at any syllable
-_ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
 _LARGER: Final = 1.05  # of the size of the line before: a heading at the top of a page
 _INDENT: Final = 0.7  # times the size: less is no indentation
 _KEPT: Final = 0.3  # of the breaks with a space kept at the line's end: then none was dropped
 _NARROWEST: Final = 13.0  # times the size: no column of text is narrower; a list of names is
 _APART: Final = 0.6  # times the size: lines nearer than this always may be one paragraph
 _FAR: Final = 1.8  # times the size: lines of one paragraph are never so far apart
+_OVERLAP: Final = 0.1  # times the size: lines that share more of their height stand side by side
 _SHIFT: Final = 8.0  # times the size: no paragraph's first line is indented as far
-_WIDE: Final = 8.0  # times the size: page numbers, tabs and labels of figures are narrower and show no edge
-_SUPPORT: Final = 0.05  # of the lines that end at the commonest place: fewer that end further right are stray
-_BUCKET: Final = 2.0  # points by which the ends of lines at one edge differ
-_FEW_LINES: Final = 60
 _ENOUGH_LINES: Final = 2_000  # to tell a document's habits by
 _NOTE: Final = 60  # characters within which a bracket that opened is looked for
 _WORDS: Final = 0.9  # of the breaks with a space: then all lines break between words
 _ENOUGH: Final = 12  # breaks from which a document's habit can be told
 
-# What begins a new paragraph even after a full line: articles, items, bullets, bracketed headings, notes.
-STARTS_PARAGRAPH: Final = re.compile(
-    # 제15조에 따라, 제2장 및 제3장의: a reference in the middle of a sentence.
-    r"\s*(?:제\s*\d+\s*(?:편|장|절|관|조)(?:의\s*\d+)?(?!제\s*\d|에|의|부터|까지|[을를은는과와이가,ㆍ·]|\s*(?:및|또는|내지)\s)|부\s*칙|[①-⑳㉑-㉟㊱-㊿㉠-㉭ⓐ-ⓩ○●◯◎■□◆◇▶▷▪•∙※☞✔*◦]|o\s|ㅇ(?![ㄱ-ㅣ])|ㅁ\s|[-–—·ㆍ]\s"
-    r"|\d{1,3}(?:의\s?\d+)?\s?[.)]\s|[가나다라마바사아자차카타파하]\s?[.)]\s|\((?:[가나다라마바사아자차카타파하]|\d{1,3})\)|[IVXⅠ-Ⅻ]+\s?\.|【|\[|<|〈|「[^」]{1,40}」\s*$)"
-)
-_ENDS_SENTENCE: Final = re.compile(r"(?:[가-힣)]|[가-힣][”’」』])[.?!]$")
 _NOTE_OPEN = re.compile(r"[<〈][^<>〈〉]{1,60}$|\[[^\[\]]{1,60}$")  # <개정 2010. is not over
 _ITEM = re.compile(r"\s*([가나다라마바사아자차카타파하])\s?[.)]\s")
 _FINAL_N: Final = 4  # ㄴ, as in 한다; many nouns end in it too
 _VERB_FINAL: Final = frozenset((6, 18, 20))  # ㄶ ㅄ ㅆ, as in 않다, 없다, 있다
 _NUMBERED = re.compile(r"제 ?(\d+) ?(편|장|절|관|조|항|호)(?: ?의 ?(\d+))?")
 _HEADING = re.compile(r"^(제\d+조(?:의\d+)?) \(")
-_HANGUL = re.compile(r"[가-힣]")
 _LEADER = re.compile(r"([·.․‥…⋯ㆍ_\-─━=])(?:\s?\1){4,}")
 _ENTRY = re.compile(r"[·.․‥…⋯ㆍ]{3}\s*\d{1,4}\s*$")  # of a table of contents: it ends with its page's number
+_CAPITALS = re.compile(r"[A-Z]")
 _WORD = re.compile(r"\S+")
 _SYLLABLE = re.compile(r"[^\s가-힣]*[가-힣]?[,.)\]」』”’]*")  # what no margin breaks: 2010. and (가)
 
@@ -194,7 +186,7 @@ def _with_notes(body: list[Paragraph], notes: list[Paragraph]) -> list[Paragraph
 
 def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     """Positions of lines that go on with what the line before began."""
-    _set_edges(lines)
+    set_edges(lines)
     widest = max(1.5 * _usual_gap(lines), _APART)
     candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
     for i, ((p, line), (q, following)) in enumerate(pairwise(lines), 1):
@@ -209,9 +201,11 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
         room = (line.edge - line.right) / line.size
         if line.size == 1.0:
             room -= _FULL * (line.edge - line.margin)
+        elif both_centred(line, following):
+            room += (line.left - line.margin) / line.size
         if room > _LONGEST or (room > _NARROW and room > _first(_WORD, following) + _ROOM):
             continue
-        if (line.size != following.size and not _alike(line, following)) or (p != q and not over_pages) or q - p > 1:
+        if (line.size != following.size and not alike(line, following)) or (p != q and not over_pages) or q - p > 1:
             continue
         if line.text.rstrip()[-1:].isdigit() and _ENTRY.search(line.text):
             continue
@@ -228,7 +222,7 @@ def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     found: set[int] = set()
     full = {i for i, _, _ in candidates}
     for i, room, syllable in candidates:
-        if tight and room > syllable:
+        if tight and room > syllable and not _says_no_room(lines[i - 1][1], lines[i][1]):
             continue
         if not _begins_paragraph(lines, i, found, indented) and not (indented and _stands_in(lines, i, full)):
             found.add(i)
@@ -254,42 +248,6 @@ def _shift(lines: Sequence[tuple[int, Line]], i: int) -> float:
     return apart / line.size
 
 
-def _alike(line: Line, following: Line) -> bool:
-    """Whether two lines are of one size; the digits and letters of many Korean fonts are lower than their Hangul."""
-    apart = abs(line.size - following.size) / max(line.size, following.size)
-    if apart <= _ALIKE or apart > 2 * _ALIKE:
-        return apart <= _ALIKE
-    return not (_HANGUL.search(line.text) and _HANGUL.search(following.text))
-
-
-def _set_edges(lines: Sequence[tuple[int, Line]]) -> None:
-    """Sets the right edge that lines are broken at: of each column the furthest place where several lines end."""
-    rough = sorted(line.right for _, line in lines if line.size == 1.0 and line.table is None)
-    # Lines of some length that no margin wears tell where the margin is.
-    wide = [line for _, line in lines if line.right - line.left >= _WIDE * line.size and not line.worn]
-    ends = Counter([round(line.right / _BUCKET) for line in wide])
-    best = max(ends.values(), default=0)
-    least = max(2 if len(lines) < _FEW_LINES else 3, _SUPPORT * best)
-    for _, group in groupby(lines, key=_column):
-        some = [line for _, line in group if line.table is None]
-        rights = [line.right for line in some if line.right - line.left >= _WIDE * line.size and not line.worn]
-        rights.sort(reverse=True)
-        for edge in rights:
-            place = round(edge / _BUCKET)
-            if ends[place] + ends[place - 1] + ends[place + 1] >= least:
-                break
-        else:
-            edge = rights[0] if rights else max((line.right for line in some), default=0.0)
-        for line in some:
-            line.edge = edge
-            if line.size == 1.0:
-                line.margin, line.edge = 0.0, rough[int(0.95 * len(rough))]
-
-
-def _column(item: tuple[int, Line]) -> tuple[int, int]:
-    return item[0], item[1].column
-
-
 def _usual_gap(lines: Sequence[tuple[int, Line]]) -> float:
     """The usual distance between two lines, in sizes."""
     some = lines[:_ENOUGH_LINES]
@@ -311,7 +269,8 @@ def _first(what: re.Pattern[str], line: Line) -> float:
     match = what.match(text)
     if match is None:
         return 0.0
-    width = (line.right - line.left) * visual_width(match.group()) / (visual_width(text) or 1)
+    columns = visual_width(match.group()) + _CAPITAL * len(_CAPITALS.findall(match.group()))
+    width = (line.right - line.left) * columns / (visual_width(text) or 1)
     return min(width / line.size, _LONGEST)
 
 
@@ -326,7 +285,7 @@ def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]
     (p, _), (q, line) = lines[i - 1], lines[i]
     if p != q and shift > _INDENT and line.size > _LARGER * before.size:
         return True
-    ended = _ends_sentence(before.text)
+    ended = ends_sentence(before.text)
     if i - 1 not in found:  # a first line stands to the left or to the right of the rest
         inside = before.left - before.margin > _INDENT * before.size
         return indented and inside and ended and abs(shift) < _INDENT
@@ -338,7 +297,7 @@ def _stands_in(lines: Sequence[tuple[int, Line]], i: int, full: set[int]) -> boo
     before = lines[i - 1][1].text
     return (
         i + 1 in full
-        and bool(STARTS_PARAGRAPH.match(before) or _ends_sentence(before))
+        and bool(STARTS_PARAGRAPH.match(before) or ends_sentence(before))
         and not lines[i][1].text.startswith("(")
         and lines[i][1].size != 1.0
         and _shift(lines, i) > _INDENT
@@ -347,14 +306,19 @@ def _stands_in(lines: Sequence[tuple[int, Line]], i: int, full: set[int]) -> boo
     )
 
 
-def _ends_sentence(text: str) -> bool:
-    stripped = text.rstrip()
-    return stripped[-1:] in (".", "?", "!") and _ENDS_SENTENCE.search(stripped[-3:]) is not None
+def _says_no_room(line: Line, following: Line) -> bool:
+    """Whether a space stands at the end of a line where no sentence ends: what follows, below it, did not fit."""
+    beside = line.bottom < following.top - _OVERLAP * line.size and following.bottom < line.bottom
+    return line.text[-1:].isspace() and not ends_sentence(line.text) and not beside
 
 
 def _starts(lines: Sequence[tuple[int, Line]], i: int) -> bool:
-    following = lines[i][1].text
-    if not STARTS_PARAGRAPH.match(following) or _NOTE_OPEN.search(lines[i - 1][1].text[-_NOTE:]):
+    following, before = lines[i][1].text, lines[i - 1][1].text
+    if not STARTS_PARAGRAPH.match(following) or _NOTE_OPEN.search(before[-_NOTE:]):
+        return False
+    if NAMES_ANNEX.match(following) and not ends_sentence(before):
+        return False
+    if following.lstrip()[:1] in ("문", "답") and before.rfind("(") > before.rfind(")"):  # (질의응|답)
         return False
     if not following.lstrip().startswith("다."):
         return True
@@ -376,12 +340,13 @@ def _spaces(lines: Sequence[tuple[int, Line]], breaks: set[int], space_at: Space
     # Word processors that break between words leave the space at the line's end; then its absence means a broken word.
     kept = {i: lines[i - 1][1].text[-1:].isspace() for i in order}
     trusted = bool(order) and sum(kept.values()) >= _KEPT * len(order)
-    asked = [i for i in order if not trusted and not kept[i]]
+    asked = [i for i in order if not kept[i]]
     pairs = [(lines[i - 1][1].text.strip(), lines[i][1].text.strip()) for i in asked]
-    told = informed([line.text for _, line in lines], space_at)(pairs) if space_at and pairs else []
+    texts = [line.text for _, line in lines]
+    told = informed(texts, space_at, kept=trusted)(pairs) if space_at and pairs else []
     answers = dict(zip(asked, told, strict=False))
     words = len(answers) >= _ENOUGH and sum(answers.values()) >= _WORDS * len(answers)
     return {
-        i: kept[i] or _ends_sentence(lines[i - 1][1].text) or answers.get(i, False) or (words and i in answers)
+        i: kept[i] or ends_sentence(lines[i - 1][1].text) or answers.get(i, False) or (words and i in answers)
         for i in order
     }

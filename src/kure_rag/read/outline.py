@@ -39,7 +39,8 @@ _LETTERSPACED: Final = re.compile(r"(?<!\S)[가-힣](?: [가-힣]){2,}(?!\S)")
 _EFFECT: Final = re.compile(r"\s*\[\s*시행\s*(?:일\s*[:：]?)?\s*\d{4}\s*\.")
 _ABBREVIATION: Final = re.compile(r"\s*\(\s*약칭\s*[:：].*$")
 _RULING: Final = re.compile(
-    r"\s*(\S*(?:법원|재판소)(?:\([^)]*\))?\s+\d{4}\.\s*\d+\.\s*\d+\.?\s*(?:자\s*)?(?:선고\s*)?\d+[가-힣]+\d+.*?(?:판결|결정|명령))"
+    r"\s*[\[［【〔<〈]?\s*([^\s\[［【〔<〈]*(?:법원|재판소)(?:\([^)]*\))?\s+\d{4}\.\s*\d+\.\s*\d+\.?,?\s*(?:자,?\s*)?(?:선고,?\s*)?"
+    r"\d+[가-힣]+\d+.*?(?:판결|결정|명령|전원재판부(?!\s*,?\s*결정)))"
 )
 _AMENDMENT: Final = re.compile(
     r"\s*(?:「.{4,70}」|.{4,60}[법령칙정준침시항])\s*(?:일부|전부)?\s*(?:개정|제정|폐지)(?:안|령안|법률안|고시안|규정안)?\s*$"
@@ -60,6 +61,11 @@ _GENERIC: Final = re.compile(
 _TITLE_NOUN: Final = re.compile(
     r"(?:법|법률|령|규칙|규정|세칙|지침|고시|기준|정관|학칙|약관|요강|요령|협약|계약서|보고서?|안내서?|설명서|회의록|공보|백서|자료집?|편람|매뉴얼|법률안|개정안)$"
 )
+# 합의서, 위임장, 차용증, 회칙: short, yet what a document calls itself; not 순서, 서문 or 벌칙, its parts.
+_SHORT_NAME: Final = re.compile(
+    r"(?!(?:순|문|부|질|도|독|용|정)서|(?:제|본|시|사|현|입|등|주)장|(?:본|서|주|전|논|질|원|작|예)문|(?:목|부|초|수|기|등)록|(?:부|벌|총|원|반|변|법)칙|검증|인증)"
+    r"[가-힣]{1,2}[서장증문록칙]"
+)
 
 # What stands at the top of pages and is no title: dates, numbers, times, addresses, marks of an annex.
 _HEADER: Final = re.compile(
@@ -70,6 +76,8 @@ _NOT_TITLE: Final = re.compile(
     r"\d{1,2}:\d{2}|https?://|www\.|@|(?:니다|[한된이하있없했였]다|까)[.?]?$|[.,;:]$"  # times, addresses, sentences
     r"|^\s*(?:[<〈].*[>〉]|\[.*\])\s*$|\[\s*(?:그림|표)\s*\d"  # a caption, beside text of another column
     r"|^\s*['’‘]?\d{4}\s*[.년]\s*\d{1,2}\s*[.월](?!.*보고서\s*$)|심[사의]필"  # dates, marks of an inspection
+    r"|\(\s*(?:인|印|서명|날인|직인|서명\s*(?:또는|및)\s*날인)\s*\)|㊞"  # who signs
+    r"|^\s*[“\"'‘(]?(?:[갑을병정]|(?:매도|매수|임대|임차|위임|수임|양도|양수|신청)인|대표\s?이사|주\s*소|성\s*명)[”\"'’)]?\s*[:：]"
 )
 _PAGE_NUMBER: Final = re.compile(r"^[-–]?\s*\d{1,3}\s*[-–|]?\s+(?=\D)|(?<=\D)\s+[-–|]?\s*\d{1,3}\s*[-–]?$")
 _ITEM: Final = re.compile(
@@ -169,7 +177,9 @@ def _law(lines: Sequence[Line]) -> str:
 
 
 def _ruling(lines: Sequence[Line]) -> str:
-    return next((_one_line(match.group(1)) for line in lines[:8] if (match := _RULING.match(line.text))), "")
+    """Above a ruling: [대법원 2023. 6. 15., 선고, 2022다12345, 판결], without its bracket and those commas."""
+    found = next((match.group(1) for line in lines[:8] if (match := _RULING.match(line.text))), "")
+    return _one_line(re.sub(r",(?=\s*(?:자|선고|\d{2,4}[가-힣]|판결|결정|명령|전원))", " ", found))
 
 
 def _notice(lines: Sequence[Line]) -> str:
@@ -323,7 +333,7 @@ def _bare(title: str) -> str:
 def _reads_like_title(text: str) -> bool:
     text = _one_line(text)
     hangul = len(_HANGUL.findall(text))
-    if hangul < 4 and not (hangul >= 2 and _TITLE_NOUN.search(text)):
+    if hangul < 4 and not (hangul >= 2 and (_TITLE_NOUN.search(text) or _SHORT_NAME.fullmatch(text))):
         return False
     return len(text) <= 80 and hangul >= 0.25 * len(text) and not _ITEM.match(text) and _reads_on(text)
 

@@ -17,6 +17,7 @@ from kure_rag.read.assemble import assemble, join_tables
 from kure_rag.read.circled import restore_circled
 from kure_rag.read.domain import detect_domain
 from kure_rag.read.furniture import drop_furniture
+from kure_rag.read.headings import find_headings
 from kure_rag.read.lines import join_lines
 from kure_rag.read.outline import find_title
 from kure_rag.read.pdfium import PdfFile
@@ -92,7 +93,9 @@ def read_pdf(
     restore_circled(line for page in kept for line in page)
     spacer = informed([line.text for page in kept for line in page], space_at) if space_at else None
     paragraphs = join_tables(join_lines(kept, space_at), spacer)
-    text, spans, tables = assemble(paragraphs, len(sheets))
+    text, spans, tables, begins = assemble(paragraphs, len(sheets))
+    # OCR tells sizes by what is drawn in a line, not by its font.
+    typeset = [[] if RECOGNISED in sheet.warnings else page for sheet, page in zip(sheets, kept, strict=True)]
     pages = tuple(
         Page(
             sheet.number,
@@ -119,6 +122,7 @@ def read_pdf(
             "domain_evidence": evidence,
             "domain_given": domain is not None,
             "outline": [list(entry) for entry in outline],
+            "headings": [list(entry) for entry in find_headings(typeset, paragraphs, begins, title)],
         },
     )
 

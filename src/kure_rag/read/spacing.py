@@ -29,6 +29,8 @@ _CONTEXTS: Final = (
     ((3, 1), 0.9),
     ((1, 3), 0.9),
 )
+_DROPPED: Final = 0.1  # of the breaks without a space that the document decides: it drops spaces at its lines' ends
+_BY_CHANCE: Final = 2  # fewer breaks tell nothing
 _FACTOR: Final = 0x9E3779B97F4A7C15
 _SPACE: Final = re.compile(r"\s")
 _PROVISION = re.compile(r"제\d+[편장절관조항호](?:의\d+)?$")
@@ -36,7 +38,7 @@ _PROVISION_ON = re.compile(r"제\d+[항호목]|[가-하]목")
 _BRANCH = re.compile(r"제\d+[조호]의$")
 _NEVER_BEFORE = re.compile(r"[,.)\]」』”’%:;?!ㆍ·>〉》]")
 _NEVER_AFTER = re.compile(r"[(\[「『“‘<〈《ㆍ·]$")
-_QUOTED = re.compile(r"[「『“‘]")
+_QUOTED = re.compile(r"[「『“‘]|【별")
 _HYPHEN = re.compile(r"[\w)]-$")  # 코로나-|19
 _DIGIT_LAST = re.compile(r"[0-9][0-9,.]*(?<=[0-9])$")
 _DIGIT_FIRST = re.compile(r"[0-9](?:[0-9,.]*[0-9])?")
@@ -49,11 +51,21 @@ _CODE = re.compile(r"[A-Za-z-][0-9]+$")  # 02-788-4|582, KR7|005
 _GRADE = re.compile(r"[A-Z][-+0]?")
 
 
-def informed(lines: Sequence[str], space_at: Spacer) -> Spacer:
-    """A spacer that looks at the document's lines first and asks another one only where they do not tell."""
+def informed(lines: Sequence[str], space_at: Spacer, *, kept: bool = False) -> Spacer:
+    """A spacer that looks at the document's lines first and asks another one only where they do not tell.
+
+    Args:
+        lines: Lines of the document.
+        space_at: The other one.
+        kept: The document keeps spaces at its lines' ends, and the breaks are those without one: the other spacer is
+            not asked if the document's own words say that these have none.
+    """
 
     def spacer(pairs: Sequence[tuple[str, str]]) -> list[bool]:
         known = known_spaces(pairs, lines)
+        spaces, none = known.count(True), known.count(False)
+        if kept and none and spaces < max(_DROPPED * (spaces + none), _BY_CHANCE):
+            return [answer is True for answer in known]
         asked = [pair for pair, answer in zip(pairs, known, strict=True) if answer is None]
         told = iter(space_at(asked) if asked else ())
         return [next(told) if answer is None else answer for answer in known]

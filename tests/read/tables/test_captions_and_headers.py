@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kure_rag.read.tables.captions import is_caption, unit_in
+from kure_rag.read.tables.captions import is_caption
+from kure_rag.read.tables.cells import Cell, Table
+from kure_rag.read.tables.headers import header_depth
+from kure_rag.read.tables.notes import date_in, unit_in
 
 
 @pytest.mark.parametrize(
@@ -16,15 +19,44 @@ from kure_rag.read.tables.captions import is_caption, unit_in
         ("단위: 천 달러", "단위: 천 달러", ""),
         ("(천명)", "천명", ""),
         ("(전년동월대비, %)", "전년동월대비, %", ""),
+        ("(금액단위: 천원)", "금액단위: 천원", ""),
+        ("(화폐 단위 : 원)", "화폐 단위 : 원", ""),
+        ("(2022년 6월 말 기준, 단위: 억원)", "2022년 6월 말 기준, 단위: 억원", ""),
+        ("(기준일: 2022. 6. 30., 단위: 주, %)", "기준일: 2022. 6. 30., 단위: 주, %", ""),
+        ("(2022년 말 기준, 억원)", "2022년 말 기준, 억원", ""),
+        ("(Unit: USD thousand)", "Unit: USD thousand", ""),
+        ("[단위 : 원]", "단위 : 원", ""),
+        ("※ 단위: 천원", "단위: 천원", ""),
+        ("(기준일 : 2022년 6월 30일) (단위 : 주)", "기준일 : 2022년 6월 30일, 단위 : 주", ""),
     ],
 )
 def test_unit_notes_are_read_without_their_brackets(line: str, unit: str, rest: str) -> None:
     assert unit_in(line) == (unit, rest)
 
 
-@pytest.mark.parametrize("line", ["(예시 1)", "주요 지표", "가입자가 늘었다(12명)", "(신설)", "(단위사업 포함)"])
+@pytest.mark.parametrize(
+    "line", ["(예시 1)", "주요 지표", "가입자가 늘었다(12명)", "(신설)", "(단위사업 포함)", "(사업단위: 서울지점)"]
+)
 def test_other_brackets_are_no_units(line: str) -> None:
     assert unit_in(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "date"),
+    [
+        ("(2022.6.30. 현재)", "2022.6.30. 현재"),
+        ("(’22년 6월말 기준)", "’22년 6월말 기준"),
+        ("[제12기 반기말 현재]", "제12기 반기말 현재"),
+        ("(기준일 : 2022년 6월 30일 )", "기준일 : 2022년 6월 30일"),
+        ("기준일: 2022-06-30", "기준일: 2022-06-30"),
+        ("나. 지점 현황 (2022.6.30. 현재)", ""),
+        ("(2022년 최저임금 기준)", ""),
+        ("2022년 말 현재", ""),
+        ("(기준일)", ""),
+    ],
+)
+def test_dates_that_stand_alone_on_a_line(line: str, date: str) -> None:
+    assert date_in(line) == date
 
 
 @pytest.mark.parametrize(
@@ -54,3 +86,42 @@ def test_lines_that_name_a_table(line: str) -> None:
 )
 def test_lines_of_text_name_none(line: str) -> None:
     assert not is_caption(line)
+
+
+def cells(*rows: tuple[str, ...]) -> Table:
+    table = [[Cell(r, c) for c in range(len(row))] for r, row in enumerate(rows)]
+    for printed, row in zip(rows, table, strict=True):
+        for value, cell in zip(printed, row, strict=True):
+            cell.texts = [value] if value else []
+    return table
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("보상하는 질병", "질병번호"), ("급성 충수염", "K35"), ("담낭 결석", "K80.2")),
+        (("나이", "1회 복용량", "1일 횟수"), ("12세 이상", "2정", "3회"), ("6세 이상", "1/2정", "2회")),
+        (
+            ("권고내용", "등급", "수준"),
+            ("혈압이 높으면 먼저 생활 습관을 고치도록 한다.", "강함", "높음"),
+            ("고령 환자는 낮은 용량으로 시작한다.", "조건부", "낮음"),
+        ),
+        (("계통", "흔하게(1~10%)", "드물게(0.1% 미만)"), ("소화기", "구역, 구토", "장폐색"), ("피부", "발진", "탈모")),
+    ],
+)
+def test_a_first_row_of_names_above_words_is_a_header(rows: tuple[tuple[str, ...], ...]) -> None:
+    assert header_depth(cells(*rows)) == 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (("과제명", "문서 검색"), ("정부출연금", "3억원"), ("기업부담금", "1억원")),
+        (("모델", "A12"), ("부품", "B13"), ("시험기", "C14")),
+        (("성명", "김하늘", "소속"), ("학력", "한빛대학교", "전공"), ("경력", "두리전자", "직급")),
+        (("지원 대상", "소상공인"), ("지원 내용", "점포를 고치는 데 드는 돈의 절반"), ("신청 방법", "누리집")),
+        (("12세 이상", "2정", "3회"), ("6세 이상", "1정", "2회"), ("3세 이상", "1/2정", "2회")),
+    ],
+)
+def test_a_form_and_a_table_that_begins_with_values_have_no_header(rows: tuple[tuple[str, ...], ...]) -> None:
+    assert header_depth(cells(*rows)) == 0

@@ -87,9 +87,17 @@ def test_a_small_table_is_one_piece_of_markdown() -> None:
     assert (first, after) == (0, 1)
 
 
-def test_a_table_without_header_has_only_rows() -> None:
+def test_a_table_without_header_has_an_empty_one_for_markdown() -> None:
     [(text, _, _)] = render_pieces(table(("", ""), (("설정일", "2008년\n3월"), ("운용역", "이보람"))))
-    assert text == "| 설정일 | 2008년 3월 |\n| 운용역 | 이보람 |"
+    assert text == "|  |  |\n| --- | --- |\n| 설정일 | 2008년 3월 |\n| 운용역 | 이보람 |"
+
+
+def test_each_piece_of_a_long_table_without_header_is_markdown_by_itself() -> None:
+    pieces = render_pieces(table(("", ""), tuple((f"사업 {i}", "가나다라마" * 5) for i in range(60))))
+    assert len(pieces) > 1
+    for text, first, after in pieces:
+        assert text.split("\n")[:2] == ["|  |  |", "| --- | --- |"]
+        assert text.count("\n") == after - first + 1
 
 
 def test_a_row_with_long_prose_is_a_piece_of_its_own_and_keeps_its_list() -> None:

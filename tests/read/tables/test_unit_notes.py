@@ -67,6 +67,44 @@ def test_caption_and_unit_on_one_line_over_a_narrow_table(tmp_path: Path) -> Non
     assert (table.caption, table.unit) == ("<표 3> 요약 재무상태표", "단위: 백만원")
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "(금액단위: 백만원)",
+        "(2022년 말 기준, 단위: 백만원)",
+        "(Unit: KRW million)",
+        "[단위 : 백만원]",
+        "(화폐단위 : 원)",
+    ],
+)
+def test_a_unit_note_in_other_words_leaves_the_caption_above_it_one(tmp_path: Path, note: str) -> None:
+    texts = [(70, 622, "나. 요약 손익"), right(606, note)]
+    [table] = found(tmp_path / "표.pdf", texts, 70, 455)
+    assert (table.caption, table.unit) == ("나. 요약 손익", note.strip("()[]"))
+    assert table.box[3] > 622
+
+
+@pytest.mark.parametrize(
+    ("notes", "unit"),
+    [
+        ([(70, 606, "(기준일: 2022.6.30.)"), right(606, UNIT)], "기준일: 2022.6.30., 단위: 백만원"),
+        ([(70, 620, "(2022.6.30. 현재)"), right(606, UNIT)], "2022.6.30. 현재, 단위: 백만원"),
+        ([right(606, "(2022.6.30. 현재)")], "2022.6.30. 현재"),
+    ],
+)
+def test_a_date_note_goes_with_the_unit_and_is_no_caption(tmp_path: Path, notes: list[Text], unit: str) -> None:
+    caption = (70, max(y for _, y, _ in notes) + 16, "나. 주주 현황")
+    [table] = found(tmp_path / "표.pdf", [caption, *notes], 70, 455)
+    assert (table.caption, table.unit) == ("나. 주주 현황", unit)
+    assert table.box[3] > caption[1]
+
+
+def test_a_unit_note_some_way_above_its_table_is_no_text_of_the_page(tmp_path: Path) -> None:
+    [table] = found(tmp_path / "표.pdf", [(70, 700, "다음과 같다."), right(630, UNIT)], 70, 455)
+    assert table.unit == "단위: 백만원"
+    assert 630 < table.box[3] < 700
+
+
 def test_a_unit_note_with_text_below_it_is_that_columns(tmp_path: Path) -> None:
     beside = [right(606, UNIT), right(580, "매출액이 늘어난 까닭은"), right(560, "수출이 늘었기 때문이다.")]
     [table] = found(tmp_path / "표.pdf", beside, 70, 200)

@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import Final
 
 from kure_rag.read.page import Box
-from kure_rag.read.tables.captions import unit_in
 from kure_rag.read.tables.glyphs import Glyph, Glyphs, Line, is_number, lines, text, words
 from kure_rag.read.tables.grid import Grid
+from kure_rag.read.tables.notes import unit_in
 from kure_rag.read.tables.open import number_columns
 
 _COLUMNS: Final = 3  # of numbers; fewer need a line of names above, and one column a unit note too
@@ -22,7 +22,7 @@ _STEP: Final = 2.4  # line heights between lines of one table
 _NAMED: Final = 0.6  # of the columns have a name in the line above the numbers
 _NAME: Final = 12  # characters
 
-_UNIT = re.compile(r"[(\[<〈【]\s*단\s*위|단\s*위\s*[:：]")
+_UNIT = re.compile(r"[(\[<〈【]\s*단\s*위|단\s*위\s*[:：]|[(\[<]\s*[Uu]nits?\s*[:：]")
 _VALUES = re.compile(r"(?:^|[ \t])[-+−△▲(]?[\d,]+(?:\.\d+)?[%)]?(?=[ \t]|$)")
 
 

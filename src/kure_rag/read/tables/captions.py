@@ -9,6 +9,7 @@ from typing import Final
 
 from kure_rag.read.page import Box
 from kure_rag.read.tables.glyphs import Glyphs, Line, is_number, lines, squeezed, text
+from kure_rag.read.tables.notes import UNIT, date_in, unit_in, with_date
 
 _FAR: Final = 130.0  # points above a table in which a unit note above a chart is looked for
 _HEADS: Final = 0.91  # of the page: above, unsigned lines are taken for running titles
@@ -16,16 +17,10 @@ _AXIS: Final = 12  # characters of a chart's label
 _NEAR: Final = 12.0  # points by which what stands above a table may miss its width
 _LONGEST: Final = 60  # characters of a caption
 _SAME: Final = 3.0  # points by which the lines of a paragraph may begin apart
+_REACH: Final = 1.9  # line heights between a table and a line above that may belong to it
+_REACH_MARKED: Final = 2.5  # the same for a line that says so by itself
+_REACH_UNIT: Final = 4.5  # the same for a unit note with nothing else between
 
-# (단위: 백만원), 단위 : %, <단위: 개, 억원>
-_UNIT = re.compile(
-    r"[(\[<〈【]\s*(단\s*위(?:\s*[:：]|\s)\s*[^)\]>〉】]*)[)\]>〉】]|(단\s*위\s*[:：]\s*\S[^()\[\]<>]*)$"
-)
-_MEASURE: Final = (
-    r"(?:천|백|십|만|억|조|백만|천만|십억)*\s?(?:원|명|개|건|주|달러|불|톤|호|세대|가구|대|회|점|배|엔|유로|위안|주|좌|포인트)"
-    r"|[$￦₩]|월말|기말|연말|말일|%p?|bps?|pt|p|km|㎡|kg|mg|㎎|g|t|L|℃|년|월|일|시간|분|전[년월분기동]*\s?(?:대비|동[기월]\s?대비)|기간중|연율"
-)
-_BARE_UNIT = re.compile(rf"[(\[]\s*((?:{_MEASURE})(?:\s*[,，/·ㆍ;]\s*(?:{_MEASURE}))*)\s*[)\]]")
 _MARKED = re.compile(
     r"[<〈《\[【「“\"▶▷►■□◆◇○◯●❍❏◈∎▣◎☐※*·•]|[(<\[]?\s*(?:표|그림|별표|별지|부표|참고|예시|서식)\s*[\d<>\-.]|"
     r"제\s*\d+\s*(?:조|항|장|절)|\d{1,2}(?:\.|\)|-\d)|\d{1,2}\s[가-힣]|[가나다라마바사아자차카타파하][.)]|[①-⑳]|\(\d+\)|\(예시|[ⅠⅡⅢⅣⅤ]"
@@ -59,16 +54,18 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
     """
     top = body[3]
     above = _lines_above(glyphs, body, (room[0], top, room[2], min(top + _FAR, room[3])))
-    caption, unit = "", ""
+    caption, unit, date = "", "", ""
     used: list[Line] = []
     passed = False  # a note that stays text of the page
     edge = top
     for i, line in enumerate(above[:4]):
         value = text(line)
-        reach = 2.5 if _MARKED.match(value) or unit_in(value) else 1.9
+        found, dated = unit_in(value), date_in(value)
+        reach = _REACH_MARKED if _MARKED.match(value) or found or dated else _REACH
+        reach = _REACH_UNIT if found and not found[1] and not i else reach
         if min(glyph.bottom for glyph in line) - edge > reach * max(glyph.height for glyph in line):
             break
-        if not unit and (found := unit_in(value)):
+        if not unit and found:
             unit, caption = found
             used.append(line)
             edge = max(glyph.top for glyph in line)
@@ -81,6 +78,11 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
             continue
         if line[0].y > _HEADS * height and not _SIGNED.match(value):
             break  # the page's running title
+        if dated and not date:
+            date = dated
+            used.append(line)
+            edge = max(glyph.top for glyph in line)
+            continue
         # Above a unit note, or with its number, it is a caption wherever it stands.
         free = bool(unit) or bool(_NUMBERED.match(value))
         if not named and is_caption(value) and not _is_text(above[i : i + 2], body, free=free):
@@ -92,7 +94,7 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
     beside = any(_is_beside(part, body) for line in used for part in _parts(line))
     if box is not None and beside and _takes_in_more(glyphs, body, box, used):
         box = None  # what it says stays text of the page too
-    return Label(caption, unit or _unit_above_chart(over), box)
+    return Label(caption, with_date(date, unit or _unit_above_chart(over)), box)
 
 
 def _lines_above(glyphs: Glyphs, body: Box, room: Box) -> list[Line]:
@@ -152,6 +154,8 @@ def _takes_in_more(glyphs: Glyphs, body: Box, box: Box, used: Sequence[Line]) ->
 def _is_label(part: Line, *, alone: bool) -> bool:
     """Whether words beside a table's width may belong to it: its unit note or, on a line of their own, its caption."""
     value = text(part)
+    if date_in(value):
+        return True
     if found := unit_in(value):
         return not found[1] or (alone and bool(_SIGNED.match(value)))
     return alone and bool(_SIGNED.match(value)) and is_caption(value)
@@ -185,22 +189,11 @@ def _unit_above_chart(above: Sequence[Line]) -> str:
     """A chart with the same unit may stand between the note and its table; its labels are short."""
     for line in above:
         value = text(line)
-        if match := _UNIT.search(value):
+        if match := UNIT.search(value):
             return (match.group(1) or match.group(2)).strip()
         if len(squeezed(value)) > _AXIS and not all(is_number(word) for word in value.split()):
             return ""
     return ""
-
-
-def unit_in(value: str) -> tuple[str, str] | None:
-    """The unit in a line and what else the line says, or nothing."""
-    if match := _UNIT.search(value):
-        unit = match.group(1) or match.group(2)
-    elif match := _BARE_UNIT.fullmatch(value):
-        unit = match.group(1)
-    else:
-        return None
-    return unit.strip(), _UNIT.sub("", value[: match.start()] + value[match.end() :]).strip()
 
 
 def is_caption(value: str) -> bool:

@@ -8,12 +8,13 @@ from typing import Final
 
 from kure_rag.read.page import Box, FoundTable, PageContent
 from kure_rag.read.tables.borderless import borderless, has_number_lines
-from kure_rag.read.tables.captions import label_above, unit_in
+from kure_rag.read.tables.captions import label_above
 from kure_rag.read.tables.cells import Table, cells, distinct, without_idle
 from kure_rag.read.tables.glyphs import Glyphs, is_number
 from kure_rag.read.tables.grid import Grid
 from kure_rag.read.tables.headers import flattened, header_depth
 from kure_rag.read.tables.nested import Inner, cell_box, put_inside, said_lines, with_marked, with_marks
+from kure_rag.read.tables.notes import date_in, unit_in, with_date
 from kure_rag.read.tables.open import group_heads, settle_columns, split_columns, split_rows
 from kure_rag.read.tables.regions import grids
 from kure_rag.read.tables.rules import Ruling, rulings
@@ -202,6 +203,8 @@ def _without_title(table: Table) -> tuple[Table, str, str]:
         cell = table[0][0]
         found = unit_in(cell.text)
         unit, rest = found or (unit, cell.text)
+        if date := date_in(rest):
+            unit, rest = with_date(date, unit), ""
         caption = f"{caption} {rest}".strip()
         table = table[cell.height :]
     # In a list, a row that is one cell is the heading of the rows below it.

@@ -18,6 +18,9 @@ _PERIOD = re.compile(
     r"|\d{1,2}\.\d{1,2}일?|20\d\d[EF]?|D[-+]?\d?년?"
     r")(?:\s?[~∼-]\s?[‘’'`]?\d.*)?(?:\d\))?$"
 )
+_CODE = re.compile(r"[A-Z]{1,4}[-.]?\d[\dA-Z.~∼-]*")  # I60, M00.0
+_AMOUNT = re.compile(r"\d[\d,./~∼]*\s?(?P<unit>[가-힣A-Za-z㎎㎖㎍℃%]{1,3})")  # 1/2정, 5 mg
+_RATE = re.compile(r"\([^()]*\d[^()]*%[^()]*\)$")  # 흔하게(1~10%)
 _ITEM = re.compile(r"\s*(?:[-·ㆍ•○●□■◦※*▪]|\d{1,2}[.)]\s|[①-⑳]|[가-하][.)]\s)")
 
 
@@ -63,7 +66,7 @@ def header_depth(table: Table) -> int:
         [table[r][c].text for r in range(depth, rows) if table[r][c].width == table[depth - 1][c].width]
         for c in range(width)
     ]
-    return depth if _differs(names, body, len(first)) else 0
+    return depth if _differs(names, body, len(first)) or _heads_text(names, body) or _heads_rates(names, body) else 0
 
 
 def _is_two_line(table: Table, depth: int) -> bool:
@@ -121,13 +124,40 @@ def _differs(names: Sequence[str], body: Sequence[Sequence[str]], cells: int) ->
         if not filled:
             continue
         numbers = sum(is_number(value.split(" ")[0]) for value in filled) >= 0.6 * len(filled)
-        if not numbers and re.search(r"\d", name) and not _PERIOD.match(name):
+        alike = _are_alike(name, filled) and (cells > 2 or _known(names) > 0)
+        if not (numbers or alike) and re.search(r"\d", name) and not _PERIOD.match(name):
             return False
         dated += all(re.search(r"\d", value) for value in filled)
         long = cells > 2 and len(name) <= 12 and sum(map(len, filled)) / len(filled) > 3 * max(len(name), 4)
-        telling += numbers or long
+        telling += numbers or long or alike
     plain = cells > 2 and all(name and len(name) <= 10 and not re.search(r"\d", name) for name in names)
     return telling >= max(1, 0.5 * (len(names) - 1)) or (plain and dated > 0)
+
+
+def _are_alike(name: str, values: Sequence[str]) -> bool:
+    """Whether all of several values are codes, or amounts of one unit, and the name is none."""
+    if len(values) < 2 or _CODE.fullmatch(name) or _AMOUNT.fullmatch(name):
+        return False
+    amounts = [match["unit"] for match in map(_AMOUNT.fullmatch, values) if match]
+    return all(map(_CODE.fullmatch, values)) or (len(amounts) == len(values) and len(set(amounts)) == 1)
+
+
+def _heads_text(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether short names stand above longer text in the first column too, where a form has its names."""
+    if len(set(names)) < len(names) or any(
+        not 0 < len(squeezed(name)) <= 10 or re.search(r"\d", name) for name in names
+    ):
+        return False
+    values = {squeezed(value) for value in body[0] if value}
+    longer = all(len(value) >= max(10, 2 * len(squeezed(names[0]))) for value in values)
+    return longer and len(values) > 1 and (len(names) > 2 or _known(names) > 0)
+
+
+def _heads_rates(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether all names but the first say how often, as those above undesirable effects do, and nothing below does."""
+    if len(names) < 3 or not names[0] or not all(map(_RATE.search, names[1:])):
+        return False
+    return not any(_RATE.search(value) for values in body for value in values)
 
 
 def flattened(table: Table, depth: int) -> tuple[str, ...]:

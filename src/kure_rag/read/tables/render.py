@@ -77,10 +77,8 @@ def _markdown(table: FoundTable, first: int, after: int) -> list[Piece]:
 
 
 def _head(table: FoundTable) -> list[str]:
-    head = _title(table)
-    if any(table.header):
-        head += [_line(table.header), "| " + " | ".join("---" for _ in table.header) + " |"]
-    return head
+    # Markdown knows no table without a header: that of a form has empty cells.
+    return [*_title(table), _line(table.header), "| " + " | ".join("---" for _ in table.header) + " |"]
 
 
 def _title(table: FoundTable) -> list[str]:
