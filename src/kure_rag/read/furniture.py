@@ -267,16 +267,17 @@ class _Told:
         page = self.pages[p]
         apart: set[int] = set()
         skipped = set(numbers)
+        rest = [other for i, other in enumerate(page) if i not in skipped] if skipped else page
         for line in reversed(self.seen[p]):  # from the text outwards
             own = page[line.at]
             if not _in_band(own, self.heights[p], line.top):
                 continue
-            rest = [other for i, other in enumerate(page) if i not in skipped]
             if is_apart(own, rest, line.top, self.least_at(p, line)):
                 apart.add(line.at)
                 inner = any(other.top < own.bottom if line.top else other.bottom > own.top for other in rest)
                 if inner and self._is_repeated(line):
                     skipped.add(line.at)
+                    rest = [other for i, other in enumerate(page) if i not in skipped]
         return apart
 
     def _outside(self, p: int, line: Line, top: bool) -> float:
@@ -286,11 +287,13 @@ class _Told:
     def _reach(self, numbered: Sequence[set[int]]) -> dict[bool, float]:
         """How far from the edges the text of most pages stays."""
         reach: dict[bool, float] = {}
+        texts: list[Sequence[Line]] = []
+        for p, page in enumerate(self.pages):
+            some = {line.at for line in self.seen[p] if self._is_repeated(line)} | numbered[p]
+            texts.append([line for i, line in enumerate(page) if i not in some] if some else page)
         for top in (True, False):
             nearest = []
-            for p, page in enumerate(self.pages):
-                some = {line.at for line in self.seen[p] if self._is_repeated(line)} | numbered[p]
-                text = [line for i, line in enumerate(page) if i not in some]
+            for p, text in enumerate(texts):
                 nearest.append(min((self.heights[p] - line.top if top else line.bottom for line in text), default=0.0))
             nearest.sort()
             reach[top] = nearest[int(_REACH * len(nearest))] if nearest else 0.0

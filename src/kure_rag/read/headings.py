@@ -100,11 +100,16 @@ def find_headings(
 
 def _sizes(pages: Sequence[Sequence[Line]]) -> Counter[int]:
     """How many visible characters are printed in each size, in quarters of a point."""
-    sizes: Counter[int] = Counter()
+    exact: dict[float, int] = {}  # lines have few sizes
     for page in pages:
         for line in page:
-            if line.table is None and line.size > 1.0:
-                sizes[round(line.size * _BUCKET)] += _visible(line.text)
+            if line.table is None:
+                text = line.text
+                exact[line.size] = exact.get(line.size, 0) + len(text) - text.count(" ")
+    sizes: Counter[int] = Counter()
+    for size, count in exact.items():
+        if size > 1.0:
+            sizes[round(size * _BUCKET)] += count
     return sizes
 
 
