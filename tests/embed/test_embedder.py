@@ -263,3 +263,16 @@ def test_a_card_given_for_a_name_on_the_hub_keeps_that_name() -> None:
     assert Embedder("KoE5", card="KoE5").card.revision is not None
     own = ModelCard(name="내 모델", query_prefix="물음: ")
     assert Embedder("someone/other", card=own).prefixes == ("물음: ", "")
+
+
+def test_the_size_of_the_cache_is_a_setting(models_at: Path, tmp_path: Path) -> None:
+    settings = EmbedSettings(cache=tmp_path / "vectors", cache_bytes=2 << 20)
+    cache = Embedder(str(models_at / "plain-static"), settings).cache
+    assert cache is not None
+    assert cache.settings.max_bytes == 2 << 20
+
+
+@pytest.mark.parametrize("wrong", [{"timeout": 0.0}, {"retries": -1}, {"cache_bytes": 1000}])
+def test_settings_of_servers_and_caches_that_make_no_sense(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        EmbedSettings(**wrong)  # type: ignore[arg-type]

@@ -178,6 +178,22 @@ def test_a_server_that_never_answers(server: StandIn) -> None:
         release.set()
 
 
+def test_settings_of_the_embedder_reach_the_requests(server: StandIn) -> None:
+    server.before = lambda request: BUSY
+    settings = EmbedSettings(backend="remote", endpoint=server.url, retries=0)
+    with pytest.raises(EndpointError, match="503"):
+        Embedder("someone/model", settings, card=CARD).embed_queries(["휴가"])
+    assert len(server.asked) == 1
+    release = threading.Event()
+    server.before = lambda request: release.wait(20) and None
+    settings = EmbedSettings(backend="remote", endpoint=server.url, retries=0, timeout=0.1)
+    try:
+        with pytest.raises(EndpointError, match=r"no answer within 0\.1 s"):
+            Embedder("someone/model", settings, card=CARD).embed_queries(["휴가"])
+    finally:
+        release.set()
+
+
 @pytest.mark.parametrize("kind", ["seconds", "date"])
 def test_retry_after_is_honoured(server: StandIn, kind: str) -> None:
     came: list[float] = []

@@ -139,9 +139,14 @@ class Embedder:
         folder = self.settings.cache
         if folder is None:
             return None
-        from kure_rag.embed.cache import EmbeddingCache, engine_of
+        from kure_rag.embed.cache import CacheSettings, EmbeddingCache, engine_of
 
-        return EmbeddingCache(Path(folder).expanduser(), fingerprint={**self.fingerprint, **engine_of(self.settings)})
+        most = self.settings.cache_bytes
+        return EmbeddingCache(
+            Path(folder).expanduser(),
+            fingerprint={**self.fingerprint, **engine_of(self.settings)},
+            settings=None if most is None else CacheSettings(max_bytes=most),
+        )
 
     @property
     def fingerprint(self) -> Fingerprint:

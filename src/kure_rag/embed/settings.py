@@ -11,6 +11,7 @@ PoolingName = Literal["cls", "mean", "max", "lasttoken", "weightedmean", "mean_s
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 MAX_BATCH_TOKENS: Final = 1 << 22
+LEAST_CACHE: Final = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,10 @@ class EmbedSettings:
             ``cpu,cpu``, are used at once, one process each.
         batch_tokens: Tokens in one forward pass, padding among them; by default what suits the device.
         endpoint: URL of an embedding server, for ``backend="remote"``.
+        timeout: Seconds to wait for the server's answer; 120 by default.
+        retries: How often a request is repeated that the server was too busy for; 5 by default.
         cache: Folder of a persistent cache of vectors; ``None`` for none.
+        cache_bytes: Size of its file over which the vectors that were not used for longest go; 1 GiB by default.
         cache_folder: Where downloaded weights lie; by default the Hugging Face cache.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model brings along. Off unless you have read it.
@@ -59,7 +63,10 @@ class EmbedSettings:
     device: str | None = None
     batch_tokens: int | None = None
     endpoint: str | None = None
+    timeout: float | None = None
+    retries: int | None = None
     cache: str | Path | None = None
+    cache_bytes: int | None = None
     cache_folder: str | None = None
     local_files_only: bool = False
     trust_remote_code: bool = False
@@ -74,6 +81,12 @@ class EmbedSettings:
                 raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {', '.join(choices)}")
         if self.pooling is not None and self.pooling not in get_args(PoolingName):
             raise ValueError(f"pooling={self.pooling!r}: choose one of {', '.join(get_args(PoolingName))}, or None")
+        if self.timeout is not None and not self.timeout > 0:
+            raise ValueError(f"timeout={self.timeout!r}: choose more than 0 seconds")
+        if self.retries is not None and self.retries < 0:
+            raise ValueError(f"retries={self.retries!r}: choose 0 or more")
+        if self.cache_bytes is not None and self.cache_bytes < LEAST_CACHE:
+            raise ValueError(f"cache_bytes={self.cache_bytes!r}: a cache needs {LEAST_CACHE:,} at the least")
         for name, most in (("dimension", 1 << 16), ("max_tokens", 1 << 20), ("batch_tokens", MAX_BATCH_TOKENS)):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= most:

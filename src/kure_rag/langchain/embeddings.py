@@ -45,7 +45,10 @@ class KureEmbeddings(Serializable, Embeddings):
         device: ``cpu``, ``cuda``, ``mps``.
         batch_tokens: Tokens in one forward pass.
         endpoint: URL of an embedding server.
+        timeout: Seconds to wait for the server's answer.
+        retries: How often a request to it is repeated.
         cache: Folder of a persistent cache of vectors.
+        cache_bytes: Size the cache grows to.
         cache_folder: Where downloaded weights lie.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model brings along.
@@ -72,7 +75,10 @@ class KureEmbeddings(Serializable, Embeddings):
     device: str | None = None
     batch_tokens: int | None = None
     endpoint: str | None = None
+    timeout: float | None = None
+    retries: int | None = None
     cache: str | Path | None = None
+    cache_bytes: int | None = None
     cache_folder: str | None = None
     local_files_only: bool = False
     trust_remote_code: bool = False

@@ -45,7 +45,10 @@ class KureEmbedding(BaseEmbedding):
         device: ``cpu``, ``cuda``, ``mps``.
         batch_tokens: Tokens in one forward pass.
         endpoint: URL of an embedding server.
+        timeout: Seconds to wait for the server's answer.
+        retries: How often a request to it is repeated.
         cache: Folder of a persistent cache of vectors.
+        cache_bytes: Size the cache grows to.
         cache_folder: Where downloaded weights lie.
         local_files_only: Never go to the network.
         trust_remote_code: Run code that the model brings along.
@@ -72,7 +75,10 @@ class KureEmbedding(BaseEmbedding):
     device: str | None = Field(default=None, frozen=True)
     batch_tokens: int | None = Field(default=None, frozen=True)
     endpoint: str | None = Field(default=None, frozen=True)
+    timeout: float | None = Field(default=None, frozen=True)
+    retries: int | None = Field(default=None, frozen=True)
     cache: str | Path | None = Field(default=None, frozen=True)
+    cache_bytes: int | None = Field(default=None, frozen=True)
     cache_folder: str | None = Field(default=None, frozen=True)
     local_files_only: bool = Field(default=False, frozen=True)
     trust_remote_code: bool = Field(default=False, frozen=True)

@@ -27,9 +27,11 @@ def make_backend(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
     from kure_rag.embed.backends.static import StaticBackend, find_static
 
     if settings.backend == "remote":
-        from kure_rag.embed.backends.remote import RemoteBackend
+        from kure_rag.embed.backends.remote import RemoteBackend, RemoteSettings
 
-        return RemoteBackend(settings.endpoint or "", card, too_long=settings.too_long)
+        given = {name: value for name in ("timeout", "retries") if (value := getattr(settings, name)) is not None}
+        remote = RemoteSettings(**given)
+        return RemoteBackend(settings.endpoint or "", card, too_long=settings.too_long, settings=remote)
     if len(devices(settings)) > 1:
         return ProcessBackend(folder, card, settings)
     if settings.backend in {"onnx", "openvino"}:
