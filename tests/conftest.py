@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,12 @@ RECORDS = (
     Record("cancel", "보험 약관", "계약자는 보험증권을 받은 날부터 15일 안에 청약을 철회할 수 있다."),
     Record("parking", "청사 안내", "방문객의 차량은 지하 2층에 세우고 안내대에서 주차권을 받는다."),
 )
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in its background deaf to Ctrl-C, and children inherit that: tests send it to them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
