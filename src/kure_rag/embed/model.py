@@ -19,7 +19,7 @@ from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card
 from kure_rag.embed.loading import bundled_path, commit_of, local_revision, stored_prompts
 from kure_rag.embed.model_card import USED_BY
 from kure_rag.embed.settings import EmbedSettings
-from kure_rag.embed.texts import prefixed
+from kure_rag.embed.texts import DOUBLED, prefixed
 from kure_rag.errors import EmbeddingError, EndpointError, TextTooLongError
 
 if TYPE_CHECKING:
@@ -215,13 +215,7 @@ class Embedder:
         prefix = self.prefixes[0 if role == "query" else 1]
         ready, doubled = prefixed(texts, prefix)
         if doubled:
-            self._warn_once(
-                "prefix",
-                "%s: %d of %d texts already begin with %r, which is not put twice",
-                doubled,
-                len(texts),
-                prefix,
-            )
+            self._warn_once("prefix", DOUBLED, doubled, len(texts), prefix)
         if not ready:
             return np.zeros((0, self.dimension), dtype=np.float32)
 

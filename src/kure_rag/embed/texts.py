@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Final
 
 from kure_rag.errors import InvalidTextError
+
+# For the log, with the model's name, how many texts, of how many, and the prefix.
+DOUBLED: Final = "%s: %d of %d texts already begin with %r, which is not put twice"
 
 
 def checked(text: str, position: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kure_rag.embed.base import Role
 from kure_rag.embed.library_model import LibraryModel
-from kure_rag.embed.texts import prefixed
+from kure_rag.embed.texts import DOUBLED, prefixed
 
 
 class TwoRoles(LibraryModel):
@@ -29,13 +29,7 @@ class TwoRoles(LibraryModel):
         prefix = self.prefixes[0 if role == "query" else 1]
         ready, doubled = prefixed(texts, prefix)
         if doubled:
-            self._warn_once(
-                "prefix",
-                "%s: %d of %d texts already begin with %r, which is not put twice",
-                doubled,
-                len(texts),
-                prefix,
-            )
+            self._warn_once("prefix", DOUBLED, doubled, len(texts), prefix)
         if not ready:
             return []
         lengths = self._tokens(ready)
