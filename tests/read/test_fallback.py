@@ -1,11 +1,13 @@
 import io
 import struct
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import (
     ArrayObject,
@@ -18,10 +20,14 @@ from pypdf.generic import (
 )
 from support import write_pdf
 
+from kure_rag.errors import NoTextError
+from kure_rag.read import ReadSettings, read_pdf
 from kure_rag.read.clean import clean_text
 from kure_rag.read.fallback import characters_of_glyphs, reread
+from kure_rag.read.page import PageContent
 from kure_rag.read.pdfium import PdfFile
 from kure_rag.read.quality import is_unreadable, judge
+from kure_rag.read.rescue import REREAD
 
 SENTENCES = (
     "이 규정은 직원의 연차휴가와 병가에 관하여 필요한 사항을 정함을 목적으로 한다.",
@@ -154,6 +160,58 @@ def test_only_the_pages_asked_for_are_read() -> None:
     assert list(reread(data, [3, 1, 3])) == [1, 3]
     assert reread(data, []) == {}
     assert reread(data, [9]) == {}
+
+
+def test_each_page_is_announced_before_it_is_parsed() -> None:
+    """A worker's clock for a page begins anew with each."""
+    seen: list[int] = []
+    reread(without_map(pages=3), [3, 1], on_page=seen.append)
+    assert seen == [1, 3]
+
+
+def test_pages_of_pictures_and_outlines_are_not_parsed_and_forms_are(tmp_path: Path) -> None:
+    from reportlab.lib.utils import ImageReader
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas: Any = Canvas(str(tmp_path / "도면.pdf"), invariant=1)
+    canvas.drawImage(ImageReader(Image.new("L", (90, 120), 128)), 0, 0, 595, 842)
+    canvas.showPage()
+    for i in range(200):
+        canvas.line(10, i, 500, 2 * i)
+    canvas.showPage()
+    canvas.save()
+    assert reread((tmp_path / "도면.pdf").read_bytes(), [1, 2]) == {}
+    form: Any = Canvas(str(tmp_path / "서식.pdf"), invariant=1)
+    form.beginForm("form")
+    form.drawString(60, 700, "text in a form of the page")
+    form.endForm()
+    form.doForm("form")
+    form.showPage()
+    form.save()
+    assert "text in a form of the page" in reread((tmp_path / "서식.pdf").read_bytes(), [1])[1].text
+
+
+def test_a_page_without_a_text_layer_goes_to_the_fallback_parser_before_ocr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when PDFium cannot make out a page's fonts: it gives no character, and the page is not blank."""
+    data = write_pdf(tmp_path / "규정.pdf", [SENTENCES * 8]).read_bytes()
+    page = PdfFile.page
+
+    def without_text(pdf: PdfFile, number: int, **kinds: bool) -> PageContent:
+        none = np.zeros((0, 4), np.float32)
+        known = page(pdf, number, **kinds)
+        return PageContent(number, known.width, known.height, "", none, none)
+
+    monkeypatch.setattr(PdfFile, "page", without_text)
+    ways: tuple[Literal["auto", "never"], ...] = ("auto", "never")
+    for how in ways:
+        document = read_pdf(data, "규정.pdf", settings=ReadSettings(ocr=how))
+        assert document.pages[0].warnings == (REREAD,)
+        assert not document.pages[0].ocr
+        assert SENTENCES[1] in document.text
+    with pytest.raises(NoTextError, match="no text layer"):
+        read_pdf(data, "규정.pdf", settings=ReadSettings(ocr="never", fallback=False))
 
 
 def test_glyphs_without_a_character_are_marked() -> None:

@@ -10,6 +10,7 @@ from support import write_pdf
 
 from kure_rag.read import ocr, quality
 from kure_rag.read.clean import clean_text
+from kure_rag.read.noise import LOST
 from kure_rag.read.ocr import Word, completed, page_content, recognise
 from kure_rag.read.page import PageContent
 from kure_rag.read.pdfium import PdfFile
@@ -134,7 +135,8 @@ def test_recognised_lines_have_the_shape_of_a_parsed_page() -> None:
     assert content.boxes.shape == (len(content.text), 4)
     assert content.boxes[0].tolist() == [60, 698, 70, 712]
     assert content.boxes[1].tolist() == [70, 698, 80, 712]
-    assert not content.boxes[[2, 5, 7]].any()
+    assert content.boxes[2].tolist() == [80, 698, 85, 712]
+    assert not content.boxes[[5, 7]].any()
     assert page_content(1, 595, 842, []).text == ""
 
 
@@ -153,7 +155,7 @@ def test_of_a_page_sound_in_part_only_the_rest_is_taken() -> None:
     assert both.boxes.shape == (len(both.text), 4)
     assert both.boxes[0].tolist() == [60, 799, 70, 811]
     assert both.boxes[both.text.index("그")].tolist() == [60, 500, 70, 510]
-    assert completed(content, []).text.split() == ["머리글"]
+    assert completed(content, []).text.split() == ["머리글", LOST * 3]
 
 
 def test_a_page_drawn_as_a_picture_has_no_text_layer(tmp_path: Path) -> None:
@@ -174,3 +176,44 @@ def verdict(pdf: PdfFile, number: int) -> tuple[str, ...]:
     content = pdf.page(number)
     gray = np.asarray(pdf.render(number, quality.INK_DPI).convert("L"))
     return quality.judge(content, content.text, ink=lambda: quality.ink_outside(gray, content))
+
+
+def test_a_recognised_word_takes_the_place_of_a_word_with_a_hole() -> None:
+    text = f"지급하지 {LOST}니한다\r\n그{LOST} 밖"
+    boxes = np.zeros((len(text), 4), np.float32)
+    boxes[:9] = [(60 + 10 * i, 700, 70 + 10 * i, 712) for i in range(9)]
+    boxes[11:] = [(60 + 10 * i, 680, 70 + 10 * i, 692) for i in range(4)]
+    content = PageContent(1, 595, 842, text, boxes, np.zeros((0, 4), np.float32))
+    sure = [[Word("지급하지", (60, 701, 100, 711), 95), Word("아니한다", (110, 701, 150, 711), 90)]]
+    both = completed(content, sure)
+    assert both.text.split() == ["지급하지", f"그{LOST}", "밖", "아니한다"]
+    assert both.boxes[4].tolist() == [100, 700, 110, 712]  # the space
+    guessed = [[Word("지급하지", (60, 701, 100, 711), 95), Word("이니한다", (110, 701, 150, 711), 40)]]
+    assert completed(content, guessed).text.split() == ["지급하지", f"{LOST}니한다", f"그{LOST}", "밖"]
+
+
+def test_beside_sound_text_specks_are_left_out_and_spaces_kept() -> None:
+    text = "웨어 컨트\r\n"
+    boxes = np.array([(60 + 10 * i, 700, 69 + 10 * i, 712) for i in range(5)] + [(0, 0, 0, 0)] * 2, np.float32)
+    boxes[2] = 0  # the parser's own space
+    content = PageContent(1, 595, 842, text, boxes, np.zeros((0, 4), np.float32))
+    lines = [
+        [Word("+", (60, 600, 70, 610), 95), Word("op", (80, 600, 95, 610), 77)],
+        [Word(".", (140, 701, 144, 703), 90)],
+    ]
+    both = completed(content, [*lines, [Word("표", (60, 500, 70, 510), 90)]])
+    assert both.text.split() == ["웨어", "컨트", "표"]
+    assert both.boxes[2].tolist() == [79, 700, 90, 712]
+
+
+def test_an_uncertain_letter_or_digit_leaves_a_hole_and_a_speck_does_not() -> None:
+    parts = [
+        ocr._Part("혈압차가", (10, 10, 50, 30), 90, True),
+        ocr._Part("20", (60, 10, 70, 30), 12, True),
+        ocr._Part("이상", (80, 10, 100, 30), 95, True),
+        ocr._Part("1,2", (110, 10, 120, 30), 95, True),
+        ocr._Part("3", (121, 10, 125, 30), 5, False),
+        ocr._Part("4원", (126, 10, 140, 30), 95, False),
+        ocr._Part("~", (141, 10, 144, 30), 5, False),
+    ]
+    assert [word.text for word in ocr._words(parts)] == ["혈압차가", LOST, "이상", f"1,2{LOST}4원"]

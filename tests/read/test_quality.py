@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kure_rag.read import quality
 from kure_rag.read.clean import clean_text
 from kure_rag.read.page import PageContent
-from kure_rag.read.quality import damage, ink_outside, is_garbled, is_unreadable, judge, needs_ocr, severity
+from kure_rag.read.quality import damage, ink_outside, is_garbled, is_unreadable, judge, needs_rescue, severity
 
 STATUTE = (
     "제15조(연차휴가) ① 1년간 80퍼센트 이상 출근한 직원에게 15일의 유급휴가를 준다.\n"
@@ -88,8 +88,8 @@ def test_a_page_without_text_is_blank_or_has_no_text_layer(raw: str) -> None:
     assert verdict(raw, ink=0.0) == (quality.BLANK,)
     assert verdict(raw, ink=0.03) == (quality.NO_TEXT,)
     assert verdict(raw) == (quality.NO_TEXT,)
-    assert not needs_ocr((quality.BLANK,))
-    assert needs_ocr((quality.NO_TEXT,))
+    assert not needs_rescue((quality.BLANK,))
+    assert needs_rescue((quality.NO_TEXT,))
 
 
 def test_a_short_page_is_sound_unless_most_of_it_is_drawn() -> None:
@@ -99,7 +99,7 @@ def test_a_short_page_is_sound_unless_most_of_it_is_drawn() -> None:
     running = "생활법률 안내서 제2권 주택임대차 - 71 -"
     assert verdict(running, ink=0.0) == ()
     assert verdict(running, ink=0.04) == (quality.LITTLE_TEXT,)
-    assert needs_ocr((quality.LITTLE_TEXT,))
+    assert needs_rescue((quality.LITTLE_TEXT,))
     assert not is_unreadable((quality.LITTLE_TEXT,))
 
 
@@ -127,7 +127,7 @@ def test_share_of_broken_characters(broken: str) -> None:
     some = verdict(sound + broken * 7)
     assert some == (quality.SOME_CONTROLS,)
     assert not is_unreadable(some)
-    assert needs_ocr(some)
+    assert needs_rescue(some)
     assert is_unreadable(verdict(sound + broken * 40))
 
 
@@ -172,7 +172,7 @@ def test_a_heading_in_a_broken_font_flags_the_page_but_not_its_other_lines() -> 
     found = verdict(f"{STATUTE}\n{heading}\n{heading}")
     assert found == (quality.PARTLY,)
     assert not is_unreadable(found)
-    assert needs_ocr(found)
+    assert needs_rescue(found)
     assert is_garbled(heading)
     assert not any(map(is_garbled, STATUTE.split("\n")))
     assert not any(map(is_garbled, SOUND["medicines"].split()))

@@ -235,11 +235,35 @@ def test_a_domain_given_is_kept() -> None:
     assert (document.domain, document.metadata["domain_given"]) == ("finance", True)
 
 
-def test_markdown_keeps_its_markup_and_says_its_headings() -> None:
-    table = "| 종류 | 일수 |\n|---|---|\n| 연차 | **15일** |\n"
-    text = f"---\ntitle: '휴가 안내'\n---\n# 휴가\n\n{table}\n## 병가 [규정](a.md)\n"
+def test_markdown_says_its_headings_and_tables() -> None:
+    table = "| 종류 | 일수 |\n|---|---:|\n| 연차 | **15일** |\n"
+    text = f"---\ntitle: '휴가 안내'\n---\n# 휴가\n\n{table}\n## 병가 [규정](a.md)\n**진단서**를 낸다.\n"
     document = read_text(text.encode(), "안내.md")
-    assert document.text == text
+    grid = "| 종류 | 일수 |\n| --- | --- |\n| 연차 | 15일 |"
+    assert document.text == f"---\ntitle: '휴가 안내'\n---\n휴가\n\n{grid}\n\n병가 규정\n**진단서**를 낸다.\n"
     assert document.title == "휴가 안내"
     assert document.metadata["outline"] == [[0, "휴가", 1], [1, "병가 규정", 1]]
-    assert read_text(text.encode(), "안내.txt").metadata["outline"] == []
+    assert [(document.text[a:b], level) for a, b, level in document.metadata["headings"]] == [
+        ("휴가", 1),
+        ("병가 규정", 2),
+    ]
+    [found] = document.tables
+    assert (found.header, found.rows) == (("종류", "일수"), (("연차", "15일"),))
+    assert document.text[found.start : found.end] == grid
+
+
+def test_a_text_file_has_no_markdown() -> None:
+    text = "# 휴가\n\n| 종류 | 일수 |\n|---|---|\n| 연차 | 15일 |\n"
+    document = read_text(text.encode(), "안내.txt")
+    assert (document.text, document.tables) == (text, ())
+    assert "headings" not in document.metadata
+    assert document.metadata["outline"] == []
+
+
+def test_markdown_whose_tables_grow_past_the_limit_is_refused() -> None:
+    rows = "".join(f"| {'가' * 700} | {n} |\n" for n in range(20))
+    text = f"| {'이름' * 90} | 값 |\n|---|---|\n{rows}"
+    limits = ReadLimits(max_chars=len(text))
+    with pytest.raises(ReadLimitError, match="columns above each of their parts, over the limit of"):
+        read_text(text.encode(), "안내.md", limits=limits)
+    assert read_text(text.encode(), "안내.txt", limits=limits).text == text

@@ -4,6 +4,8 @@ PDFium gives the numbers of the glyphs for a CID font without a character map. p
 the embedded font's own table, which recovers the text where the font has one. It reads some 10 pages a second, so it
 reads only the pages that need it. What it gives is judged again: it is often no better.
 
+Pages without any text go through it too, before OCR is tried.
+
 Its look-up (version 20260107) misreads tables whose segments have an offset, as those of Korean fonts do, and takes the
 last of several characters that share a glyph (U+00A0 for a space), so here the table is read again.
 """
@@ -15,15 +17,17 @@ import logging
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.read.page import PageContent
 
 if TYPE_CHECKING:
-    from pdfminer.layout import LTPage
+    from pdfminer.converter import PDFPageAggregator
+    from pdfminer.layout import LAParams, LTPage
     from pdfminer.pdfinterp import PDFResourceManager
+    from pdfminer.pdfpage import PDFPage
 
 # What the parser lets through on broken files, beside its own errors.
 _ON_BROKEN_FILES: Final = (
@@ -31,35 +35,38 @@ _ON_BROKEN_FILES: Final = (
     *(OSError, NotImplementedError, struct.error, zlib.error),
 )
 _UNMAPPED: Final = re.compile(r"\(cid:\d+\)")
+_TEXT_OPERATOR: Final = re.compile(rb"T[jJ]|['\"]")
 _MAX_GLYPHS: Final = 0x10000
 
 
-def reread(data: bytes, pages: Sequence[int]) -> dict[int, PageContent]:
+def reread(
+    data: bytes, pages: Sequence[int], *, on_page: Callable[[int], None] | None = None
+) -> dict[int, PageContent]:
     """Reads pages with pdfminer.six.
 
     Args:
         data: The whole file.
         pages: 1-based numbers.
+        on_page: Called with each page's number before it is parsed.
 
     Returns:
-        The pages that could be parsed, by number, without rules: ``text`` has a line feed after each printed line and
-        U+FFFD for a glyph without a character; ``boxes`` are zeros for line feeds and for spaces that the parser put
-        between words. Empty when the file cannot be opened.
+        The pages with text that could be parsed, by number, without rules: ``text`` has a line feed after each printed
+        line and U+FFFD for a glyph without a character; ``boxes`` are zeros for line feeds and for spaces that the
+        parser put between words. Empty when the file cannot be opened.
     """
     from pdfminer.psexceptions import PSException
 
     found: dict[int, PageContent] = {}
     with _quiet():
         try:
-            for number, layout in _layouts(data, sorted(set(pages))):
+            for number, layout in _layouts(data, sorted(set(pages)), on_page):
                 found[number] = _content(number, layout)
         except (PSException, *_ON_BROKEN_FILES):
             return found
     return found
 
 
-def _layouts(data: bytes, pages: Sequence[int]) -> Iterator[tuple[int, LTPage]]:
-    from pdfminer.converter import PDFPageAggregator
+def _layouts(data: bytes, pages: Sequence[int], on_page: Callable[[int], None] | None) -> Iterator[tuple[int, LTPage]]:
     from pdfminer.layout import LAParams
     from pdfminer.pdfinterp import PDFPageInterpreter
     from pdfminer.pdfpage import PDFPage
@@ -72,9 +79,13 @@ def _layouts(data: bytes, pages: Sequence[int]) -> Iterator[tuple[int, LTPage]]:
     if not wanted:
         return
     for number, page in zip(pages, PDFPage.get_pages(io.BytesIO(data), wanted, wanted[-1] + 1), strict=False):
+        if on_page is not None:
+            on_page(number)
         # A page that breaks off inside a figure leaves its device in the middle of it: each has one of its own.
-        device = PDFPageAggregator(manager, laparams=settings)
+        device = _device(manager, settings)
         try:
+            if not _shows_text(page):
+                continue
             PDFPageInterpreter(manager, device).process_page(page)
         except (PSException, *_ON_BROKEN_FILES):
             continue  # the next page may be sound
@@ -85,6 +96,40 @@ def _layouts(data: bytes, pages: Sequence[int]) -> Iterator[tuple[int, LTPage]]:
                 (left, bottom, left + page.cropbox[2] - page.cropbox[0], bottom + page.cropbox[3] - page.cropbox[1])
             )
         yield number, layout
+
+
+def _shows_text(page: PDFPage) -> bool:
+    """Whether a page may have any text: a scan has none, nor has one of outlines, which takes half a second to parse.
+
+    All text is shown by ``Tj``, ``TJ``, ``'`` or ``"``, in the page's own content or in forms.
+    """
+    from pdfminer.pdftypes import dict_value, resolve1, stream_value
+
+    if any(_TEXT_OPERATOR.search(stream_value(part).get_data()) for part in page.contents):
+        return True
+    objects = dict_value(page.resources.get("XObject", {})).values()
+    return any(getattr(resolve1(one), "attrs", {}).get("Subtype") is not _image() for one in objects)
+
+
+def _image() -> object:
+    from pdfminer.psparser import LIT
+
+    return LIT("Image")
+
+
+def _device(manager: PDFResourceManager, settings: LAParams) -> PDFPageAggregator:
+    from pdfminer.converter import PDFPageAggregator
+
+    class TextDevice(PDFPageAggregator):
+        """Leaves out what is no text: a page whose letters are drawn as outlines has tens of thousands of paths."""
+
+        def paint_path(self, *_: object) -> None:
+            return
+
+        def render_image(self, *_: object) -> None:
+            return
+
+    return TextDevice(manager, laparams=settings)
 
 
 def _content(number: int, layout: LTPage) -> PageContent:

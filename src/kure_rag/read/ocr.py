@@ -22,22 +22,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from kure_rag.read.noise import LOST
 from kure_rag.read.page import Box, PageContent
 from kure_rag.read.pdfium import LINE
-from kure_rag.read.quality import is_garbled
+from kure_rag.read.quality import is_garbled, without_rare
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
+
+    from kure_rag.read.page import Boxes
 
 DPI: Final = 200  # what the settings were measured with
 LOW_CONFIDENCE: Final = "recognised with low confidence in part"
 
 _RULE: Final = re.compile(r"[|‖ㅣ]+")  # the lines of a table
 _TEXT: Final = re.compile(r"[가-힣\d]|[^\W_]{2}")
-_GLYPH_NUMBER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+_SAYS: Final = re.compile(r"[가-힣\d]|[^\W_]{4}")
+_SPACE: Final = re.compile(r"(?<=\S) (?=\S)")
+_LETTER: Final = re.compile(r"[가-힣\d]")
+_VISIBLE: Final = re.compile(r"\S")
 _LANGUAGES: Final = ("kor", "eng")
 _LEAST_PART: Final = 30.0  # percent: under it a "word" is a line of a drawing or a speck
 _LEAST_LINE: Final = 50.0
+_SURE: Final = 60.0  # and a word takes the place of what the text layer lost
+_SHORT: Final = 0.4  # of a word's height: how far its first or last letter may stand out of its box
 _WHERE: Final = (
     *("/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata", "/usr/share/tessdata"),
     *("/usr/local/share/tessdata", "/opt/homebrew/share/tessdata", "/usr/share/tesseract/tessdata"),
@@ -126,8 +136,9 @@ def recognise(image: Image, *, width: float, height: float, max_seconds: float =
         scale_x, scale_y = width / max(1, image.width), height / max(1, image.height)
         lines, dropped = [], 0
         for parts in _lines(api):
+            certain = [part for part in parts if _is_certain(part)]
             words = _words(parts)
-            if not _TEXT.search(" ".join(word.text for word in words)) or _confidence(words) < _LEAST_LINE:
+            if not _TEXT.search("".join(part.text for part in certain)) or _confidence(certain) < _LEAST_LINE:
                 words = []
             dropped += sum(part.confidence < _LEAST_PART for part in parts) if words else len(parts)
             if words:
@@ -136,41 +147,72 @@ def recognise(image: Image, *, width: float, height: float, max_seconds: float =
 
 
 def completed(content: PageContent, lines: Sequence[Sequence[Word]]) -> PageContent:
-    """A page whose text layer is sound in part: its sound lines, and what was recognised beside them.
+    """A page whose text layer is sound in part: what is sound of it, and what was recognised beside it.
 
-    For pages with a table as a picture or a heading in a broken font. Text is not recognised where it can be read.
+    For pages with a table as a picture, a heading in a broken font or words with holes. Text is not recognised where it
+    can be read; where a glyph has no character, a word recognised with confidence takes the place of all that it
+    covers. A hole without such a word stays one.
 
     Args:
-        content: The page as the parser gave it, with the places of all characters.
+        content: The page with the places of all characters, glyphs without a character as
+            :data:`kure_rag.read.noise.LOST`.
         lines: Of :class:`Recognised`.
     """
     import numpy as np
 
-    sound = _sound(content.text)
-    trusted = np.array([not char.isspace() for char in sound], bool) & content.boxes.any(axis=1)
-    left, bottom, right, top = content.boxes[trusted].T if trusted.any() else np.zeros((4, 0), np.float32)
+    text = without_garbled(content.text)
+    blank = np.array([char.isspace() for char in text], bool)
+    holes = np.array([char == LOST for char in text], bool)
+    kept: NDArray[np.bool_] = np.any(content.boxes, axis=1)  # a space's place tells that words stand apart
+    x, y = (content.boxes[:, 0] + content.boxes[:, 2]) / 2, (content.boxes[:, 1] + content.boxes[:, 3]) / 2
+    for word in (word for line in lines for word in line if holes.any()):
+        left, bottom, right, top = word.box
+        reach = _SHORT * (top - bottom)
+        near = kept & (left - reach <= x) & (x <= right + reach) & (bottom - 1 <= y) & (y <= top + 1)
+        if word.confidence >= _SURE and LOST not in word.text and (near & holes).any():
+            kept &= ~(near & (holes | ((left - 1 <= x) & (x <= right + 1))))
+    known = content.boxes[kept & ~blank]
 
-    def known(word: Word) -> bool:
+    def is_known(word: Word) -> bool:
         x, y = (word.box[0] + word.box[2]) / 2, (word.box[1] + word.box[3]) / 2
+        left, bottom, right, top = known.T
         return bool(((left - 1 <= x) & (x <= right + 1) & (bottom - 1 <= y) & (y <= top + 1)).any())
 
-    kept = ([word for word in line if not known(word)] for line in lines)
-    added = page_content(content.number, content.width, content.height, [line for line in kept if line])
-    places = np.where(trusted[:, None], content.boxes, 0).astype(np.float32)
+    new = [[word for word in line if not is_known(word)] for line in lines]
+    if len(known):  # no specks beside sound text
+        new = [line for line in new if any(_SAYS.search(word.text) for word in line)]
+    added = page_content(content.number, content.width, content.height, [line for line in new if line])
+    sound = "".join(char if here or char.isspace() else " " for char, here in zip(text, kept.tolist(), strict=True))
+    places = _with_spaces(sound, np.where(kept[:, None], content.boxes, 0).astype(np.float32))
     end = np.zeros((1, 4), np.float32)
     return replace(content, text=f"{sound}\n{added.text}", boxes=np.concatenate([places, end, added.boxes]), extra={})
 
 
-def _sound(text: str) -> str:
-    """The text with spaces in place of lines in a broken font and of glyph numbers."""
-    blanked = LINE.sub(lambda line: " " * len(line.group()) if is_garbled(line.group()) else line.group(), text)
-    return _GLYPH_NUMBER.sub(" ", blanked)
+def _with_spaces(text: str, places: Boxes) -> Boxes:
+    """Places for spaces that the parser put between words, so that they stay where recognised words join a line."""
+    for match in _SPACE.finditer(text):
+        at = match.start()
+        before, space, after = places[at - 1 : at + 2]
+        if not space.any() and before.any() and after.any() and before[2] < after[0]:
+            places[at] = before[2], before[1], after[0], before[3]
+    return places
+
+
+def without_garbled(text: str) -> str:
+    """The text with :data:`kure_rag.read.noise.LOST` for what was drawn with a font whose character map is wrong."""
+    if not any(is_garbled(line.group()) for line in LINE.finditer(text)):
+        return text
+    return LINE.sub(lambda line: (_lost if is_garbled(line.group()) else without_rare)(line.group()), text)
+
+
+def _lost(line: str) -> str:
+    return _VISIBLE.sub(LOST, line)
 
 
 def page_content(number: int, width: float, height: float, lines: Sequence[Sequence[Word]]) -> PageContent:
     """Recognised lines in the shape a parser gives, so that columns, headers and tables are found as in any page.
 
-    A word's box is shared out evenly among its characters; spaces and line feeds have none.
+    A word's box is shared out evenly among its characters; a space's lies between two words, line feeds have none.
     """
     import numpy as np
 
@@ -182,7 +224,9 @@ def page_content(number: int, width: float, height: float, lines: Sequence[Seque
         for i, word in enumerate(line):
             step = (word.box[2] - word.box[0]) / max(1, len(word.text))
             text.append(word.text if i == 0 else f" {word.text}")
-            boxes.extend([none] * (i > 0))
+            if i > 0:  # as a space that was drawn, for words that are set tight
+                gap = (line[i - 1].box[2], word.box[0])
+                boxes.append((min(gap), bottom, max(*gap, min(gap) + 0.1), top))
             boxes.extend(
                 (word.box[0] + step * j, bottom, word.box[0] + step * (j + 1), top) for j in range(len(word.text))
             )
@@ -192,9 +236,13 @@ def page_content(number: int, width: float, height: float, lines: Sequence[Seque
     return PageContent(number, width, height, "".join(text), places, np.zeros((0, 4), np.float32))
 
 
-def _confidence(words: Sequence[Word]) -> float:
-    letters = sum(len(word.text) for word in words)
-    return sum(word.confidence * len(word.text) for word in words) / max(1, letters)
+def _confidence(parts: Sequence[_Part]) -> float:
+    letters = sum(len(part.text) for part in parts)
+    return sum(part.confidence * len(part.text) for part in parts) / max(1, letters)
+
+
+def _is_certain(part: _Part) -> bool:
+    return part.confidence >= _LEAST_PART and not _RULE.fullmatch(part.text)
 
 
 def _lines(api: Any) -> Iterator[list[_Part]]:
@@ -219,13 +267,19 @@ def _lines(api: Any) -> Iterator[list[_Part]]:
 
 
 def _words(parts: Sequence[_Part]) -> list[Word]:
-    """Words of a line, their boxes in pixels from the top."""
+    """Words of a line, their boxes in pixels from the top.
+
+    What is uncertain and looks like a letter or a digit leaves a hole, for a number without a digit is another number;
+    other signs are specks and lines of drawings.
+    """
     words: list[Word] = []
     spaced = True
     for part in parts:
         spaced = spaced or part.spaced
-        if part.confidence < _LEAST_PART or _RULE.fullmatch(part.text):
-            continue
+        if not _is_certain(part):
+            if _RULE.fullmatch(part.text) or not _LETTER.search(part.text):
+                continue
+            part = replace(part, text=LOST)
         if spaced or not words:
             words.append(Word(part.text, part.place, part.confidence))
         else:

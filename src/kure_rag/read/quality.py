@@ -79,10 +79,13 @@ _UNKNOWN: Final = re.compile(rf"[\ue000-\uf8ff\U000f0000-\U0010fffd]|(?![{_SYLLA
 _ODD: Final = re.compile(r"[^\x21-\x7e가-힣\u3400-\u9fff·ㆍ\u2010-\u203b\u2460-\u27bf\u3000-\u3020]")
 _LINE: Final = re.compile(r"[^\r\n]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_BREAK: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
+_WORD: Final = re.compile(r"[^ \t\r\n\u00a0\u3000]+")  # not \S: for Python some control characters are space
 
 INK_DPI: Final = 72  # what the shares of ink below were measured with
 _LEAST: Final = 20  # visible characters under which a page is looked at
 _LEAST_SCAN: Final = 60  # and under which it is called a scan with a running title if most of it is drawn
+_FEW_WORDS: Final = 20  # on a page
 _INK: Final = 0.0002  # share of pixels at an edge: less is dust
 _INK_PICTURE: Final = 0.01  # a table or a paragraph as a picture; a photograph or a coloured cover has less
 _INK_SCAN: Final = 0.02
@@ -126,7 +129,8 @@ def _faults(raw: str, text: str, visible: str) -> tuple[str, ...]:
     broken = sum(count for char, count in odd.items() if char == "\ufffd" or unicodedata.category(char) == "Cn")
     broken += len(_CONTROL.findall(raw))
     if broken >= 0.05 * len(visible):
-        found.append(CONTROLS if broken >= 0.2 * len(visible) else SOME_CONTROLS)
+        mostly = broken >= 0.2 * len(visible) or _holed_share(raw) >= 0.5
+        found.append(CONTROLS if mostly else SOME_CONTROLS)
     hangul = {char: count for char, count in counts.items() if "가" <= char <= "힣"}
     if _has_wrong_finals(hangul):
         found.append(WRONG_MAP)
@@ -142,13 +146,8 @@ def is_unreadable(warnings: Collection[str]) -> bool:
     return not _UNREADABLE.isdisjoint(warnings)
 
 
-def needs_fallback(warnings: Collection[str]) -> bool:
-    """Whether another parser may read more of the page: its text layer is there, but unreadable in part or whole."""
-    return not _BROKEN.isdisjoint(warnings)
-
-
-def needs_ocr(warnings: Collection[str]) -> bool:
-    """Whether the page shows what its text layer does not hold."""
+def needs_rescue(warnings: Collection[str]) -> bool:
+    """Whether the page shows what was not read: another parser is to be tried, and then OCR."""
     return not (_BROKEN | {NO_TEXT, LITTLE_TEXT}).isdisjoint(warnings)
 
 
@@ -172,6 +171,16 @@ def is_garbled(line: str) -> bool:
     """
     odd = len(_UNKNOWN.findall(line))
     return odd >= 3 and odd >= 0.3 * (len(_HANGUL.findall(line)) + len(_PRIVATE.findall(line)))
+
+
+def without_rare(text: str) -> str:
+    """The text with U+FFFD for each syllable outside KS X 1001, the 2,350 that Korean was written with before Unicode.
+
+    For pages marked :data:`PARTLY`: a word or two in the broken font, such as 컪비스, make no garbled line. Of the
+    syllables that a wrong map gives, four in five lie outside.
+    """
+    # The codec spells the others with eight bytes.
+    return _HANGUL.sub(lambda one: one[0] if len(one[0].encode("euc_kr")) == 2 else "\ufffd", text)
 
 
 def ink_outside(gray: NDArray[np.uint8], content: PageContent) -> float:
@@ -297,6 +306,12 @@ def _is_cipher(text: str, counts: _Counts, hangul: int) -> bool:
     # An alphabet written out is a font's sample, no cipher.
     pairs = [a + b for run in _LATIN_RUN.findall(text.lower()) for a, b in pairwise(run) if ord(b) - ord(a) != 1]
     return len(pairs) >= 60 and sum(map(bool, map(_PAIRS.fullmatch, pairs))) < _PAIRS_LEAST * len(pairs)
+
+
+def _holed_share(raw: str) -> float:
+    """Share of the words that lack a character. With half of them gone, what is left says nothing of its own."""
+    words = _WORD.findall(raw)
+    return sum(_BREAK.search(word) is not None for word in words) / max(_FEW_WORDS, len(words))
 
 
 def _garbled_share(text: str) -> float:

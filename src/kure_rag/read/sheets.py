@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kure_rag.errors import DamagedFileError, ReadLimitError
-from kure_rag.read import quality
+from kure_rag.read import noise, quality
 from kure_rag.read.layout import Line, page_lines
 from kure_rag.read.page import FoundTable, PageContent
 from kure_rag.read.pdfium import PdfFile
-from kure_rag.read.rescue import Reading, judged, needs_rescue, rescue
+from kure_rag.read.rescue import Reading, first_look, judged, legible, needs_rescue, rescue
 from kure_rag.read.settings import ReadLimits, ReadSettings
 
 
@@ -93,15 +93,18 @@ def read_sheets(
         chars += length
         if length > limits.max_page_chars or chars > limits.max_chars:
             return sheets
-        sheet.warnings = judged(pdf, content)
+        plain, noisy = first_look(content.text)
+        if noisy:
+            content = noise.paired(content)
+        sheet.warnings = judged(pdf, content, plain=plain)
         if not content.error and needs_rescue(sheet.warnings, settings):
             doubtful.append((content, sheet.warnings))
         elif not content.error:
-            sheet.lines = _lines(pdf, content, sheet.warnings, settings)
+            _fill(sheet, pdf, content, settings, noisy=noisy)
     found = rescue(pdf, data, doubtful, settings, max_seconds=limits.max_page_seconds / 2, on_page=on_page)
     for number, (content, warnings) in found.items():
         sheets[number - first].warnings = warnings
-        sheets[number - first].lines = _lines(pdf, content, warnings, settings)
+        _fill(sheets[number - first], pdf, content, settings, noisy=noise.has_noise(content.text))
     return sheets
 
 
@@ -127,10 +130,21 @@ def check_lengths(sheets: Sequence[Sheet], source: str, limits: ReadLimits) -> N
             raise ReadLimitError(source, f"{what}; split the file")
 
 
-def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settings: ReadSettings) -> list[Line]:
-    """The page's lines and tables in reading order; what is not what the page shows is never passed on as noise."""
-    if quality.is_unreadable(warnings):
-        return []
+def _fill(sheet: Sheet, pdf: PdfFile, content: PageContent, settings: ReadSettings, *, noisy: bool) -> None:
+    """Sets the sheet's lines and tables in reading order; what is not what the page shows is never passed on."""
+    if quality.is_unreadable(sheet.warnings):
+        return
+    if noisy:
+        content = legible(pdf, content, rules=settings.tables)
+    lines = _lines(pdf, content, settings)
+    doubtful = quality.PARTLY in sheet.warnings
+    if noisy or doubtful:
+        lines, notes = noise.without_noise(lines, doubtful=doubtful)
+        sheet.warnings = (*sheet.warnings, *notes)
+    sheet.lines = lines
+
+
+def _lines(pdf: PdfFile, content: PageContent, settings: ReadSettings) -> list[Line]:
     tables: list[FoundTable] = []
     if settings.tables:
         from kure_rag.read.tables import find_tables, outermost
@@ -143,6 +157,4 @@ def _lines(pdf: PdfFile, content: PageContent, warnings: tuple[str, ...], settin
         from kure_rag.read.tables import join_halves
 
         lines = join_halves(lines)
-    if quality.PARTLY in warnings:
-        lines = [line for line in lines if line.table or not quality.is_garbled(line.text)]
     return lines

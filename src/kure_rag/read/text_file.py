@@ -1,7 +1,7 @@
 """Plain text and Markdown → Document: what encoding the bytes are in, and nothing of the text changed but characters.
 
-Lines stay as they were written, markup too: a text file has no margins that could have broken them. Its one page is the
-whole file.
+Lines stay as they were written: a text file has no margins that could have broken them. Of Markdown, headings, code
+and tables are read, see :mod:`kure_rag.read.markdown_text`; other markup stays. A file's one page is the whole of it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kure_rag.read.clean import clean_text
 from kure_rag.read.domain import detect_domain
 from kure_rag.read.file_types import file_type
 from kure_rag.read.layout import Line
+from kure_rag.read.markdown_text import MarkedText, marked_text
 from kure_rag.read.outline import find_title
 from kure_rag.read.page import PageContent
 from kure_rag.read.settings import ReadLimits
@@ -67,8 +68,14 @@ def read_text(data: bytes, name: str, *, domain: Domain | None = None, limits: R
         raise NoTextError(source, "a text file without any text; check that it was saved")
     kind = file_type(source)
     outline = markdown.outline(text) if kind == "md" else []
+    marked = marked_text(text) if kind == "md" else MarkedText(text)
     title = (markdown.front_title(text) if kind == "md" else "") or (outline[0][1] if outline else "")
+    text = marked.text
+    if len(text) > limits.max_chars:
+        what = f"{len(text):,} characters with the names of its tables' columns above each of their parts"
+        raise ReadLimitError(source, f"{what}, over the limit of {limits.max_chars:,}; split the file")
     detected, evidence = detect_domain(text)
+    said = {"headings": [list(heading) for heading in marked.headings], "code": [list(span) for span in marked.code]}
     return Document(
         id=hashlib.sha256(data).hexdigest(),
         source=source,
@@ -76,6 +83,7 @@ def read_text(data: bytes, name: str, *, domain: Domain | None = None, limits: R
         domain=domain or detected,
         text=text,
         pages=(Page(1, 0, len(text)),),
+        tables=marked.tables,
         metadata={
             "file_type": kind,
             "encoding": encoding,
@@ -83,6 +91,7 @@ def read_text(data: bytes, name: str, *, domain: Domain | None = None, limits: R
             "domain_evidence": evidence,
             "domain_given": domain is not None,
             "outline": [list(entry) for entry in outline],
+            **(said if kind == "md" else {}),
         },
     )
 
