@@ -176,3 +176,12 @@ def test_what_is_no_note_is_not_cited_as_one() -> None:
     assert [note for _, note in notes("1. 실적", "주석 1: 비경상 항목 제외", "2. 전망")] == [None, None]
     text = f"3. 주석\n주석 1. 매출채권\n{SAID} 자세한 내역은\n주석 2. 차입금 참조\n{SAID}"
     assert {chunk.metadata.get("note") for chunk in cut(report(text))} == {"주석 1. 매출채권"}
+
+
+def test_an_item_that_begins_with_the_name_of_a_section_is_no_heading() -> None:
+    items = "- 운용성과: 펀드는 4.91% 하락하였습니다.\n- 자산배분: 주식의 비중은 87.9%입니다.\n"
+    text = f"▶ 운용경과\n{items}▶ 운용계획\n비중을 줄입니다.\n"
+    document = Document("d", "a.pdf", "온실 펀드", "finance", text)
+    chunks = [item.chunk for item in chunk_document(document, WhitespaceTokenizer(), ChunkSettings())]
+    assert [chunk.breadcrumb for chunk in chunks] == [("온실 펀드", "▶ 운용경과"), ("온실 펀드", "▶ 운용계획")]
+    assert chunks[0].metadata["section"] == "운용경과 및 계획"

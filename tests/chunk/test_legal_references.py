@@ -107,3 +107,12 @@ def chains(draw: st.DrawFn) -> tuple[str, list[str]]:
 def test_no_provision_named_in_a_chain_is_lost(chain: tuple[str, list[str]], after: str) -> None:
     text, named = chain
     assert references(text + after) == list(dict.fromkeys(named))
+
+
+def test_titles_in_narrow_brackets_are_titles() -> None:
+    text = "예비군훈련기간(｢예비군법｣ 제10조), 민방위(｢민방위 기본법｣ 시행령 제23조제1항 및 제24조)"
+    assert references(text) == [
+        "「예비군법」 제10조",
+        "「민방위 기본법」 시행령 제23조제1항",
+        "「민방위 기본법」 시행령 제24조",
+    ]

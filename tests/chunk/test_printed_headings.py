@@ -167,3 +167,17 @@ def test_chunks_cover_the_text_whatever_is_large(lines: list[tuple[str, str]]) -
     found = cut(stored)
     assert "".join("".join(chunk.text for chunk in found).split()) == "".join(document.text.split())
     assert all(chunk.text == document.text[chunk.start : chunk.end] for chunk in found)
+
+
+def test_labels_of_a_figure_with_their_names_in_english_are_no_headings() -> None:
+    labels = [
+        "#자료 차세대 온실 엣지 온실",
+        "(DATA) (Next Greenhouse) (Edge",
+        "Greenhouse)",
+        SAID,
+        "#추진 배경",
+        SAID,
+    ]
+    assert crumbs(printed(labels)) == [(), ("추진 배경",)]
+    title = ["#물가 수준의 특징", "(stylized facts)", SAID, "#추진 배경", SAID]
+    assert crumbs(printed(title)) == [("물가 수준의 특징",), ("추진 배경",)]

@@ -72,3 +72,14 @@ def test_a_long_answer_carries_its_question(profile: Domain) -> None:
 def test_lines_with_quarters_are_no_questions() -> None:
     text = "실적\nQ1 2024년 매출은 늘었다.\nQ2 2024년 매출은 줄었다.\nQ3 2024년 매출은 그대로이다.\n"
     assert {chunk.kind for chunk in cut(text, "finance")} == {"text"}
+
+
+def test_a_medical_pair_says_what_it_asks() -> None:
+    long = "만 12세 미만에는 다솜시럽을 쓴다. " * 60
+    text = (
+        f"1. 안내\n약을 나누어 준다.\n2. 자주 묻는 질문\n{TURNS}\n질문 4) 아이에게는 무엇을 씁니까?\n답변 4) {long}\n"
+    )
+    pairs = [chunk for chunk in cut(text, "medical") if chunk.kind == "qa"]
+    asked = [chunk.metadata["question"] for chunk in pairs]
+    assert list(dict.fromkeys(asked)) == [*QUESTIONS, "아이에게는 무엇을 씁니까?"]
+    assert asked.count("아이에게는 무엇을 씁니까?") > 1

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage, Section
+from kure_rag.chunk.code_blocks import code_blocks, with_code
+from kure_rag.chunk.crumbs import without_repeats
+from kure_rag.chunk.forms import form_head
 from kure_rag.chunk.headings import find_sections
 from kure_rag.chunk.lists import Binding, announces, find_units
+from kure_rag.chunk.lone_titles import with_lone_titles
 from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.names import NameFinder
 from kure_rag.chunk.nested_tables import outer_tables
-from kure_rag.chunk.pack import Unit, pack_units, visible
-from kure_rag.chunk.printed_headings import printed_headings
+from kure_rag.chunk.pack import Span, Unit, pack_units, visible
+from kure_rag.chunk.printed_headings import marks_headings, printed_headings
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.chunk.tables import TablePart, notes_end, table_parts
 from kure_rag.types import Document, Table
@@ -40,6 +44,10 @@ class Body:
     settings: ChunkSettings
     binding: Binding = field(default_factory=Binding)
     describe: Callable[[Table, TablePart, Passage], Passage] | None = None
+    _code: tuple[Span, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_code", code_blocks(self.document))
 
     def sections(self, names: NameFinder = _NO_NAMES, *, unnumbered: bool = False) -> list[Section]:
         """The document's sections; a heading with nothing under it stands at the head of the section that follows.
@@ -52,9 +60,15 @@ class Body:
         """
         tables = [(self._below_heading(table), table.end) for table in outer_tables(self.document.tables)]
         printed = printed_headings(self.document)
-        return _with_lone_headings(
-            list(find_sections(self.document.text, names=names, tables=tables, unnumbered=unnumbered, printed=printed))
+        found = find_sections(
+            self.document.text,
+            names=names,
+            tables=sorted([*tables, *self._code]),
+            unnumbered=unnumbered,
+            printed=printed,
+            marked=marks_headings(self.document, printed),
         )
+        return _with_lone_headings(list(found))
 
     def _below_heading(self, table: Table) -> int:
         """Where the table begins, without a caption that is a numbered heading: 「가. 요약재무정보」."""
@@ -68,6 +82,7 @@ class Body:
         self, section: Section, breadcrumb: tuple[str, ...], metadata: Mapping[str, Any] | None = None
     ) -> Iterator[Passage]:
         """The passages of a section, in order."""
+        breadcrumb = without_repeats(breadcrumb)
         shared = metadata or {}
         at = section.start
         tables = self._tables(section)
@@ -79,7 +94,8 @@ class Body:
             for i, part in enumerate(parts):
                 start = part.start if i else above
                 end = stop if part is parts[-1] else part.end
-                passage = Passage(start, end, breadcrumb, "table", part.lead, {**shared, **part.metadata})
+                lead = _joined(form_head(table, part.rows[0]) if i else "", part.lead)
+                passage = Passage(start, end, breadcrumb, "table", lead, {**shared, **part.metadata})
                 yield passage if self.describe is None else self.describe(table, part, passage)
             at = max(stop, parts[-1].end)
         yield from self._text(at, section.end, section, breadcrumb, shared)
@@ -107,11 +123,11 @@ class Body:
     def units(self, start: int, end: int, body: int) -> Iterator[Unit]:
         """What the text between two offsets is packed into; what begins before ``body`` is a heading."""
         text = self.document.text
-        spans = self.sentences.within(start, end)
+        spans = with_code(text, self.sentences.within(start, end), self._code, self.settings)
         head = [span for span in spans if span[1] <= body]
         rest = spans[len(head) :]
         if not head:
-            yield from pack_units(text, find_units(text, spans, self.settings, self.binding), self.settings)
+            yield from pack_units(text, self._wholes(spans, self.settings), self.settings)
             return
         if not rest:
             yield from pack_units(text, [Unit(*span) for span in head], self.settings)
@@ -120,9 +136,17 @@ class Body:
         room = max(1, self.settings.longest - (rest[0][0] - head[0][0]))
         target = max(1, self.settings.target - (rest[0][0] - head[0][0]))
         smaller = replace(self.settings, target=min(target, room), longest=room)
-        first, *others = find_units(text, rest, smaller, self.binding)
+        first, *others = self._wholes(rest, smaller)
         joined = replace(first, start=head[0][0])
         yield from pack_units(text, [joined, *others], self.settings)
+
+    def _wholes(self, spans: Sequence[Span], settings: ChunkSettings) -> list[Unit]:
+        units = find_units(self.document.text, spans, settings, self.binding)
+        return with_lone_titles(self.document.text, units, settings.target)
+
+
+def _joined(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
 
 
 def _with_lone_headings(sections: Sequence[Section]) -> list[Section]:

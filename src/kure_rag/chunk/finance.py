@@ -162,7 +162,7 @@ class Finance:
     """
 
     name: str = "finance"
-    version: str = "5"
+    version: str = "6"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

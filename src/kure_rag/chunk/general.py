@@ -88,7 +88,7 @@ class General:
     """
 
     name: str = "general"
-    version: str = "8"
+    version: str = "9"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""

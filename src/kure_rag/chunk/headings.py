@@ -10,13 +10,14 @@ from typing import Final
 from kure_rag.chunk.base import Section
 from kure_rag.chunk.markers import NOTE_OF_STATEMENTS, find_marker
 from kure_rag.chunk.names import NameFinder
-from kure_rag.chunk.printed_headings import PrintedHeading, with_printed
+from kure_rag.chunk.printed_headings import PrintedHeading, marked_titles, with_printed
 from kure_rag.chunk.titles import (
     COUNT_RANK,
     LOOSE_RANK,
     MINOR_RANK,
     PRINTED,
     UNNUMBERED,
+    Line,
     Title,
     find_titles,
     split_lines,
@@ -29,6 +30,7 @@ _COUNT: Final = "number"
 _NOTE: Final = _COUNT + _RESTARTED  # 1. under 3. 주석
 _INNER: Final = _NOTE + _RESTARTED  # 1. under 주석 1.
 _APART: Final = ("addenda", "annex", "contents")  # stand under no section
+_DASHES: Final = tuple("-–—―·ㆍ・ㅇ")
 _PRIVATE: Final = re.compile("^[\ue000-\uf8ff\\s]+")
 _RANKS: Final = {_NOTE: COUNT_RANK + 1, _INNER: COUNT_RANK + 2}
 
@@ -40,6 +42,7 @@ def find_sections(
     tables: Sequence[tuple[int, int]] = (),
     unnumbered: bool = False,
     printed: Sequence[PrintedHeading] = (),
+    marked: bool = False,
 ) -> Iterator[Section]:
     """Cuts a text at its headings.
 
@@ -52,13 +55,10 @@ def find_sections(
         tables: Spans, in order, of the tables, in which nothing is a heading.
         unnumbered: Whether short lines above a list are headings too, see :mod:`kure_rag.chunk.unnumbered`.
         printed: Headings that their type shows, see :mod:`kure_rag.chunk.printed_headings`.
+        marked: Whether those are all there are.
     """
     lines = split_lines(text, tables)
-    titles = find_titles(lines, names)
-    if unnumbered:
-        titles |= unnumbered_titles(lines, titles)
-    titles = with_printed(lines, titles, printed)
-    titles |= abstracts(lines, titles)
+    titles = marked_titles(lines, printed) if marked else _titles(lines, names, printed, unnumbered=unnumbered)
     above = _Above()
     start = body = end = 0
     for i, line in enumerate(lines):
@@ -73,6 +73,18 @@ def find_sections(
         end = line.end
     if lines:
         yield Section(start, min(body, end), end, above.headings())
+
+
+def _titles(
+    lines: Sequence[Line], names: NameFinder, printed: Sequence[PrintedHeading], *, unnumbered: bool
+) -> dict[int, Title]:
+    titles = find_titles(lines, names)
+    # 「- 운용성과: 4.91% 하락」 above 「- 자산배분: …」 is an item, whatever its first word names.
+    titles = {i: t for i, t in titles.items() if lines[i].style not in _DASHES or t.length == len(lines[i].text)}
+    if unnumbered:
+        titles |= unnumbered_titles(lines, titles)
+    titles = with_printed(lines, titles, printed)
+    return titles | abstracts(lines, titles)
 
 
 def _on_one_line(heading: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage
+from kure_rag.chunk.crumbs import without_repeats
 from kure_rag.chunk.general import PAIRS, General, question_binding
 from kure_rag.chunk.judgment import is_judgment, judgment_passages
 from kure_rag.chunk.legal_lines import visible_lines
@@ -17,14 +19,16 @@ from kure_rag.chunk.legal_structure import Block, find_blocks
 from kure_rag.chunk.lists import Binding, find_units
 from kure_rag.chunk.nested_tables import outer_tables
 from kure_rag.chunk.outline import Cutter, Piece, outline
-from kure_rag.chunk.pack import pack, pack_units
+from kure_rag.chunk.pack import Span, Unit, pack_units
 from kure_rag.chunk.sentences import Sentences
-from kure_rag.chunk.tables import table_parts
+from kure_rag.chunk.tables import notes_end, table_parts
 from kure_rag.types import Document
 
 _FAQ: Final = re.compile(
     r"[^\n]{0,20}(?:자주\s?(?:묻|하)는\s?질문|질의\s?[·ㆍ및]?\s?(?:응답|회신)|FAQ|Q\s?&\s?A)[^\n]{0,10}"
 )
+_AMENDS: Final = re.compile(r"(?:법률\s?)?제\s?\d+\s?조|(?:별표|별지)\s?(?:제\s?)?\d*")
+_BRIEF: Final = 60  # characters above or below a table that are no text of their own
 _LEVELS: Final = {"circled": "paragraph", "point": "item", "letter": "subitem"}
 
 
@@ -41,7 +45,7 @@ class Legal:
     """
 
     name: str = "legal"
-    version: str = "5"
+    version: str = "6"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
@@ -56,7 +60,8 @@ class Legal:
             cut = (passage for block in merged for passage in _passages(document, block, sentences, settings))
         else:
             return General().passages(document, sentences, settings)
-        return [part for passage in cut for part in _around_tables(passage, document, sentences, settings)]
+        said = (replace(passage, breadcrumb=without_repeats(passage.breadcrumb)) for passage in cut)
+        return [part for passage in said for part in _around_tables(passage, document, sentences, settings)]
 
 
 def _merged_headings(text: str, blocks: Sequence[Block]) -> Iterator[Block]:
@@ -114,17 +119,26 @@ def _passages(document: Document, block: Block, sentences: Sentences, settings: 
     if block.kind == "questions":
         yield from _questions(document, block, sentences, settings)
     elif block.kind == "text":
-        for start, end in pack(text, sentences.within(block.start, block.end), settings):
-            yield Passage(start, end, (document.title,))
+        for unit in _units(text, sentences, (block.start, block.end), settings):
+            yield Passage(unit.start, unit.end, (document.title,), "text", unit.lead)
     elif block.kind == "heading":
         yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
-        for start, end in pack(text, sentences.within(block.body, block.end), settings):
-            yield Passage(start, end, crumb, "text", metadata=_common(block))
+        for unit in _units(text, sentences, (block.body, block.end), settings):
+            yield Passage(unit.start, unit.end, crumb, "text", unit.lead, _common(block))
     elif block.kind in ("addenda", "special") and not text[block.body : block.end].strip():
         yield Passage(block.start, block.body, crumb, "heading", metadata=_common(block))
     else:
         cutter = Cutter(text, sentences, settings, settings.longest, settings.longest)
         yield from _provision(cutter, block, crumb)
+
+
+def _units(text: str, sentences: Sentences, span: Span, settings: ChunkSettings) -> Iterator[Unit]:
+    """Text without articles, its lists with what announces them: 「… 각 호를 다음과 같이 신설한다.」 and 4. 5."""
+    within = sentences.within(*span)
+    # 제22조제3항 중 …: what is changed next is no part of the list above it.
+    starts = [i for i, (start, _) in enumerate(within) if i and _AMENDS.match(text, start)]
+    parts = (within[first:after] for first, after in pairwise([0, *starts, len(within)]))
+    return pack_units(text, [unit for part in parts for unit in find_units(text, part, settings)], settings)
 
 
 def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator[Passage]:
@@ -171,18 +185,29 @@ def _common(block: Block) -> dict[str, Any]:
     return values
 
 
+def _is_note(text: str) -> bool:
+    """Whether what is left below a table only says something of it: (2019.3.19 개정)."""
+    text = text.strip()
+    return 0 < len(text) <= _BRIEF and "\n" not in text and text[0] in "(<[〈" and text[-1] not in ":："
+
+
 def _around_tables(
     passage: Passage, document: Document, sentences: Sentences, settings: ChunkSettings
 ) -> Iterator[Passage]:
-    """The tables in a passage as passages of their own."""
+    """The tables in a passage as passages of their own, an annex's heading and notes with its table."""
     at = passage.start
-    for table in outer_tables(document.tables):
-        if table.end <= at or table.start >= passage.end:
-            continue
-        for part in table_parts(document, table, sentences, settings):
+    tables = [table for table in outer_tables(document.tables) if table.end > at and table.start < passage.end]
+    for table, below in zip(tables, [*(table.start for table in tables[1:]), passage.end], strict=False):
+        parts = list(table_parts(document, table, sentences, settings))
+        for i, part in enumerate(parts):
             start, end = max(part.start, at), min(part.end, passage.end)
             if start >= end:
                 continue
+            if i == len(parts) - 1:
+                end = max(end, notes_end(document.text, end, below))
+                end = below if below == passage.end and _is_note(document.text[end:below]) else end
+            if passage.kind == "appendix" and at == passage.start and start - at <= _BRIEF:
+                start = at
             if document.text[at:start].strip():
                 yield replace(passage, start=at, end=start)
             values = {**passage.metadata, **part.metadata}

@@ -224,13 +224,14 @@ def _article(text: str, start: int, end: int) -> Mark | None:
 def _bare_article(text: str, start: int, end: int, at: int, key: Key, label: str, *, separated: bool) -> Mark:
     """제21조 경기개시 시간, or 제7조 ① …; the rest of a short line that is no sentence is its title."""
     rest = text[at:end].strip()
-    if not rest or rest[0] in _CIRCLED or len(rest) > 40 or _is_sentence(rest):
+    if not rest or rest[0] in _CIRCLED or len(rest) > 40 or is_sentence(rest):
         bare = not rest.startswith("①")
         return Mark("article", start, at, end, key, label, bare=bare, separated=separated)
-    return Mark("article", start, end, end, key, label, _without_note(rest), bare=not separated, separated=separated)
+    return Mark("article", start, end, end, key, label, without_note(rest), bare=not separated, separated=separated)
 
 
-def _is_sentence(words: str) -> bool:
+def is_sentence(words: str) -> bool:
+    """Whether a short line is a sentence, or the beginning of one, and no title."""
     if _SUBJECT_FIRST.match(words):
         return True
     return _SENTENCE.search(words) is not None and _NOUN_AT_END.search(words) is None
@@ -242,7 +243,7 @@ def _chapter(text: str, start: int, end: int) -> Mark | None:
         return None
     if _CHAPTER_GOES_ON.match(text, match.end(), end):
         return None
-    title = _without_note(" ".join(text[match.end() : end].split())).strip("- :")
+    title = without_note(" ".join(text[match.end() : end].split())).strip("- :")
     if len(title) > 80 or (title and _SENTENCE.search(title) and title[-1] in ".,;") or title.endswith("한다"):
         return None
     label = f"제{int(match[1])}{match[2]}" + (f"의{int(match[3])}" if match[3] else "")
@@ -287,7 +288,7 @@ def _appendix(text: str, start: int, end: int) -> Mark | None:
     label += f"{match['dash']}{int(match['branch'])}" if match["branch"] else ""
     label += "서식" if match["form"] else ""
     # [별표 1] <신설 2024. 1. 2.> 여비 지급기준: the title is behind the note.
-    title = _without_note(_SIDE.sub("", " ".join(re.sub(rf"^\s*{_NOTE}(?=\s*\S)", "", rest).split()))).lstrip(".:： ")
+    title = without_note(_SIDE.sub("", " ".join(re.sub(rf"^\s*{_NOTE}(?=\s*\S)", "", rest).split()))).lstrip(".:： ")
     return Mark("appendix", start, end, end, label=label, title=title if len(title) <= 80 else "", bare=not bracketed)
 
 
@@ -298,7 +299,7 @@ def _stands_bare(match: re.Match[str], rest: str) -> bool:
     rest = re.sub(r"^\s?[.:：](?=\s\s?\S)", "", rest)  # 별표 1. 여비 지급기준
     if match["number"] is None or not rest[0].isspace() or len(rest) > _SHORT_TITLE:
         return False
-    return not (_NO_TITLE.search(rest) or _is_sentence(rest.strip()))
+    return not (_NO_TITLE.search(rest) or is_sentence(rest.strip()))
 
 
 def _annex(text: str, start: int, end: int) -> Mark | None:
@@ -310,7 +311,7 @@ def _annex(text: str, start: int, end: int) -> Mark | None:
     alone = not (match["open"] or match["number"])
     if _NO_ANNEX.match(after) or (alone and title) or len(title) > 80:
         return None
-    if (title and _is_sentence(title)) or re.search(r"\d+\s?부\s?[.)]?$|끝\s?\.?$", title):
+    if (title and is_sentence(title)) or re.search(r"\d+\s?부\s?[.)]?$|끝\s?\.?$", title):
         return None
     label = "".join(match["what"].split()) + (f" {int(match['number'])}" if match["number"] else "")
     label += f"-{int(match['branch'])}" if match["branch"] else ""
@@ -343,7 +344,8 @@ def _label(match: re.Match[str]) -> str:
     return number + "".join(f"의{int(branch)}" for branch in branches if branch)
 
 
-def _without_note(title: str) -> str:
+def without_note(title: str) -> str:
+    """A title without the note of amendments at its end."""
     return _NOTE_AT_END.sub("", title).strip()
 
 

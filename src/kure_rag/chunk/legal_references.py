@@ -13,7 +13,7 @@ _SHORTENED: Final = re.compile(r"제\s*(\d+(?:\s*[,ㆍ·]\s*\d+)+)\s*(조|항|�
 _NO_ARTICLE: Final = r"(?!제\s*\d+\s*조)"
 # 「의료법」(이하 "법"이라 한다), 공인중개사법(2020. 6. 9. 법률 제17453호로 개정되기 전의 것)
 _LAW: Final = (
-    r"(?P<law>「[^「」\n]{1,80}」(?:\s?(?:시행령|시행규칙|시행세칙))?"
+    r"(?P<law>[「｢][^「」｢｣\n]{1,80}[」｣](?:\s?(?:시행령|시행규칙|시행세칙))?"
     r"|(?:같은\s*|이\s*)?(?:법률|법|영|규칙|시행령|시행규칙|시행세칙|조례|약관|계약|규정))"
     r"(?:\s?\((?P<said>(?:[^()\n]|\([^()\n]*\)){0,200})\))?\s*"
 )
@@ -37,10 +37,11 @@ _GOES_ON: Final = re.compile(
 )
 _LEVELS: Final = ("article", "paragraph", "item", "subitem")
 _DECREES: Final = ("시행령", "시행규칙", "시행세칙")  # of the law whose name stands before them
-_OF_LAW: Final = re.compile(r"(?:「[^「」\n]{1,80}」|(?:같은\s|이\s)?[가-힣]*(?:법률|법|영))\s$")
+_OF_LAW: Final = re.compile(r"(?:[「｢][^「」｢｣\n]{1,80}[」｣]|(?:같은\s|이\s)?[가-힣]*(?:법률|법|영))\s$")
 _ABOUT: Final = ("관한", "대한", "위한")  # 「…에 관한 법률」, whose name is of several words
 _NO_NAME: Final = re.compile(r".*(?:(?<![하되])[은는]|[에이가서고며면다도라해여]|[^가-힣ㆍ·].*)$")
 _JOINS: Final = ("및", "또는", "그", "구")
+_WIDE: Final = str.maketrans("｢｣", "「」")
 _LONGEST_NAME: Final = 40
 _LONGEST_TITLE: Final = 80
 
@@ -120,14 +121,14 @@ def _enter(place: _Place, text: str, match: re.Match[str], *, goes_on: bool) -> 
 def _law(text: str, match: re.Match[str]) -> str:
     """The law's name; without brackets, as in 국세징수법 제5조, the whole word or title is taken."""
     start, end = match.span("law")
-    if text[start] != "「":
+    if text[start] not in "「｢":
         while start > 0 and "가" <= text[start - 1] <= "힣" and end - start < _LONGEST_NAME:
             start -= 1
         if text[start:end] in _DECREES and (above := _OF_LAW.search(text, max(0, start - _LONGEST_TITLE), start)):
             start = above.start()
-        if text[start] != "「":
+        if text[start] not in "「｢":
             start = _title(text, start)
-    return " ".join(text[start:end].split())
+    return " ".join(text[start:end].split()).translate(_WIDE)  # ｢민법｣ is 「민법」 in narrow brackets
 
 
 def _title(text: str, start: int) -> int:

@@ -11,6 +11,7 @@ from kure_rag.chunk.legal_marks import CHAPTER_RANKS, Mark, find_marks
 from kure_rag.chunk.legal_notes import effective
 from kure_rag.chunk.legal_order import choose
 from kure_rag.chunk.legal_tails import with_closings
+from kure_rag.chunk.legal_titles import with_titles
 
 BlockKind = Literal["text", "heading", "article", "addenda", "appendix", "special", "questions"]
 
@@ -59,7 +60,7 @@ def find_blocks(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Block]:
         Blocks in order that cover every visible character; empty where the text has no article.
     """
     marks = _outside(text, find_marks(text), skip)
-    chosen = list(with_closings(text, choose(text, marks)))
+    chosen = list(with_titles(text, list(with_closings(text, choose(text, marks)))))
     if not any(mark.kind == "article" for mark in chosen):
         return []
     return list(_blocks(text, chosen))

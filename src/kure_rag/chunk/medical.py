@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage, Section
 from kure_rag.chunk.body import Body
+from kure_rag.chunk.code_blocks import code_within
 from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.markers import QUESTION, find_marker
@@ -59,7 +60,7 @@ class Medical:
     """
 
     name: str = "medical"
-    version: str = "6"
+    version: str = "7"
 
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
@@ -79,6 +80,7 @@ class Medical:
                 else:
                     crumb, about = _of_criteria(document.title, headings, finder)
                 out.extend(graded(body.passages(section, crumb, about), document.text))
+        out = [_with_question(passage, document.text) for passage in out]
         asked = (
             _ABOUT.fullmatch(document.title) if not label and (rows.ask or any(p.kind == "qa" for p in out)) else None
         )
@@ -98,9 +100,8 @@ def _sections(body: Body, part: Part, finder: NameFinder) -> list[Section]:
             if start <= table.start < end
         )
         part_text = document.text[start:end]
-        alone = replace(
-            body, document=replace(document, text=part_text, tables=tables, metadata=within(document, start, end))
-        )
+        said = {**within(document, start, end), "code": code_within(document, start, end)}
+        alone = replace(body, document=replace(document, text=part_text, tables=tables, metadata=said))
         found = [
             replace(section, start=section.start + start, body=section.body + start, end=section.end + start)
             for section in alone.sections(finder)
@@ -140,6 +141,16 @@ def _of_criteria(title: str, headings: Sequence[str], finder: NameFinder) -> tup
 def _bare(heading: str) -> str:
     marker = find_marker(heading)
     return heading[marker.length :] if marker else heading
+
+
+def _with_question(passage: Passage, text: str) -> Passage:
+    """A pair with the question that it asks, or that its lead does where the pair was cut."""
+    if passage.kind != "qa" or "question" in passage.metadata:
+        return passage
+    lines = [*text[passage.start : passage.end].split("\n"), *passage.lead.split("\n")]
+    asked = next((line.strip() for line in lines if QUESTION.match(line.strip())), "")
+    words = QUESTION.sub("", asked, count=1).strip()
+    return replace(passage, metadata={**passage.metadata, "question": words}) if words else passage
 
 
 def _with_section(passage: Passage, about: str) -> Passage:

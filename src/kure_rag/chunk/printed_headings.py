@@ -1,6 +1,7 @@
 """Headings that a document's type shows: lines printed larger than the text, as the reader found them.
 
-A heading known by its number keeps that number's rules; its size tells only which printed headings it ends.
+A heading known by its number keeps that number's rules; its size tells only which printed headings it ends. Markdown
+marks its headings and says their levels: there nothing else is one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from kure_rag.chunk.titles import MINOR_RANK, PRINTED, UNNUMBERED, Line, Title, 
 from kure_rag.types import Document
 
 _KEY: Final = "headings"
+# 「(Blockchain) (Next AI) (Hyper-Connected」 below 「블록체인 차세대 AI 초연결 네트워킹」
+_GLOSSES: Final = re.compile(r"(?:\([A-Za-z][^()가-힣]*\)?\s*){2,}")
 _RANK: Final = -1  # closed by size, and by no rank
 _LONGEST: Final = 44  # characters
 _NO_KIND: Final = (PRINTED, UNNUMBERED, "contents")
@@ -51,6 +54,22 @@ def printed_headings(document: Document) -> tuple[PrintedHeading, ...]:
     return tuple(found) if len(found) == len(stored) and inside else ()
 
 
+def marks_headings(document: Document, found: Sequence[PrintedHeading]) -> bool:
+    """Whether the headings found are all there are: a Markdown file's, if it has more than its title."""
+    return document.metadata.get("file_type") == "md" and len(found) > 1
+
+
+def marked_titles(lines: Sequence[Line], marked: Sequence[PrintedHeading]) -> dict[int, Title]:
+    """Headings by position, where only those are that were marked. A question stays with its answer."""
+    places = {line.start: i for i, line in enumerate(lines) if not line.table}
+    found = ((places[heading.start], heading) for heading in marked if heading.start in places)
+    return {
+        i: Title(PRINTED, _RANK, heading.end - heading.start, level=heading.level)
+        for i, heading in found
+        if not (QUESTION.match(lines[i].text) or ANSWER.match(lines[i].text))
+    }
+
+
 def _is_whole(entry: Sequence[object]) -> bool:
     return len(entry) == len(PrintedHeading._fields) and all(type(value) is int for value in entry)
 
@@ -69,6 +88,7 @@ def with_printed(
         return dict(titles)
     places = {line.start: i for i, line in enumerate(lines) if not (line.table or line.contents)}
     large = {places[heading.start]: heading for heading in printed if heading.start in places}
+    large = {i: heading for i, heading in large.items() if not _has_glosses(lines, i, heading.end)}
     unknown = {i for i in large if i not in titles and _is_unknown(lines[i])}
     # Where most headings of a level go by names, as in a patent, the names say what stands under what.
     more = Counter(large[i].level for i in unknown)
@@ -94,6 +114,12 @@ def with_printed(
         if _CONTENTS.fullmatch(lines[i].text):
             out[i] = replace(title, style="contents", rank=PART_RANK, level=0)
     return out | _levelled(out)
+
+
+def _has_glosses(lines: Sequence[Line], i: int, end: int) -> bool:
+    """Whether the names of several things in another language stand below: those of a figure, side by side."""
+    below = next((line for line in lines[i + 1 : i + 3] if line.start >= end), None)
+    return below is not None and " " in lines[i].text and _GLOSSES.match(below.text) is not None
 
 
 def _levelled(titles: Mapping[int, Title]) -> dict[int, Title]:
