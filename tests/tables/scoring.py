@@ -50,7 +50,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Score:
-    """How a label was met; ``cells`` are the label's, and those found that it does not have."""
+    """How a label was met; ``cells`` are the label's, and those found that it does not have.
+
+    ``unit``, ``header`` and ``caption`` say whether the table has the label's, or none where the label has none.
+    """
 
     label: Label
     found: Candidate | None
@@ -58,6 +61,7 @@ class Score:
     cells: int
     unit: bool
     header: bool
+    caption: bool
 
     @property
     def accuracy(self) -> float:
@@ -130,9 +134,10 @@ def score(label: Label, candidates: Sequence[Candidate]) -> Score:
     best = max(candidates, key=lambda found: _share(label, found), default=None)
     right = right_cells(label, best) if best else 0
     if best is None or right == 0:
-        return Score(label, None, 0, cells, not label.unit, not label.header_rows)
+        return Score(label, None, 0, cells, not label.unit, not label.header_rows, not label.caption)
     cells = _cells(label, best)
     unit = squeezed(best.unit) == squeezed(label.unit)
     wanted = [squeezed(name) for name in label.header] if label.header_rows else []
     has = [squeezed(name) for name in best.header] if any(best.header) else []
-    return Score(label, best, right, cells, unit, wanted == has)
+    caption = squeezed(best.caption) == squeezed(label.caption)
+    return Score(label, best, right, cells, unit, wanted == has, caption)
