@@ -18,6 +18,7 @@ _FIRST: Final = 16
 _BEGINS = re.compile(
     rf"\s*(?:제\d+조(?:의\d+)?\s*(?:\([^)]*\))?\s*)?(?:([{_CIRCLED}])|([1-5])([{re.escape(_SHIFTED)}])\s*)"
 )
+_FIRSTS: Final = frozenset(f"{_CIRCLED}12345제 \t\xa0\u3000")  # hardly any other line begins so: it need not be matched
 
 
 def restore_circled(lines: Iterable[Line]) -> None:
@@ -27,8 +28,7 @@ def restore_circled(lines: Iterable[Line]) -> None:
     """
     last = 0
     for line in lines:
-        match = _BEGINS.match(line.text)
-        if match is None:
+        if line.text[:1] not in _FIRSTS or (match := _BEGINS.match(line.text)) is None:
             continue
         if match[1]:
             last = 1 + _CIRCLED.index(match[1])

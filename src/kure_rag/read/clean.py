@@ -53,6 +53,22 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TOUCHED = re.compile(
     rf"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\uf8ff\U00010000-\U0010ffff{''.join(re.escape(chr(code)) for code in _MAP)}]"
 )
+_TOUCHES: Final = 2  # what is mapped or taken out
+_COMPOSES: Final = 1  # what may not be NFC
+# Blocks of which every character is NFC by itself and composes with no other: ASCII, Latin-1, the usual marks, Hangul
+# syllables and the commonest of Hanja. Asking only for the rest saves half of the time.
+_COMPOSED: Final = (
+    (0x00, 0x300),
+    (0x2010, 0x2028),
+    (0x2030, 0x2060),
+    (0x2460, 0x2500),
+    (0x25A0, 0x2700),
+    (0x3001, 0x302A),
+    (0x3200, 0x3400),
+    (0x4E00, 0xA000),
+    (0xAC00, 0xD7A4),
+    (0xFF00, 0xFFF0),
+)
 _SHORT: Final = 500  # characters: a search in fewer is faster than a look-up by numpy
 
 
@@ -83,15 +99,20 @@ def needs_cleaning(text: str) -> bool:
     import numpy as np
 
     codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
-    return bool(_touched()[codes].any()) or not unicodedata.is_normalized("NFC", text)
+    kinds = _kinds()[codes]
+    if int(kinds.max(initial=0)) < _COMPOSES:
+        return False
+    return bool((kinds == _TOUCHES).any()) or not unicodedata.is_normalized("NFC", text)
 
 
 @functools.cache
-def _touched() -> NDArray[np.bool_]:
-    """For each UTF-16 code whether it may be changed: looking up a page is ten times faster than searching it."""
+def _kinds() -> NDArray[np.uint8]:
+    """For each UTF-16 code what it may bring about: looking up a page is ten times faster than searching it."""
     import numpy as np
 
-    touched = np.zeros(0x10000, bool)
-    touched[0:0x0A] = touched[0x0B:0x20] = touched[0x7F:0xA0] = touched[0xD800:0xF900] = True
-    touched[[code for code in _MAP if code < 0x10000]] = True
-    return touched
+    kinds = np.full(0x10000, _COMPOSES, np.uint8)
+    for start, end in _COMPOSED:
+        kinds[start:end] = 0
+    kinds[0:0x0A] = kinds[0x0B:0x20] = kinds[0x7F:0xA0] = kinds[0xD800:0xF900] = _TOUCHES
+    kinds[[code for code in _MAP if code < 0x10000]] = _TOUCHES
+    return kinds

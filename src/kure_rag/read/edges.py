@@ -7,13 +7,17 @@ place by chance are not its edge where others go on beyond it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby, pairwise
-from typing import Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 from kure_rag.read.layout import Line
 from kure_rag.read.starts import STARTS_PARAGRAPH, ends_sentence
+
+if TYPE_CHECKING:
+    from kure_rag.read.places import Flags, Places
 
 _ALIKE: Final = 0.17  # by which the sizes of two lines of a paragraph differ at most
 _WIDE: Final = 8.0  # times the size: page numbers, tabs and labels of figures are narrower and show no edge
@@ -29,47 +33,59 @@ _SHIFT: Final = 8.0  # times the size: no paragraph's first line is indented as 
 _HANGUL = re.compile(r"[가-힣]")
 
 
-def set_edges(lines: Sequence[tuple[int, Line]]) -> None:
-    """Sets the right edge that lines are broken at: of each column the furthest place where several lines end."""
-    rough = sorted(line.right for _, line in lines if line.size == 1.0 and line.table is None)
+def set_edges(lines: Sequence[tuple[int, Line]], places: Places) -> None:
+    """Sets the right edge that lines are broken at: of each column the furthest place where several lines end.
+
+    Args:
+        lines: In reading order, each with its 0-based page.
+        places: Theirs; the edges are set here too.
+    """
+    import numpy as np
+
+    guessed = places.size == 1.0
+    rough = np.sort(places.right[guessed & places.written]).tolist()
     # Lines of some length that no margin wears tell where the margin is.
-    ends = Counter([round(line.right / _BUCKET) for _, line in lines if _tells(line)])
+    tells = (places.right - places.left >= _WIDE * places.size) & ~places.worn
+    ends = Counter(np.rint(places.right[tells] / _BUCKET).astype(np.int64).tolist())
     best = max(ends.values(), default=0)
     least = max(2 if len(lines) < _FEW_LINES else 3, _SUPPORT * best)
     near = {i for i, count in ends.items() if count + ends[i - 1] + ends[i + 1] >= least}
-    columns = [[line for _, line in group if line.table is None] for _, group in groupby(lines, key=_column)]
-    found = [_edge(column, near) for column in columns]
+    tells &= places.written
+    spans = places.columns
+    columns = [[line for _, line in lines[span] if line.table is None] for span in spans]
+    found = [_edge(places, span, tells, near) for span in spans]
     known = [(some[0].margin, edge) for some, (edge, ending) in zip(columns, found, strict=True) if ending >= _SURE]
-    for column, (edge, ending) in zip(columns, found, strict=True):
+    for span, column, (edge, ending) in zip(spans, columns, found, strict=True):
         if ending < _SURE:  # too few lines to tell
             edge = _edge_of_few(column, edge, known)
         for line in column:
             line.edge = edge
-            if line.size == 1.0:
-                line.margin, line.edge = 0.0, rough[int(0.95 * len(rough))]
+        places.edge[span] = edge
+    for i in np.flatnonzero(guessed & places.written).tolist():
+        line = lines[i][1]
+        line.margin = places.margin[i] = 0.0
+        line.edge = places.edge[i] = rough[int(0.95 * len(rough))]
 
 
-def _tells(line: Line) -> bool:
-    return line.right - line.left >= _WIDE * line.size and not line.worn
-
-
-def _edge(column: Sequence[Line], near: set[int]) -> tuple[float, int]:
+def _edge(places: Places, column: slice, tells: Flags, near: set[int]) -> tuple[float, int]:
     """Where the lines of a column end at most, and how many do; lines that stray beyond are far fewer than those."""
-    wide = [line for line in column if _tells(line)]
-    if not wide:
-        return max((line.right for line in column), default=0.0), 0
-    wide.sort(key=lambda line: -line.right)
-    size = sorted(line.size for line in wide)[len(wide) // 2]
-    furthest = wide[0].right
-    for line in wide:
-        edge = line.right
+    wide = tells[column]
+    rights: list[float] = sorted(places.right[column][wide].tolist())
+    if not rights:
+        return max(places.right[column][places.written[column]].tolist(), default=0.0), 0
+    size = sorted(places.size[column][wide].tolist())[len(rights) // 2]
+    for edge in reversed(rights):
         if round(edge / _BUCKET) in near:
-            beyond = [other for other in wide if other.right > edge + size and other.left < edge]
-            ending = sum(abs(other.right - edge) <= size for other in wide)
-            if len(beyond) <= _STRAY * ending or (len(beyond) == 1 and beyond[0].right < edge + _JUTS * size):
+            first = bisect_right(rights, edge + size)
+            beyond = rights[first:]
+            if beyond:  # what begins beyond stands elsewhere
+                beyond = places.right[column][(places.left[column] < edge) & wide].tolist()
+                beyond = [right for right in beyond if right > edge + size]
+            ending = first - bisect_left(rights, edge - size)
+            if len(beyond) <= _STRAY * ending or (len(beyond) == 1 and beyond[0] < edge + _JUTS * size):
                 return edge, ending
             break
-    return furthest, sum(line.right >= furthest - size for line in wide)
+    return rights[-1], len(rights) - bisect_left(rights, rights[-1] - size)
 
 
 def _edge_of_few(column: Sequence[Line], edge: float, known: Sequence[tuple[float, float]]) -> float:
@@ -99,10 +115,6 @@ def _seems_wrapped(line: Line, following: Line) -> bool:
     )
 
 
-def _column(item: tuple[int, Line]) -> tuple[int, int]:
-    return item[0], item[1].column
-
-
 def alike(line: Line, following: Line) -> bool:
     """Whether two lines are of one size; the digits and letters of many Korean fonts are lower than their Hangul."""
     apart = abs(line.size - following.size) / max(line.size, following.size)
@@ -111,14 +123,21 @@ def alike(line: Line, following: Line) -> bool:
     return not (_HANGUL.search(line.text) and _HANGUL.search(following.text))
 
 
-def both_centred(line: Line, following: Line) -> bool:
-    """Whether two lines stand in the middle of their column: the first has as much room before it as behind it."""
-    return (
-        line.left - line.margin > _CENTRED * line.size
-        and abs(line.left - following.left) > _ALIGNED * line.size
-        and abs(_middle(line) - _middle(following)) < _BUCKET
-        and abs(2 * _middle(line) - line.margin - line.edge) < 2 * line.size
+def centred_pairs(places: Places) -> Flags:
+    """Whether a line and the next one stand in the middle of their column: as much room before the first as behind it.
+
+    Returns:
+        Shape (n - 1,), for each line but the last.
+    """
+    import numpy as np
+
+    left, size, middle = places.left, places.size, (places.left + places.right) / 2
+    found: Flags = (
+        ((left - places.margin > _CENTRED * size) & (np.abs(2 * middle - places.margin - places.edge) < 2 * size))[:-1]
+        & (np.abs(np.diff(left)) > _ALIGNED * size[:-1])
+        & (np.abs(np.diff(middle)) < _BUCKET)
     )
+    return found
 
 
 def _middle(line: Line) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from kure_rag.read.inside import Inside
 from kure_rag.read.layout import Line
-from kure_rag.read.page_numbers import NUMBERED_HEADING, YEARS, bears_number, find_page_numbers, is_apart
+from kure_rag.read.page_numbers import NUMBERED_HEADING, YEARS, bears_number, find_page_numbers
 
 _EDGE: Final = 3  # lines at the top and at the bottom of a page that may be a header or a footer
 _EDGE_GUESSED: Final = 2  # the same, where nothing is known about places
@@ -51,11 +53,11 @@ _Place = tuple[bool, str, int]  # an edge, a text without white space, a height
 class _Seen(NamedTuple):
     """A line at a page's edge, and what makes it comparable."""
 
+    page: int
     at: int
     top: bool
     flat: str
     masked: str
-    counts: tuple[tuple[int, int], ...]
     places: tuple[_Place, ...]
 
 
@@ -76,7 +78,8 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
         heights: Of the pages, in points; zero where nothing is known about places.
     """
     seen = [
-        [_look(p, page[i], i, top, heights[p]) for i, top in _edges(page, heights[p])] for p, page in enumerate(pages)
+        [_look(p, page[i], i, top, height) for i, top in _edges(page, height)]
+        for p, (page, height) in enumerate(zip(pages, heights, strict=True))
     ]
     in_bands = [
         [(line.at, line.top) for line in found if _in_band(page[line.at], height, line.top)]
@@ -106,7 +109,7 @@ def drop_furniture(pages: Sequence[Sequence[Line]], heights: Sequence[float]) ->
         found = _outermost(page, seen[p], alone, [line for line in found if not told.is_heading(line, found)])
         drops.append(alone | aside | {line.at for line in found})
         worn += [
-            (p, line, _words(line))
+            (p, line, _words(line, page[line.at].text))
             for line in found
             if line.at not in with_number | alone
             and not _STAMP.search(page[line.at].text)
@@ -175,7 +178,7 @@ def _twice(
     for line in found[1]:
         own, before = pages[1][line.at], pages[0][next(first[place] for place in line.places if place in first).at]
         rest = [other for i, other in enumerate(pages[1]) if i not in {some.at for some in found[1]}]
-        if before.worn and _ends_alike(own, before) and is_apart(own, rest, line.top, told.least_at(1, line)):
+        if before.worn and _ends_alike(own, before) and Inside(rest).is_apart(own, line.top, told.least_at(1, line)):
             again.add(line.at)
     return again
 
@@ -198,15 +201,17 @@ class _Told:
         self.alike: Counter[tuple[bool, str]] = Counter()
         self.same: Counter[tuple[bool, str]] = Counter()
         self.placed: Counter[_Place] = Counter()
-        self.counting: Counter[tuple[bool, str, int, int]] = Counter()
+        self.need = max(_LEAST, _REPEATED * len(pages))
+        self.often = max(_LEAST, _OFTEN * len(pages))
         for found in seen:
             self.alike.update({(line.top, line.masked) for line in found})
             self.same.update({(line.top, line.flat) for line in found})
             self.placed.update({line.places[0] for line in found if line.places})
-            self.counting.update({(line.top, line.masked, *at) for line in found for at in line.counts})
+        # Only lines that are alike on most pages are asked for their numbers.
+        self.counting: Counter[tuple[bool, str, int, int]] = Counter()
+        for found in seen:
+            self.counting.update({(line.top, line.masked, *at) for line in found for at in self._counts(line)})
         self.runs = _runs(seen)
-        self.need = max(_LEAST, _REPEATED * len(pages))
-        self.often = max(_LEAST, _OFTEN * len(pages))
         self.printed = _is_printed(pages, seen)
         self.least = max(_APART, _FURTHER * _usual_distance(pages, seen))
         self.apart = [self._apart(p, numbered[p]) for p in range(len(pages))]
@@ -215,35 +220,46 @@ class _Told:
         for found, apart in zip(seen, self.apart, strict=True):
             self.placed_apart.update({line.places[0] for line in found if line.places and line.at in apart})
             self.alike_apart.update({(line.top, line.masked) for line in found if line.at in apart})
-        self.reach = self._reach(numbered)
+        self.numbered = numbered
 
     def is_furniture(self, p: int, line: _Seen) -> bool:
         own, height = self.pages[p][line.at], self.heights[p]
         if not height:  # nothing is known about places
             return self.same[line.top, line.flat] >= self.need or self.is_counting(line)
-        if not _in_band(own, height, line.top):
-            return False
-        if _SAID.match(own.text) and self._outside(p, own, line.top) > min(self.reach[line.top], _MARGIN * height):
+        if not self._may_be(line) or not _in_band(own, height, line.top):
             return False
         stamps = self.alike[line.top, line.masked] > 1 or self.printed
-        return (
+        repeated = (
             any(self.placed[place] >= self.often and self._mostly_apart(place) for place in line.places)
             or (stamps and bool(_STAMP.search(own.text)) and self._alike_apart(line))
             or (self.is_counting(line) and self._alike_apart(line))
             or (self._runs_on(line) and line.at in self.apart[p])
         )
+        if not repeated or not _SAID.match(own.text):
+            return repeated
+        return self._outside(p, own, line.top) <= min(self.reach[line.top], _MARGIN * height)
 
     def is_counting(self, line: _Seen) -> bool:
         """Whether a line is the same on most pages but for a number that counts them."""
-        return self.alike[line.top, line.masked] >= self.need and any(
-            self.counting[line.top, line.masked, *at] >= _LEAST for at in line.counts
-        )
+        return any(self.counting[line.top, line.masked, *at] >= _LEAST for at in self._counts(line))
+
+    def _counts(self, line: _Seen) -> list[tuple[int, int]]:
+        if line.masked == line.flat or self.alike[line.top, line.masked] < self.need:
+            return []
+        return _counts(self.pages[line.page][line.at].text, line.page)
 
     def is_heading(self, line: _Seen, found: Sequence[_Seen]) -> bool:
         """Whether a line is what the running title above it was taken from, such as the title on page one."""
-        if not line.top or not line.places or any(self.placed[place] >= _LEAST for place in line.places):
+        if not line.top or not line.places or self._is_placed(line):
             return False
         return any(other.top and other.flat == line.flat and other.places > line.places for other in found)
+
+    def _may_be(self, line: _Seen) -> bool:
+        """Whether a line is on any other page too: the others are spared all further questions."""
+        return self.alike[line.top, line.masked] > 1 or self.printed or self._is_placed(line)
+
+    def _is_placed(self, line: _Seen) -> bool:
+        return bool(line.places) and max([self.placed[place] for place in line.places]) >= _LEAST
 
     def _runs_on(self, line: _Seen) -> bool:
         return any(self.runs.get(place, 0) >= _RUN for place in line.places)
@@ -260,44 +276,41 @@ class _Told:
         return 2 * self.alike_apart[line.top, line.masked] >= self.alike[line.top, line.masked]
 
     def _is_repeated(self, line: _Seen) -> bool:
-        return any(self.placed[place] >= _LEAST for place in line.places) or self.is_counting(line)
+        return self._is_placed(line) or self.is_counting(line)
 
     def _apart(self, p: int, numbers: set[int]) -> set[int]:
         """Lines at a page's edges that are apart from the text, or from what is and is repeated too."""
         page = self.pages[p]
         apart: set[int] = set()
         skipped = set(numbers)
-        rest = [other for i, other in enumerate(page) if i not in skipped] if skipped else page
+        rest: Inside | None = None
         for line in reversed(self.seen[p]):  # from the text outwards
             own = page[line.at]
-            if not _in_band(own, self.heights[p], line.top):
+            if not self._may_be(line) or not _in_band(own, self.heights[p], line.top):
                 continue
-            if is_apart(own, rest, line.top, self.least_at(p, line)):
+            rest = rest or Inside(page, skipped)
+            if rest.is_apart(own, line.top, self.least_at(p, line)):
                 apart.add(line.at)
-                inner = any(other.top < own.bottom if line.top else other.bottom > own.top for other in rest)
-                if inner and self._is_repeated(line):
+                if self._is_repeated(line) and rest.goes_on(own, line.top):
                     skipped.add(line.at)
-                    rest = [other for i, other in enumerate(page) if i not in skipped]
+                    rest = None
         return apart
 
     def _outside(self, p: int, line: Line, top: bool) -> float:
         """How far the inner side of a line is from the page's edge."""
         return self.heights[p] - line.bottom if top else line.top
 
-    def _reach(self, numbered: Sequence[set[int]]) -> dict[bool, float]:
+    @functools.cached_property
+    def reach(self) -> dict[bool, float]:
         """How far from the edges the text of most pages stays."""
-        reach: dict[bool, float] = {}
-        texts: list[Sequence[Line]] = []
+        tops, bottoms = [], []
         for p, page in enumerate(self.pages):
-            some = {line.at for line in self.seen[p] if self._is_repeated(line)} | numbered[p]
-            texts.append([line for i, line in enumerate(page) if i not in some] if some else page)
-        for top in (True, False):
-            nearest = []
-            for p, text in enumerate(texts):
-                nearest.append(min((self.heights[p] - line.top if top else line.bottom for line in text), default=0.0))
-            nearest.sort()
-            reach[top] = nearest[int(_REACH * len(nearest))] if nearest else 0.0
-        return reach
+            some = {line.at for line in self.seen[p] if self._is_repeated(line)} | self.numbered[p]
+            text = [line for i, line in enumerate(page) if i not in some] if some else page
+            tops.append(self.heights[p] - max([line.top for line in text]) if text else 0.0)
+            bottoms.append(min([line.bottom for line in text], default=0.0))
+        at = int(_REACH * len(tops))
+        return {top: sorted(nearest)[at] if nearest else 0.0 for top, nearest in ((True, tops), (False, bottoms))}
 
 
 def _usual_distance(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> float:
@@ -353,16 +366,14 @@ def _outermost(page: Sequence[Line], seen: Sequence[_Seen], numbers: set[int], f
     return kept
 
 
-def _words(line: _Seen) -> str:
+def _words(line: _Seen, text: str) -> str:
     """What a line says besides its numbers, or all of it where they count no pages."""
-    return "".join(filter(str.isalnum, line.masked)) if line.counts else line.flat
+    return "".join(filter(str.isalnum, line.masked)) if _counts(text, line.page) else line.flat
 
 
 def _look(p: int, line: Line, at: int, top: bool, height: float) -> _Seen:
     flat = "".join(line.text.split())
-    masked = _NUMBER.sub("#", flat)
-    counts = () if masked == flat else tuple(_counts(line.text, p))
-    return _Seen(at, top, flat, masked, counts, _places(line, flat, height, top))
+    return _Seen(p, at, top, flat, _NUMBER.sub("#", flat), _places(line, flat, height, top))
 
 
 def _edges(page: Sequence[Line], height: float) -> list[tuple[int, bool]]:

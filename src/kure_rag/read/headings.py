@@ -90,6 +90,8 @@ def find_headings(
     found = _without_covers(list(_joined(large)), pages, least)
     found = [heading for heading in found if _reads_as_heading(heading.text) and not _says_title(heading, title)]
     found = [heading for heading in found if _is_of_headings(heading.size, found, sizes)]
+    if not found:
+        return []
     shown = {heading.start for heading in large}
     text = [start for p, start in zip(paragraphs, starts, strict=True) if start not in shown and _is_text(p)]
     named = next((heading.start for heading in large if heading.page == 0 and _says_title(heading, title)), 0)
@@ -220,7 +222,7 @@ def _is_of_headings(size: float, found: Sequence[_Printed], sizes: Counter[int])
 
 
 def _is_text(paragraph: Paragraph) -> bool:
-    return paragraph.table is not None or sum(_visible(text) for _, text in paragraph.parts) >= _ENOUGH
+    return paragraph.table is not None or sum([_visible(text) for _, text in paragraph.parts]) >= _ENOUGH
 
 
 def _says_something(paragraph: Paragraph) -> bool:

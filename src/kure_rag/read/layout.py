@@ -92,7 +92,11 @@ def page_lines(content: PageContent, tables: Sequence[FoundTable] = ()) -> list[
         return None
     if lines is None:
         lines = _pieced(content, tables)
-    _set_columns(lines)
+        _set_columns(lines)
+    elif lines:
+        margin, edge = min([line.left for line in lines]), max([line.right for line in lines])
+        for line in lines:
+            line.margin, line.edge = margin, edge
     return lines
 
 

@@ -10,13 +10,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
-from kure_rag.read.edges import alike, both_centred, set_edges
+from kure_rag.read.edges import alike, centred_pairs, set_edges
 from kure_rag.read.layout import Line, text_lines
 from kure_rag.read.notes import split_notes
 from kure_rag.read.page import FoundTable
+from kure_rag.read.places import Places, places_of
 from kure_rag.read.spacing import Spacer, informed
 from kure_rag.read.starts import NAMES_ANNEX, ends_sentence
 from kure_rag.read.starts import STARTS_PARAGRAPH as STARTS_PARAGRAPH  # also for those who look here
@@ -48,6 +48,7 @@ _VERB_FINAL: Final = frozenset((6, 18, 20))  # ㄶ ㅄ ㅆ, as in 않다, 없다
 _NUMBERED = re.compile(r"제 ?(\d+) ?(편|장|절|관|조|항|호)(?: ?의 ?(\d+))?")
 _HEADING = re.compile(r"^(제\d+조(?:의\d+)?) \(")
 _LEADER = re.compile(r"([·.․‥…⋯ㆍ_\-─━=])(?:\s?\1){4,}")
+_LEADERS: Final = ("··", "..", "…", "--", "· ·")  # one of them is in most leaders
 _ENTRY = re.compile(r"[·.․‥…⋯ㆍ]{3}\s*\d{1,4}\s*$")  # of a table of contents: it ends with its page's number
 _CAPITALS = re.compile(r"[A-Z]")
 _WORD = re.compile(r"\S+")
@@ -141,15 +142,18 @@ def _numbered(pages: Sequence[Sequence[Line]]) -> list[tuple[int, Line]]:
 def _joined(lines: Sequence[tuple[int, Line]], spaced: dict[int, bool], start: int, end: int) -> list[Paragraph]:
     """Paragraphs of a run of lines; ``spaced`` names those that go on with the line before."""
     out: list[Paragraph] = []
+    whole = "|".join([line.text.strip() for _, line in lines[start:end]])  # most documents have nothing of all this
+    plain = whole.isprintable() and "  " not in whole
+    led = any(leader in whole for leader in _LEADERS)
     for i in range(start, end):
         p, line = lines[i]
         if line.table is not None:
             out.append(Paragraph([(p, "")], line.table))
             continue
         text = line.text.strip()
-        if "  " in text or not text.isprintable():  # white space of other kinds cannot be printed
+        if not plain and ("  " in text or not text.isprintable()):  # white space of other kinds cannot be printed
             text = " ".join(text.split())
-        if "··" in text or ".." in text or "…" in text or "--" in text or "· ·" in text:
+        if led and ("··" in text or ".." in text or "…" in text or "--" in text or "· ·" in text):
             text = _LEADER.sub(r"\1\1\1", text)
         if i not in spaced:
             out.append(Paragraph([(p, text)]))
@@ -186,81 +190,94 @@ def _with_notes(body: list[Paragraph], notes: list[Paragraph]) -> list[Paragraph
 
 def _breaks(lines: Sequence[tuple[int, Line]], over_pages: bool) -> set[int]:
     """Positions of lines that go on with what the line before began."""
-    set_edges(lines)
-    widest = max(1.5 * _usual_gap(lines), _APART)
+    if not lines:
+        return set()
+    places = places_of(lines)
+    set_edges(lines, places)
+    rooms, shifts = _rooms(places), _shifts(places)
     candidates: list[tuple[int, float, float]] = []  # position, room left by the line before, what did not fit there
-    for i, ((p, line), (q, following)) in enumerate(pairwise(lines), 1):
-        if (  # the cheapest questions first
-            line.table
-            or following.table
-            or line.worn
-            or following.worn
-            or line.edge - line.margin < _NARROWEST * line.size
-        ):
+    for i in _goes_below(places, rooms, over_pages):
+        line, following, room = lines[i - 1][1], lines[i][1], rooms[i - 1]
+        if room > _NARROW and room > _first(_WORD, following) + _ROOM:
             continue
-        room = (line.edge - line.right) / line.size
-        if line.size == 1.0:
-            room -= _FULL * (line.edge - line.margin)
-        elif both_centred(line, following):
-            room += (line.left - line.margin) / line.size
-        if room > _LONGEST or (room > _NARROW and room > _first(_WORD, following) + _ROOM):
-            continue
-        if (line.size != following.size and not alike(line, following)) or (p != q and not over_pages) or q - p > 1:
+        if line.size != following.size and not alike(line, following):
             continue
         if line.text.rstrip()[-1:].isdigit() and _ENTRY.search(line.text):
-            continue
-        beside = p != q or (line.column != following.column and following.bottom > line.bottom)
-        if not beside and (
-            line.bottom - following.top > (_APART if line.size == 1.0 else min(widest, _FAR)) * line.size
-            or abs(line.left - following.left) > _SHIFT * line.size
-        ):
             continue
         syllable = _TIGHT if room <= _TIGHT else max(_TIGHT, _first(_SYLLABLE, following) + _ROOM)
         candidates.append((i, room, syllable))
     tight = sum(room <= syllable for _, room, syllable in candidates) >= _SYLLABLES * len(candidates)
-    indented = _is_indented(lines, [i for i, _, _ in candidates])
+    indented = _is_indented(lines, shifts, [i for i, _, _ in candidates])
     found: set[int] = set()
     full = {i for i, _, _ in candidates}
     for i, room, syllable in candidates:
         if tight and room > syllable and not _says_no_room(lines[i - 1][1], lines[i][1]):
             continue
-        if not _begins_paragraph(lines, i, found, indented) and not (indented and _stands_in(lines, i, full)):
+        if _begins_paragraph(lines, shifts, i, found, indented):
+            continue
+        if not (indented and _stands_in(lines, shifts, i, full)):
             found.add(i)
     return found
 
 
-def _is_indented(lines: Sequence[tuple[int, Line]], candidates: Sequence[int]) -> bool:
+def _rooms(places: Places) -> list[float]:
+    """What is left between each line and its column's edge, in sizes."""
+    guessed = places.size == 1.0
+    size = places.size + ~places.written  # a table has none
+    room = (places.edge - places.right) / size
+    room[guessed] -= _FULL * (places.edge - places.margin)[guessed]
+    centred = centred_pairs(places) & ~guessed[:-1]
+    room[:-1][centred] += ((places.left - places.margin) / size)[:-1][centred]
+    found: list[float] = room.tolist()
+    return found
+
+
+def _shifts(places: Places) -> list[float]:
+    """How far each line begins to the right of the one before, in sizes; on another page or column, of its margin."""
+    import numpy as np
+
+    elsewhere = (np.diff(places.page) != 0) | (np.diff(places.column) != 0)
+    apart = np.diff(places.left) - np.where(elsewhere, np.diff(places.margin), 0.0)
+    return [0.0, *(apart / (places.size + ~places.written)[1:]).tolist()]
+
+
+def _goes_below(places: Places, rooms: Sequence[float], over_pages: bool) -> list[int]:
+    """Positions of the lines that may go on with the line before by where both stand."""
+    import numpy as np
+
+    size, guessed = places.size, places.size == 1.0
+    turned = np.diff(places.page)
+    beside = (turned != 0) | ((np.diff(places.column) != 0) & (np.diff(places.bottom) > 0))
+    far = min(max(1.5 * _usual_gap(places), _APART), _FAR)
+    near = places.bottom[:-1] - places.top[1:] <= (np.where(guessed, _APART, far) * size)[:-1]
+    near &= np.abs(np.diff(places.left)) <= (_SHIFT * size)[:-1]
+    said = places.written & ~places.worn
+    full = said & (places.edge - places.margin >= _NARROWEST * size) & (np.array(rooms) <= _LONGEST)
+    found: list[int] = (1 + np.flatnonzero(full[:-1] & said[1:] & (turned <= over_pages) & (beside | near))).tolist()
+    return found
+
+
+def _usual_gap(places: Places) -> float:
+    """The usual distance between two lines, in sizes."""
+    import numpy as np
+
+    page, column, size, top, bottom = (
+        some[:_ENOUGH_LINES] for some in (places.page, places.column, places.size, places.top, places.bottom)
+    )
+    kept = (np.diff(page) == 0) & (np.diff(column) == 0) & (size[:-1] > 0) & (size[1:] > 0)
+    kept &= np.diff(bottom) < 0
+    gaps = np.sort((bottom[:-1] - top[1:])[kept] / size[:-1][kept])
+    return float(gaps[len(gaps) // 2]) if len(gaps) else 0.0
+
+
+def _is_indented(lines: Sequence[tuple[int, Line]], shifts: Sequence[float], candidates: Sequence[int]) -> bool:
     """Whether paragraphs of the document begin with an indented line."""
     back = ahead = 0
     for i in candidates:
-        shift = _shift(lines, i)
+        shift = shifts[i]
         if abs(shift) > _INDENT and not STARTS_PARAGRAPH.match(lines[i - 1][1].text):
             back, ahead = back + (shift < 0), ahead + (shift > 0)
     return back >= 3 and back > ahead
-
-
-def _shift(lines: Sequence[tuple[int, Line]], i: int) -> float:
-    """How far a line begins to the right of the line before, in sizes; on another page or column, of its margin."""
-    (p, before), (q, line) = lines[i - 1], lines[i]
-    apart = line.left - before.left
-    if (p, before.column) != (q, line.column):
-        apart -= line.margin - before.margin
-    return apart / line.size
-
-
-def _usual_gap(lines: Sequence[tuple[int, Line]]) -> float:
-    """The usual distance between two lines, in sizes."""
-    some = lines[:_ENOUGH_LINES]
-    gaps = sorted(
-        (line.bottom - following.top) / line.size
-        for (p, line), (q, following) in pairwise(some)
-        if p == q
-        and line.column == following.column
-        and line.size
-        and following.size
-        and line.bottom > following.bottom
-    )
-    return gaps[len(gaps) // 2] if gaps else 0.0
 
 
 def _first(what: re.Pattern[str], line: Line) -> float:
@@ -274,14 +291,16 @@ def _first(what: re.Pattern[str], line: Line) -> float:
     return min(width / line.size, _LONGEST)
 
 
-def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int], indented: bool) -> bool:
+def _begins_paragraph(
+    lines: Sequence[tuple[int, Line]], shifts: Sequence[float], i: int, found: set[int], indented: bool
+) -> bool:
     """Whether the author broke the line before this one, not the margin."""
     if _starts(lines, i):
         return True
     before = lines[i - 1][1]
     if before.size == 1.0:
         return False
-    shift = _shift(lines, i)
+    shift = shifts[i]
     (p, _), (q, line) = lines[i - 1], lines[i]
     if p != q and shift > _INDENT and line.size > _LARGER * before.size:
         return True
@@ -292,7 +311,7 @@ def _begins_paragraph(lines: Sequence[tuple[int, Line]], i: int, found: set[int]
     return shift < -_INDENT or (shift > _INDENT and ended)
 
 
-def _stands_in(lines: Sequence[tuple[int, Line]], i: int, full: set[int]) -> bool:
+def _stands_in(lines: Sequence[tuple[int, Line]], shifts: Sequence[float], i: int, full: set[int]) -> bool:
     """Whether a full line stands further in than a numbered heading or an end before it, and the next one does not."""
     before = lines[i - 1][1].text
     return (
@@ -300,8 +319,8 @@ def _stands_in(lines: Sequence[tuple[int, Line]], i: int, full: set[int]) -> boo
         and bool(STARTS_PARAGRAPH.match(before) or ends_sentence(before))
         and not lines[i][1].text.startswith("(")
         and lines[i][1].size != 1.0
-        and _shift(lines, i) > _INDENT
-        and _shift(lines, i + 1) < -_INDENT
+        and shifts[i] > _INDENT
+        and shifts[i + 1] < -_INDENT
         and not STARTS_PARAGRAPH.match(lines[i + 1][1].text)
     )
 

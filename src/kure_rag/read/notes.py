@@ -24,19 +24,22 @@ def split_notes(pages: Sequence[Sequence[Line]]) -> tuple[list[list[Line]], list
     notes: list[list[Line]] = []
     for p, page in enumerate(pages):
         heads = next((i for i, line in enumerate(page) if not line.worn), 0) if p == 0 else 0
-        said = [line for i, line in enumerate(page) if i < heads or not line.worn]
+        worn = [line for line in page[heads:] if line.worn]
+        said = [line for i, line in enumerate(page) if i < heads or not line.worn] if worn else page
         body.append([])
         notes.append([])
         for column in _columns(said):
             at = _first_note(column, said, usual, max((line.top for line in notes[-1]), default=None))
             body[-1] += column[:at]
             notes[-1] += column[at:]
-        notes[-1] += [line for line in page[heads:] if line.worn]
+        notes[-1] += worn
     return body, notes
 
 
 def _columns(page: Sequence[Line]) -> list[list[Line]]:
     """Lines that stand below each other, up to where the text goes on at the top of another column."""
+    if len({line.column for line in page}) == 1:
+        return [list(page)]
     columns: list[list[Line]] = []
     for line in page:
         above = columns[-1][-1] if columns else None

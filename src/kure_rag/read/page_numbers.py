@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
+from kure_rag.read.inside import Inside
 from kure_rag.read.layout import Line
 
 _LEAST: Final = 3  # pages whose numbers count on in step
@@ -22,8 +23,7 @@ _FEW: Final = 2  # pages: too few for numbers to tell anything by counting
 _BAND: Final = 0.09  # of the page's height at its top and bottom, where a number is believed by its place alone
 _SAME_PLACE: Final = 4.0  # points that the height of page numbers varies by
 _ALIGNED: Final = 8.0  # points between a number and the side or the centre of what is printed
-_APART: Final = 1.5  # of a line's size between it and the text, that is more than lines are apart
-_FAR_APART: Final = 2.0  # the same, where a title stands beside the number
+_FAR_APART: Final = 2.0  # of a line's size between it and the text, where a title stands beside the number
 _SMALLER: Final = 0.95  # of the size of the nearest line of the text
 _SHORTEST: Final = 4  # letters of a running title
 _LONGEST: Final = 45  # characters of one
@@ -130,33 +130,8 @@ def find_page_numbers(
     return found
 
 
-def is_apart(line: Line, page: Iterable[Line], top: bool, least: float = _APART) -> bool:
-    """Whether more than the usual room is between a line at a page's edge and what is printed next to it.
-
-    Args:
-        line: One of the page.
-        page: The lines that count.
-        top: Whether it stands at the page's top.
-        least: Of the line's size.
-    """
-    near = _neighbour(line, page, top)
-    if near is None:
-        return True
-    return (line.bottom - near.top if top else near.bottom - line.top) >= least * min(line.size, _height(line))
-
-
 def _height(line: Line) -> float:
     return line.top - line.bottom
-
-
-def _neighbour(line: Line, page: Iterable[Line], top: bool) -> Line | None:
-    """The nearest line further in."""
-    middle = (line.top + line.bottom) / 2
-    if top:
-        below = [other for other in page if other is not line and (other.top + other.bottom) / 2 < line.bottom]
-        return max(below, key=lambda other: other.top, default=None)
-    above = [other for other in page if other is not line and (other.top + other.bottom) / 2 > max(line.top, middle)]
-    return min(above, key=lambda other: other.bottom, default=None)
 
 
 # One line
@@ -265,7 +240,7 @@ def _in_row(line: Numbered, pages: Sequence[Sequence[Line]]) -> bool:
 
 
 def _stands_apart(line: Numbered, page: Sequence[Line]) -> bool:
-    return is_apart(page[line.at], page, line.top)
+    return Inside(page).is_apart(page[line.at], line.top)
 
 
 # A page by itself
@@ -276,7 +251,8 @@ def _unmistakable(line: Numbered, page: Sequence[Line], height: float) -> bool:
     own = page[line.at]
     outer = line.middle > (1 - _BAND) * height if line.top else line.middle < _BAND * height
     others = [other for other in page if other is not own]
-    near = _neighbour(own, others, line.top)
+    inside = Inside(others)
+    near = inside.nearest(own, line.top)
     if not outer or near is None or any(_beside(own, other) for other in others):
         return False
     left, right = min(other.left for other in others), max(other.right for other in others)
@@ -284,7 +260,7 @@ def _unmistakable(line: Numbered, page: Sequence[Line], height: float) -> bool:
     if line.side == "alone":
         central = abs(own.left + own.right - left - right) <= 2 * _ALIGNED
         stacked = near.text.strip().isdecimal()  # the figures beside a chart
-        return is_apart(own, others, line.top) and not stacked and (on_left or on_right or central)
+        return inside.is_apart(own, line.top) and not stacked and (on_left or on_right or central)
     match = (_BEFORE if line.side == "before" else _AFTER).fullmatch(own.text)
     if match is None or _NO_TITLE.match(match["title"].strip()):
         return False
@@ -293,7 +269,7 @@ def _unmistakable(line: Numbered, page: Sequence[Line], height: float) -> bool:
     smaller = near.table is None and own.size <= _SMALLER * near.size
     outside = on_left if line.side == "before" else on_right
     in_book = (line.number % 2 == 0) == (line.side == "before")
-    return smaller and outside and in_book and is_apart(own, others, line.top, _FAR_APART)
+    return smaller and outside and in_book and inside.is_apart(own, line.top, _FAR_APART)
 
 
 def _beside(line: Line, other: Line) -> bool:

@@ -32,6 +32,9 @@ _BROAD = re.compile(r"[\ud800-\udfff\U00010000-\U0010ffff]")
 _BLACK_ENOUGH: Final = 250  # of 255: a lighter fill cannot be seen on paper, and its edges are no rules
 _MAX_OBJECTS: Final = 20_000  # on a page: more of them draw a map or a chart
 _DEEPEST: Final = 8  # forms inside forms
+_TITLE: Final = (
+    512  # bytes of a bookmark's title: asking a second time for a longer one is cheaper than asking twice for all
+)
 _DEEPEST_BOOKMARK: Final = 14
 _THIN: Final = 3.0  # points: a filled rectangle this thin is drawn as a line
 _MOST_PIXELS: Final = 40_000_000  # of a drawn page: an A1 sheet at 200 dots an inch has as many
@@ -187,12 +190,12 @@ class _Bookmark:
 
     def get_title(self) -> str:
         call = _prototypes()["title"]
-        size = call(self.place, None, 0)
-        if size <= 2:
-            return ""
-        memory = bytearray(size)
-        call(self.place, _start(memory), size)
-        return memory[:-2].decode("utf-16-le")
+        memory = bytearray(_TITLE)
+        size = call(self.place, _start(memory), _TITLE)
+        if size > _TITLE:  # nothing was written
+            memory = bytearray(size)
+            call(self.place, _start(memory), size)
+        return memory[: max(0, size - 2)].decode("utf-16-le")
 
     def get_dest(self) -> _Bookmark | None:
         place = _prototypes()["destination"](self.file, self.place)
