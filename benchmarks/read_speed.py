@@ -6,8 +6,9 @@ The stock stack is measured where it is installed, best in an environment of its
 
     pip install langchain-community langchain-text-splitters pdfplumber pypdf
 
-Rates of one process are medians of three passes. `kure-rag chunks` is a process of its own, from its start to its exit,
-with two reading processes; the stock stack reads every --every'th file, since it takes minutes for all.
+Rates of one process are of seconds of computing, the median of five passes over each file; raw text and reading take
+turns, file by file, so that a busy machine slows both alike. `kure-rag chunks` is a process of its own, from its start
+to its exit, with two reading processes; the stock stack reads every --every'th file, since it takes minutes for all.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ import pypdfium2
 
 from kure_rag.read import ReadSettings, read_pdf
 
+PASSES = 5
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -39,10 +42,14 @@ def main() -> int:
     files = [(path.name, path.read_bytes()) for path in paths]
     count = sum(len(pypdfium2.PdfDocument(data)) for _, data in files)
     print(f"{len(paths)} files, {count} pages")
-    raw = rate(lambda: [raw_text(data) for _, data in files], count)
     words = ReadSettings(tables=False, ocr="never")
-    text_only = rate(lambda: [read_pdf(data, name, settings=words) for name, data in files], count)
-    whole = rate(lambda: [read_pdf(data, name) for name, data in files], count)
+    raw, text_only, whole = rates(
+        files,
+        count,
+        lambda _, data: raw_text(data),
+        lambda name, data: read_pdf(data, name, settings=words),
+        lambda name, data: read_pdf(data, name),
+    )
     chunked, peak = chunks(paths, count)
     print(f"raw pypdfium2 text, one process        {raw:7.1f} pages/s")
     print(f"read_pdf without tables, without OCR   {text_only:7.1f} pages/s  {text_only / raw:.2f} of raw")
@@ -64,14 +71,18 @@ def main() -> int:
     return 0
 
 
-def rate(work: Callable[[], object], pages: int) -> float:
-    """Pages a second, the median of three passes."""
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return pages / statistics.median(seconds)
+def rates(files: Sequence[tuple[str, bytes]], pages: int, *ways: Callable[[str, bytes], object]) -> list[float]:
+    """Pages a second of each way to read the files."""
+    totals = [0.0] * len(ways)
+    for name, data in files:
+        seconds: list[list[float]] = [[] for _ in ways]
+        for _ in range(PASSES):
+            for way, spent in zip(ways, seconds, strict=True):
+                began = time.thread_time()
+                way(name, data)
+                spent.append(time.thread_time() - began)
+        totals = [total + statistics.median(spent) for total, spent in zip(totals, seconds, strict=True)]
+    return [pages / total for total in totals]
 
 
 def raw_text(data: bytes) -> None:

@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--each", action="store_true", help="print each label's accuracy too")
     options = parser.parse_args()
     print(f"{'tool':22}{'found':>6}{'cells':>8}{'tables':>8}{'units':>7}{'headers':>9}", end="")
-    print(f"{'pages':>7}{'seconds':>9}{'pages/s':>9}{'ratio':>7}")
+    print(f"{'captions':>10}{'pages':>7}{'seconds':>9}{'pages/s':>9}{'ratio':>7}")
     base = 0.0
     for name in options.tools.split(","):
         if name != "ours" and importlib.util.find_spec(name.partition("-")[0]) is None:
@@ -239,6 +239,7 @@ def _row(run: Run, base: float) -> str:
     scores = run.scores
     with_unit = [each.unit for each in scores if each.label.unit]
     with_header = [each.header for each in scores if each.label.header_rows]
+    with_caption = [each.caption for each in scores if each.label.caption]
     speed = run.pages / run.seconds
     return (
         f"{sum(each.found is not None for each in scores):>3}/{len(scores)}"
@@ -246,6 +247,7 @@ def _row(run: Run, base: float) -> str:
         f"{sum(each.accuracy for each in scores) / len(scores):>8.3f}"
         f"{sum(with_unit):>5}/{len(with_unit)}"
         f"{sum(with_header):>6}/{len(with_header)}"
+        f"{sum(with_caption):>7}/{len(with_caption)}"
         f"{run.pages:>7}{run.seconds:>9.1f}{speed:>9.1f}{base / speed:>7.1f}"
     )
 

@@ -147,6 +147,8 @@ def _titles_beside(
 
 def _said(pages: Sequence[Sequence[Line]], drops: Sequence[set[int]], texts: set[str]) -> set[str]:
     """Those of some texts without white space that are a whole line of what stays."""
+    if not texts:
+        return set()
     first = {text[:1] for text in texts}
     return {
         flat
@@ -315,20 +317,23 @@ class _Told:
 
 def _usual_distance(pages: Sequence[Sequence[Line]], seen: Sequence[Sequence[_Seen]]) -> float:
     """The usual room between two lines of the text, in sizes."""
-    rooms = sorted(
-        (line.bottom - following.top) / line.size
-        for page, found in zip(pages[:_ENOUGH], seen, strict=False)
-        for outer in [{other.at for other in found if other.places}]
-        for i, (line, following) in enumerate(pairwise(page))
-        if line.table is None
-        and following.table is None
-        and i not in outer
-        and i + 1 not in outer
-        and line.column == following.column
-        and line.size
-        and line.bottom > following.bottom
-        and line.bottom - following.top <= _WIDEST * line.size
-    )
+    rooms: list[float] = []
+    for page, found in zip(pages[:_ENOUGH], seen, strict=False):
+        outer = {other.at for other in found if other.places}
+        for i, (line, following) in enumerate(pairwise(page)):
+            room = line.bottom - following.top
+            if (
+                room <= _WIDEST * line.size
+                and line.bottom > following.bottom
+                and i not in outer
+                and i + 1 not in outer
+                and line.column == following.column
+                and line.table is None
+                and following.table is None
+                and line.size
+            ):
+                rooms.append(room / line.size)
+    rooms.sort()
     return rooms[len(rooms) // 2] if rooms else 0.0
 
 

@@ -142,15 +142,15 @@ def _numbered(pages: Sequence[Sequence[Line]]) -> list[tuple[int, Line]]:
 def _joined(lines: Sequence[tuple[int, Line]], spaced: dict[int, bool], start: int, end: int) -> list[Paragraph]:
     """Paragraphs of a run of lines; ``spaced`` names those that go on with the line before."""
     out: list[Paragraph] = []
-    whole = "|".join([line.text.strip() for _, line in lines[start:end]])  # most documents have nothing of all this
+    texts = [line.text.strip() for _, line in lines[start:end]]
+    whole = "|".join(texts)  # most documents have nothing of what is looked for in each line
     plain = whole.isprintable() and "  " not in whole
     led = any(leader in whole for leader in _LEADERS)
-    for i in range(start, end):
+    for i, text in enumerate(texts, start):
         p, line = lines[i]
         if line.table is not None:
             out.append(Paragraph([(p, "")], line.table))
             continue
-        text = line.text.strip()
         if not plain and ("  " in text or not text.isprintable()):  # white space of other kinds cannot be printed
             text = " ".join(text.split())
         if led and ("··" in text or ".." in text or "…" in text or "--" in text or "· ·" in text):
@@ -359,11 +359,12 @@ def _spaces(lines: Sequence[tuple[int, Line]], breaks: set[int], space_at: Space
     # Word processors that break between words leave the space at the line's end; then its absence means a broken word.
     kept = {i: lines[i - 1][1].text[-1:].isspace() for i in order}
     trusted = bool(order) and sum(kept.values()) >= _KEPT * len(order)
-    asked = [i for i in order if not kept[i]]
-    pairs = [(lines[i - 1][1].text.strip(), lines[i][1].text.strip()) for i in asked]
-    texts = [line.text for _, line in lines]
-    told = informed(texts, space_at, kept=trusted)(pairs) if space_at and pairs else []
-    answers = dict(zip(asked, told, strict=False))
+    answers: dict[int, bool] = {}
+    asked = [i for i in order if not kept[i]] if space_at else []
+    if space_at and asked:
+        pairs = [(lines[i - 1][1].text.strip(), lines[i][1].text.strip()) for i in asked]
+        told = informed([line.text for _, line in lines], space_at, kept=trusted)(pairs)
+        answers = dict(zip(asked, told, strict=False))
     words = len(answers) >= _ENOUGH and sum(answers.values()) >= _WORDS * len(answers)
     return {
         i: kept[i] or ends_sentence(lines[i - 1][1].text) or answers.get(i, False) or (words and i in answers)
