@@ -255,3 +255,27 @@ def test_what_a_judgment_is_about_stands_above_its_title_in_brackets() -> None:
     unnamed = cut(own + SUPREME.replace(head, "[대법원 2022. 1. 13. 선고 2020다777 판결]"))
     first = next(c for c in unnamed if c.metadata["case"] == "2020다777")
     assert first.text.startswith("[대법원 2022.")
+
+
+def test_the_first_piece_of_the_reasons_stands_under_its_title_too() -> None:
+    straight = REASONS.replace("상고이유를 본다.\n", "")
+    for text in (REASONS, straight):
+        first = next(c for c in cut(text, target=60) if c.metadata.get("section") == "이유")
+        assert first.text.startswith("이유\n")
+        assert first.metadata["number"].startswith("1.")
+        assert first.breadcrumb[3:] == ("1. 사안의 개요",)
+
+
+def test_a_first_piece_under_two_titles_has_both_in_its_breadcrumb() -> None:
+    text = REASONS.replace("가. 원고는", "가. 다툼이 없는 사실\n원고는").replace(
+        "나. 원심은", "나. 원심의 판단\n원심은"
+    )
+    first = next(c for c in cut(text, target=90) if c.metadata.get("section") == "이유")
+    assert first.metadata["number"] == "1. 가."
+    assert first.breadcrumb[3:] == ("1. 사안의 개요", "가. 다툼이 없는 사실")
+
+
+def test_a_piece_that_holds_several_numbers_is_under_the_title_of_none() -> None:
+    (reasons,) = [c for c in cut(REASONS, target=400) if c.metadata.get("section") == "이유"]
+    assert "1. 사안의 개요" in reasons.text
+    assert reasons.breadcrumb[3:] == ()

@@ -76,3 +76,36 @@ def test_marks_nested_without_end_do_not_break_anything() -> None:
     marks = [chr(0xF000 + i) for i in range(300)]
     text = "\n".join(f"{mark} 항목 하나에 대한 설명" for mark in marks)
     assert "".join("".join(chunk.text.split()) for chunk in cut(text)) == "".join(text.split())
+
+
+APPLIED = "ㅇ 새 이용 규칙은 내년 첫날 뒤에 책을 빌리는 사람이 반납을 미루는 경우부터 적용"
+LONG = "ㅇ 도서관은 책을 빌린 사람이 반납일을 잊지 않도록 하루 전에 전화와 문자로 알리고 그 내용을 적는다."
+
+
+def titled(above: str, title: str) -> list[str]:
+    below = "ㅇ 하루에 백 원씩 받던 연체료를 없애고 그 대신에 늦은 날만큼 책을 빌리지 못하게 한다."
+    return [chunk.text for chunk in cut("\n".join([LONG, above, title, below, LONG]), target=110, longest=400)]
+
+
+def test_a_title_below_a_sentence_that_ends_with_a_noun_goes_with_its_list() -> None:
+    for title in ("연체료 폐지(이용규칙 §12)", "늦은 반납에 대한 새 기준", "< 연체료 폐지 >", "[연체료 폐지]"):
+        assert any(chunk.startswith(f"{title}\nㅇ 하루에") for chunk in titled(APPLIED, title)), title
+
+
+def test_a_title_below_a_line_that_ends_before_the_margin_goes_with_its_list() -> None:
+    short = "ㅇ 반납을 미룬 사람에게 받는 연체료와 그 밖의 비용"
+    assert any(chunk.startswith("연체료 폐지\nㅇ 하루에") for chunk in titled(short, "연체료 폐지"))
+
+
+def test_the_rest_of_a_wrapped_item_is_no_title() -> None:
+    full = "ㅇ 도서관은 책을 빌린 사람이 반납일을 잊지 않도록 하루 전에 전화와 문자로 알리는 이용자 지원"
+    rests = ("사업의 대상을 넓힘", "제12조(반납)에 해당하지 않는 사람", "대상 확대", "하며 그 밖의 사항은")
+    for above, rest in [(full, rest) for rest in rests] + [(APPLIED, rests[1]), (APPLIED, "<이하 생략>")]:
+        assert any(f"{above}\n{rest}" in chunk for chunk in titled(above, rest)), rest
+        assert not any(chunk.startswith(rest) for chunk in titled(above, rest)), rest
+
+
+def test_a_title_is_put_to_no_list_that_would_grow_over_the_limit() -> None:
+    item = "ㅇ " + "늦은 날을 센다 " * 12
+    text = "\n".join([APPLIED, "연체료 폐지(이용규칙 §12)", item.strip(), LONG])
+    assert all(len(chunk.text) <= 100 for chunk in cut(text, target=60, longest=100))

@@ -1,7 +1,7 @@
 """Markdown files as chunks: headings above them, code whole, tables apart."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kure_rag.chunk import ChunkSettings, chunk_document
@@ -127,6 +127,7 @@ PARTS += [
 ]
 
 
+@example(["효능ㆍ효과", "```", "효능ㆍ효과", "제품명: 가람정"], "medical")  # code names no product
 @given(st.lists(st.sampled_from(PARTS), max_size=30), st.sampled_from(["general", "finance", "legal", "medical"]))
 def test_every_visible_character_of_a_file_is_in_one_chunk(lines: list[str], domain: Domain) -> None:
     text = "\n".join([*lines, "끝."])

@@ -21,7 +21,7 @@ class ChunkSettings:
             had KorQuAD's answers in the best 2,000 characters (99.3% for keywords; 200 to 500 are within the error, 600
             and more are worse), and no other target was better on statutes as well
             (``benchmarks/results/chunk_length.md``).
-        longest: Characters over which a single sentence is cut, at white space where it has any.
+        longest: Characters over which a single sentence is cut, where a clause ends, or else at white space.
         profile: ``auto`` for the one named after each document's domain; ``general``, ``finance``, ``legal`` or
             ``medical`` for all documents; or ``package.module:NAME`` for your own :class:`Profile`.
     """

@@ -11,7 +11,7 @@ from typing import Any, Final
 from kure_rag.chunk.base import ChunkSettings, Passage
 from kure_rag.chunk.legal_cases import about_judgment, cited_cases, title_lines
 from kure_rag.chunk.legal_references import references
-from kure_rag.chunk.outline import Cutter, Piece, headings_above, outline
+from kure_rag.chunk.outline import Cutter, Node, Piece, headings_above, outline
 from kure_rag.chunk.pack import visible
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document
@@ -86,8 +86,21 @@ def _passages(cutter: Cutter, section: _Section, name: tuple[str, ...], about: d
             values["references"] = named
         if cited := cited_cases(own, about.get("case", "")):
             values["cases"] = cited
-        crumb = (*above, *headings_above(text, root, *visible(text, piece.start, piece.end)))
+        begin = _numbered_start(root, piece, max(piece.start, section.body))
+        crumb = (*above, *headings_above(text, root, *visible(text, begin, piece.end)))
         yield Passage(piece.start, piece.end, crumb, "judgment", piece.lead, values)
+
+
+def _numbered_start(root: Node, piece: Piece, start: int) -> int:
+    """Where the numbers begin that a piece holds: after 이유 and 「상고이유를 판단한다.」, which are under no title."""
+    node = root
+    for _ in piece.labels:
+        first = max(start, node.children[0].start) if node.children else start
+        inner = next((child for child in node.children if child.start <= first and piece.end <= child.end), None)
+        if inner is None:
+            break
+        start, node = max(start, inner.start), inner
+    return start
 
 
 def _number(piece: Piece) -> str:

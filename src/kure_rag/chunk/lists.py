@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings
 from kure_rag.chunk.markers import LEADERS, Marker, find_marker
 from kure_rag.chunk.pack import Span, Unit
+from kure_rag.chunk.titles import Line, reads_as_title
 from kure_rag.chunk.wholes import PAIR, RATED, find_wholes
 
 _ANNOUNCES: Final = re.compile(
@@ -27,6 +28,25 @@ _FULL: Final = 0.7  # of the longest line
 _LEAD: Final = 120  # characters of each line of a lead
 _SAID_OF: Final = re.compile(r"[:：]\s*\S")  # a line that says what holds for the item above it
 _CONDITION: Final = re.compile(r"(?:경우|때)(?:에는|에|는)?$")  # an item that what follows holds for
+_TITLE: Final = 60  # characters
+_TITLE_WORDS: Final = re.compile(r"(?=.*[가-힣A-Za-z]{2})(?:[^\w\n]*\w){3}")
+# The rest of a sentence, 「제76조(입찰참가자격 제한)에 해당하지 않은 자」, an example, a formula, or an address.
+_NO_TITLE: Final = re.compile(
+    r"(?:[을를은는의와과]|또는|때|경우|귀하|귀중)$|^제\s?\d+\s?[조항호]|^\[?예[\]시)]|[=×÷〔]|^[^<〈]*[>〉]"
+    r"|[)」｣](?:에|의|을|를|은|는|이|가|로|으로|에서)\s"
+)
+# 「’25.1.1. 이후 신고하는 분부터 적용」: a sentence may end with a noun; 「세제 지원」 may go on in the next line.
+_NOUN_ENDS: Final = re.compile(
+    r"(?:부터|까지|에서|[에로을를])\s(?:적용|허용|인정|신설|폐지|삭제|추가|조정|규정|확대|축소|강화|완화|연장|단축|마련|개선|가능|금지"
+    r"|제외|포함|실시|추진|수립|시행|예정|상향|하향|인상|인하|면제|감면|공제|부과|의미)[)\]]?$"
+)
+_BRACKETED: Final = re.compile(
+    r"(?:<\s?\w[^<>]{2,40}>|〈\s?\w[^〈〉]{2,40}〉|\[\s?\w[^\[\]]{2,40}\]|【\s?\w[^【】]{2,40}】)$"
+)
+# [전문개정 2024. 3. 5.] and <이하 생략> are no titles.
+_OMITTED: Final = re.compile(
+    r".(?:\S{0,4}(?:개정|신설|삭제|이동)|시행|(?:이하\s?)?[중생]\s?략|[신삭]\s?[설제])[\s,<>\]\d]"
+)
 
 
 def announces(text: str, start: int, end: int) -> bool:
@@ -61,6 +81,7 @@ class _Node:
     spans: list[Span]
     style: str = ""
     children: list[_Node] = field(default_factory=list)
+    title: bool = False  # of what follows
 
     @property
     def start(self) -> int:
@@ -123,14 +144,17 @@ def _nodes(text: str, lines: Sequence[list[Span]], binding: Binding) -> list[_No
     top: list[_Node] = []
     stack: list[_Node] = []
     last: _Node | None = None
-    for spans in lines:
+    for i, spans in enumerate(lines):
         printed = text[spans[0][0] : spans[-1][1]]
         contents = LEADERS.search(printed) is not None
         marker = None if contents or _SIGNAL.match(printed) else find_marker(printed)
-        if last is not None and not contents and _goes_on(text, last, printed, marker, binding, wrapped):
+        goes_on = last is not None and not contents and _goes_on(text, last, printed, marker, binding, wrapped)
+        title = marker is None and not contents and _is_title(text, spans, lines[i + 1 : i + 2])
+        own = title or (_BRACKETED.match(printed) is not None and _OMITTED.match(printed) is None)
+        if last is not None and goes_on and not (own and _is_over(text, last.spans[-1][1], int(_FULL * longest))):
             last.spans.extend(spans)
             continue
-        last = _Node(list(spans), marker.style if marker is not None and marker.style != "note" else "")
+        last = _Node(list(spans), marker.style if marker is not None and marker.style != "note" else "", title=title)
         if not last.style:
             stack.clear()
             top.append(last)
@@ -160,6 +184,27 @@ def _goes_on(text: str, last: _Node, printed: str, marker: Marker | None, bindin
     return _ENDS.search(text, start, end) is None and LEADERS.search(text, start, end) is None
 
 
+def _is_over(text: str, end: int, full: int) -> bool:
+    """Whether a line without a full stop is whole: it ends before the margin, or with the last word of a sentence."""
+    start = text.rfind("\n", 0, end) + 1
+    return end - start < full or _NOUN_ENDS.search(text, start, end) is not None
+
+
+def _is_title(text: str, spans: Sequence[Span], below: Sequence[Sequence[Span]]) -> bool:
+    """Whether a line without a number could be the title of a list: a short one, with its first item below."""
+    printed = text[spans[0][0] : spans[-1][1]]
+    if len(printed) > _TITLE or not below or _TITLE_WORDS.match(printed) is None or _OMITTED.match(printed):
+        return False
+    item = text[below[0][0][0] : below[0][-1][1]]
+    marker = find_marker(item)
+    if marker is None or marker.style == "note" or marker.number > 1 or LEADERS.search(item):
+        return False
+    if _BRACKETED.match(printed):
+        return True
+    line = Line(spans[0][0], spans[-1][1], printed, None, table=False)
+    return not (_NO_TITLE.search(printed) or _NOUN_ENDS.search(printed)) and reads_as_title(line, _TITLE)
+
+
 def _trimmed(text: str) -> str:
     text = " ".join(text.split())
     if len(text) <= _LEAD:
@@ -182,12 +227,21 @@ class _Maker:
                 j += 1
             if j > i:
                 announced = out.pop() if i and out and self._announces(nodes[i - 1]) else None
-                out.extend(self._list(announced, nodes[i:j], lead))
+                title = out.pop() if announced is None and i and out and nodes[i - 1].title else None
+                found = self._list(announced, nodes[i:j], lead)
+                out.extend(found if title is None else self._below_title(title, found))
                 i = j
             else:
                 out.extend(Unit(*span, lead) for span in self._sentences(nodes[i].spans))
                 i += 1
         return out
+
+    def _below_title(self, title: Unit, units: Sequence[Unit]) -> list[Unit]:
+        """A list's units, of which the first begins with its title, if that is not too long."""
+        first, *others = units
+        if first.end - title.start > self.settings.longest >= first.end - first.start:
+            return [title, *units]
+        return [replace(first, start=title.start), *others]
 
     def _announces(self, node: _Node) -> bool:
         return announces(self.text, *node.spans[-1])

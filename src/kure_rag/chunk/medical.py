@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kure_rag.chunk.base import ChunkSettings, Passage, Section
 from kure_rag.chunk.body import Body
-from kure_rag.chunk.code_blocks import code_within
+from kure_rag.chunk.code_blocks import code_blocks, code_within
 from kure_rag.chunk.general import COMMON
 from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.markers import QUESTION, find_marker
@@ -65,7 +65,8 @@ class Medical:
     def passages(self, document: Document, sentences: Sentences, settings: ChunkSettings) -> list[Passage]:
         """See :class:`~kure_rag.chunk.base.Profile`."""
         rows = Rows(document)
-        lines = split_lines(document.text, [(table.start, table.end) for table in outer_tables(document.tables)])
+        tables = [(table.start, table.end) for table in outer_tables(document.tables)]
+        lines = split_lines(document.text, sorted([*tables, *code_blocks(document)]))  # neither names a product
         label = len(label_names(lines)) >= _LABEL_NAMES
         finder = KnownLines((*((LABEL, PRECAUTIONS) if label else COMMON), *CRITERIA), known_lines(lines))
         body = Body(document, sentences, settings, _BINDING, rows.describe)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kure_rag.chunk.base import ChunkSettings
+from kure_rag.chunk.clauses import bracketed, clause_seam
 
 Span = tuple[int, int]
 
@@ -15,7 +16,6 @@ Span = tuple[int, int]
 _SEAMS: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        r"(?<=\s)(?=\S)",
         r"(?<=[.,;:!?)\]」』”’·])(?=[^.,;:!?)\]」』”’·\d])",
         r"(?<=[가-힣])(?=[^가-힣\W])",
     )
@@ -53,10 +53,15 @@ def visible(text: str, start: int, end: int) -> Span:
 
 
 def cut(text: str, span: Span, settings: ChunkSettings) -> Iterator[Span]:
-    """A span over the limit in pieces of about the target length, at white space where there is any."""
+    """A span over the limit in pieces of about the target length: where clauses end, at white space, or anywhere."""
     start, end = span
+    brackets = bracketed(text, start, end) if end - start > settings.longest else []
+    half = settings.target // 2
     while end - start > settings.longest:
-        stop = _seam(text, start + settings.target // 2, start + settings.target)
+        aim = start + (end - start) // max(2, round((end - start) / settings.target))
+        high = min(start + settings.longest, start + settings.target + half, end - half)
+        stop = clause_seam(text, start + half, high, aim, brackets)
+        stop = stop or _seam(text, start + half, start + settings.target)
         piece = visible(text, start, stop)
         if piece[0] < piece[1]:
             yield piece
