@@ -42,7 +42,10 @@ def test_jamo_around_a_dropped_character_are_composed() -> None:
         ("\U000f02b1", "①"),
         ("\U000f02ba", "⑩"),
         ("\U000f02c4", "⑳"),
-        ("\U000f0854약관\U000f0855", "《약관》"),
+        ("\U000f0850본교\U000f0851라 한다", "‘본교’라 한다"),
+        ("\U000f0854약관\U000f0855", "『약관』"),
+        ("참고 \U000f081d 개정 사항", "참고 ┊ 개정 사항"),
+        ("상시 \uf0e8 폐지", "상시 → 폐지"),
     ],
 )
 def test_character_map(raw: str, clean: str) -> None:
@@ -102,3 +105,9 @@ def test_letters_of_the_equation_font_are_read_in_lines_only() -> None:
     raw = "스프레드\ue047max\ue044\ue00f\ue003\ue048\ue002\ue0f3\ue003\ue052\ue03d\ue045"
     assert clean_line(raw) == "스프레드=max(PD+CoD,0)"
     assert clean_text(raw) == raw
+
+
+def test_the_old_spelling_in_a_programs_name_is_read_in_lines_and_nowhere_else() -> None:
+    assert clean_line("\uf53a글 문서로 낸다") == "\u1112\u119e\u11ab글 문서로 낸다"
+    assert clean_line("지급하지 \uf53a니하면") == "지급하지 \uf53a니하면"
+    assert clean_text("\uf53a글") == "\uf53a글"

@@ -20,7 +20,7 @@ TEXT: tuple[Drawn, ...] = (
 
 
 def read(*pages: Sequence[Drawn]) -> Document:
-    """A PDF whose lines are drawn in their sizes, each 1.5 sizes below the one before."""
+    """A PDF whose lines are drawn in their sizes, each 1.5 sizes below the one before; after a tab further right."""
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.cidfonts import UnicodeCIDFont
     from reportlab.pdfgen.canvas import Canvas
@@ -32,7 +32,8 @@ def read(*pages: Sequence[Drawn]) -> Document:
         height = 780.0
         for size, line in page:
             canvas.setFont("HYSMyeongJo-Medium", size)
-            canvas.drawString(60, height, line)
+            for i, label in enumerate(line.split("\t")):
+                canvas.drawString(60 + 110 * i, height, label)
             height -= 1.5 * size
         canvas.showPage()
     canvas.save()
@@ -148,3 +149,11 @@ def test_what_stands_above_the_title_is_no_heading() -> None:
 def test_labels_of_a_figure_are_no_headings() -> None:
     labels = [(BODY, "(수집) (정제) (저장) (분석) (공개) (보관) (폐기)")] * 6
     assert headings(read([*labels, (14, "자료 모으기"), *labels, (14, "자료 나누기"), *labels])) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"), [("운용 경과\t운용 계획", False), ("운용 경과와 계획", True), ("목\t차", True), ("목 차", True)]
+)
+def test_labels_set_apart_in_one_line_are_no_heading(line: str, found: bool) -> None:
+    document = read([(20, "전산 운영 보고서"), *TEXT, (14, line), *TEXT, (14, "이용자 의견"), *TEXT])
+    assert ([text for _, text in headings(document)] == ["이용자 의견"]) == (not found)

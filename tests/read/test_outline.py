@@ -17,6 +17,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 
 from kure_rag.read.layout import Line, page_lines
+from kure_rag.read.noise import MARK
 from kure_rag.read.outline import find_title, outline_of, without_password
 from kure_rag.read.pdfium import PdfFile
 
@@ -282,6 +283,24 @@ def test_bookmarks_of_damaged_bytes_are_left_out() -> None:
             return "ï¿½ï¿½ï¿½˝ 1Ç¥"
 
     assert outline_of([Mojibake()]) == []
+
+
+@pytest.mark.parametrize(
+    "title", [f"직원{MARK}규정", "직원\uf53a복무규정과 그 시행에 관한 세칙", "직원복무\ufffd규정 개정안 전문"]
+)
+def test_a_name_with_a_hole_is_no_title_and_no_bookmark(title: str) -> None:
+    class Holed(Endless):
+        def get_title(self) -> str:
+            return title
+
+    assert outline_of([Holed(), Endless()]) == [(0, "목차", 0)]
+    line, below = Line(title, 60, 700, 400, 730, 30), Line("시행에 관한 지침", 60, 665, 400, 695, 30)
+    body = [Line(text, 60, y - size, 500, y, size) for size, y, text in BODY]
+    for lines in ([line, *body], [line, below, *body]):
+        assert (
+            find_title(lines, height=842, stored=title, outline=[(0, title, 1), (1, "제1장", 1)], source="a.pdf") == "a"
+        )
+    assert find_title([below, *body], height=842, stored=title, outline=[], source="a.pdf") == "시행에 관한 지침"
 
 
 @pytest.mark.parametrize(("user", "owner"), [("", "관리자"), ("", None)])

@@ -19,7 +19,6 @@ OTHER_CAPTIONS = {
     "05_kyobo_fund_overview": "drawn as outlines, not as text",
     "28_rfp2_roles": "a symbol font gives the letter m for its bullet ❍",
     "29_rfp2_requirement_classes": "a symbol font gives a private code for the boxed 2",
-    "42_qa651_questions": "the note below the document's title, which stands above the table, is taken for one",
 }
 pytestmark = [
     pytest.mark.data,

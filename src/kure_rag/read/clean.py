@@ -25,17 +25,21 @@ _MAP: Final[dict[int, str | None]] = {
     0x200B: None,  # zero-width space
     0xFEFF: None,  # byte-order mark
     0xFFFE: "-",  # PDFium's mark for a hyphen at a line's end; in Korean text it mostly belongs there, as in 코로나-19
-    # Hancom's private-use glyphs, as its own fonts draw them.
+    # Signs of Wingdings and Hancom's private-use glyphs, as the fonts draw them.
     0xF06C: "●",
     0xF06E: "■",
     0xF06F: "□",
     0xF09F: "•",
     0xF0A7: "▪",
+    0xF0E8: "→",
     0xF0FC: "✔",
     0xF012B: "(인)",
-    0xF0854: "《",
-    0xF0855: "》",
     **{0xF02B1 + i: chr(0x2460 + i) for i in range(20)},
+    0xF081D: "┊",
+    0xF0850: "‘",
+    0xF0851: "’",
+    0xF0854: "『",
+    0xF0855: "』",
 }
 # Hancom's equation font, as its glyphs print. Other fonts use the same codes for other glyphs, so they are only mapped
 # on pages that were found readable, where private characters are few.
@@ -46,6 +50,8 @@ _EQUATION: Final[dict[int, str]] = {
     **dict(zip(range(0xE042, 0xE049), "%*()-=+", strict=True)),
     0xE052: ",",
 }
+# Hancom's code for the old spelling of 한 in the name of its program; elsewhere it may be any font's for anything.
+_PROGRAM: Final = ("\uf53a글", "\u1112\u119e\u11ab글")
 _NEWLINE = re.compile(r"\r\n?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -89,7 +95,7 @@ def clean_line(raw: str) -> str:
     """:func:`clean_text` for one line of a readable page: any line feed in it becomes a space."""
     if "\n" not in raw and not needs_cleaning(raw):
         return raw
-    return clean_text(raw.translate(_EQUATION)).replace("\n", " ")
+    return clean_text(raw.translate(_EQUATION)).replace("\n", " ").replace(*_PROGRAM)
 
 
 def needs_cleaning(text: str) -> bool:

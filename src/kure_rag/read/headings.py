@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kure_rag.read.layout import Line
-from kure_rag.read.lines import STARTS_PARAGRAPH, Paragraph
+from kure_rag.read.lines import STARTS_PARAGRAPH, Paragraph, visual_width
 
 # The smallest headings seen in 63 documents are 1.09 times as large as the text: 12.4 above 11.4 points.
 _LARGER: Final = 1.08  # times the size of most characters
@@ -27,6 +27,7 @@ _LONGEST: Final = 50  # visible characters of a heading
 _LONG: Final = 35  # of one that the margin may have broken
 _LINES: Final = 2
 _GAP: Final = 0.9  # times the size: lines of one heading are nearer to each other
+_WIDE: Final = 1.3  # times what its characters take: labels set apart, and columns between tabs
 _COVER: Final = 250  # visible characters under which a page with large type is a cover
 
 _WORDS: Final = re.compile(r"[^\W\d_].*[^\W\d_]", re.DOTALL)
@@ -90,6 +91,7 @@ def find_headings(
     found = _without_covers(list(_joined(large)), pages, least)
     found = [heading for heading in found if _reads_as_heading(heading.text) and not _says_title(heading, title)]
     found = [heading for heading in found if _is_of_headings(heading.size, found, sizes)]
+    found = [heading for heading in found if not any(map(_is_set_apart, heading.lines))]
     if not found:
         return []
     shown = {heading.start for heading in large}
@@ -206,6 +208,13 @@ def _reads_as_heading(text: str) -> bool:
         and _NO_HEADING.search(text) is None
         and all(text.count(a) == text.count(b) for a, b in ("()", "[]", "<>", "「」", "〈〉"))
     )
+
+
+def _is_set_apart(line: Line) -> bool:
+    """Whether a line is much wider than its characters, and not because each stands by itself, as in 목 차."""
+    words = line.text.split()
+    natural = visual_width(" ".join(words)) * line.size / 2
+    return line.right - line.left > _WIDE * natural and any(len(word) > 1 for word in words)
 
 
 def _says_title(heading: _Printed, title: str) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.read.clean import clean_text
+from kure_rag.read.noise import MARK
 
 if TYPE_CHECKING:
     from kure_rag.read.layout import Line
@@ -34,7 +35,8 @@ _UPPER: Final = 0.4  # of the page's height from below: titles stand above it
 _STANDS_ALONE: Final = 1.25  # times the usual distance to the next line
 
 _HANGUL: Final = re.compile(r"[가-힣]")
-_STRANGE: Final = re.compile(r"[\u0080-\u024f\ue000-\uf8ff\ufffd]")
+_STRANGE: Final = re.compile(r"[\u0080-\u024f]")
+_HOLE: Final = re.compile(rf"{MARK}|[\ue000-\uf8ff\U000f0000-\U0010fffd\ufffd]")  # a part of a title is another title
 _LETTERSPACED: Final = re.compile(r"(?<!\S)[가-힣](?: [가-힣]){2,}(?!\S)")
 _EFFECT: Final = re.compile(r"\s*\[\s*시행\s*(?:일\s*[:：]?)?\s*\d{4}\s*\.")
 _ABBREVIATION: Final = re.compile(r"\s*\(\s*약칭\s*[:：].*$")
@@ -130,6 +132,7 @@ def find_title(
     if recognised and (written := _stored(stored) or _root(outline)):
         return written[:_LONGEST]
     found = _law(lines) or _ruling(lines) or _notice(lines) or _form(lines, height) or _largest(lines, height)
+    found = "" if _HOLE.search(found) else found
     found = found or _alone(lines) or _stored(stored) or _root(outline) or _running(lines, height)
     return found[:_LONGEST].strip() or Path(source).stem
 
@@ -241,6 +244,9 @@ def _largest(lines: Sequence[Line], height: float) -> str:
     if any(line.size > most and _is_doubled(line.text) for line in near_top):
         return ""  # the title is there, and cannot be read
     first = max((line for line in large if line.size >= _NEARLY * most), key=lambda line: line.top)
+    above = (line for line in near_top if line.size >= _NEARLY * most and line.top > first.top)
+    if any(_HOLE.search(line.text) for line in above):
+        return ""
     parts = [first]
     for line in sorted(near_top, key=lambda line: -line.top):
         last = parts[-1]
@@ -296,6 +302,8 @@ def _stored(title: str) -> str:
     text = re.sub(r"\.(?:pdf|hwpx?|docx?|pptx?|xlsx?|ai|indd|txt)$", "", text, flags=re.IGNORECASE)
     hangul = len(_HANGUL.findall(text))
     if hangul < 2 or hangul < 0.3 * len(text) or _GENERIC.fullmatch(text) or any(mark in text for mark in ">|"):
+        return ""
+    if _is_mojibake(text):
         return ""
     return "" if re.search(r"고시 제\s?\d+$", text) else text  # programs cut the first line at its hyphen
 
@@ -356,4 +364,4 @@ def _is_doubled(text: str) -> bool:
 
 
 def _is_mojibake(text: str) -> bool:
-    return len(_STRANGE.findall(text)) > 0.2 * len(text)
+    return _HOLE.search(text) is not None or len(_STRANGE.findall(text)) > 0.2 * len(text)

@@ -51,7 +51,7 @@ class ReadSettings:
 
     Attributes:
         tables: Find tables; without it their cells are lines of text like any other, and reading is faster.
-        fallback: Try a second parser on pages whose text layer is unreadable.
+        fallback: Try a second parser on pages whose text is unreadable or missing.
         ocr: ``auto`` recognises pages that have no usable text layer, where the extra ``ocr`` and Tesseract are
             installed; ``always`` recognises every page; ``never`` leaves such pages marked and empty.
     """

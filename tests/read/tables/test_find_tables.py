@@ -95,6 +95,29 @@ def test_a_note_between_caption_and_table_stays_text_of_the_page(tables: Tables)
     assert table.box == table.body
 
 
+@pytest.mark.parametrize(
+    ("lines", "caption"),
+    [
+        (["① 안전한 기반 마련", "② 민간과 협력", "③ 모든 직원의 활용"], ""),
+        (["1등급: 매우 높은 위험", "2등급: 높은 위험"], ""),
+        (["가. 지점 수", "나. 직원 수"], ""),
+        (["② 본점과 지점 그리고 출장소를 포함한 모든 영업점의 정규", "  직원 수", "③ 지점 수"], ""),
+        (["② 직원 수", "  해당 없음", "③ 지점 현황"], "③ 지점 현황"),
+        (["1. 일반 현황", "3. 지점 현황"], "3. 지점 현황"),
+        (["1. 일반 현황", "가. 지점 현황"], "가. 지점 현황"),
+    ],
+)
+def test_an_item_that_goes_on_counting_is_no_caption(tables: Tables, lines: list[str], caption: str) -> None:
+    def draw(sheet: Sheet) -> None:
+        for i, line in enumerate(reversed(lines)):
+            sheet.text(90 if line.startswith(" ") else 80, 608 + 15 * i, line.strip())
+        sheet.grid(XS, YS)
+        sheet.fill(XS, YS, [["구분", "2023", "2024"], ["서울", "12", "13"], ["부산", "3", "4"]])
+
+    [table] = tables(draw)
+    assert table.caption == caption
+
+
 def test_merged_cells_are_filled_and_header_rows_flattened(tables: Tables) -> None:
     def draw(sheet: Sheet) -> None:
         for x, bottom in ((80, 540), (180, 540), (280, 540), (380, 540)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from kure_rag.read.page import Box
@@ -16,6 +17,7 @@ _HEADS: Final = 0.91  # of the page: above, unsigned lines are taken for running
 _AXIS: Final = 12  # characters of a chart's label
 _NEAR: Final = 12.0  # points by which what stands above a table may miss its width
 _LONGEST: Final = 60  # characters of a caption
+_UNMARKED: Final = 40  # of one without a mark, or with one that items of a text have
 _SAME: Final = 3.0  # points by which the lines of a paragraph may begin apart
 _REACH: Final = 1.9  # line heights between a table and a line above that may belong to it
 _REACH_MARKED: Final = 2.5  # the same for a line that says so by itself
@@ -30,6 +32,17 @@ _NUMBERED = re.compile(r"[(\[<〈【]?\s*(?:표|별표|부표|서식)\s*[\d<\-.]
 _SIGNED = re.compile(r"[<〈《\[【「□■○◯●▶※]|표\s*\d|[가나다라마바사아자차카타파하]\.\s|\d{1,2}\.\s")
 # A line without a mark that ends so is the end of a paragraph.
 _RUNNING = re.compile(r"(?:다|요|함|됨|임|음|짐|며|고|여|로|을|를|은|는|에|의|와|과|도|한|된|및)$")
+# Notes and items of a text, and what says which rule a document is about: 「(보건복지부 고시 …, 2030.1.1. 시행)」.
+_NOTE = re.compile(r"[*ㅇ]|※?\s*관련\s?근거\s*:|\([^()]*(?:관련|개정|제정|시행|적용)\.?\)$")
+_BULLET = re.compile(r"[•·ㆍ▪-]")  # of a text's list more often than of a caption
+_LETTERS: Final = "가나다라마바사아자차카타파하"
+_CIRCLED: Final = "".join(
+    chr(start + i) for start, count in ((0x2460, 20), (0x278A, 10), (0x2776, 10)) for i in range(count)
+)
+_COUNT = re.compile(
+    rf"(?P<before>\(?)(?:(?P<number>\d{{1,2}})(?P<after>[.)]|등급|단계)|(?P<letter>[{_LETTERS}])(?P<mark>[.)])"
+    rf"|(?P<circled>[{_CIRCLED}]))"
+)
 _SOURCE = re.compile(r"\s*(?:※|\*|주\s*[:)]|자료\s*[:]|출처)")
 
 
@@ -85,7 +98,8 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
             continue
         # Above a unit note, or with its number, it is a caption wherever it stands.
         free = bool(unit) or bool(_NUMBERED.match(value))
-        if not named and is_caption(value) and not _is_text(above[i : i + 2], body, free=free):
+        text_line = _is_text(above[i : i + 2], body, free=free) or _counts_on(above[i:], body)
+        if not named and is_caption(value) and not text_line:
             caption = value
             used.append(line)
         break
@@ -185,6 +199,34 @@ def _is_text(pair: Sequence[Line], body: Box, *, free: bool) -> bool:
     return line[0].left < body[0] + 30 or (hangs and above[-1].right >= body[2] - above[0].height)
 
 
+def _counts_on(above: Sequence[Line], body: Box) -> bool:
+    """Whether the first of lines, from the lowest, goes on counting from the item above it, which may be broken."""
+    count = _count(text(above[0]))
+    if count is None:
+        return False
+    for line, upper in pairwise(above):
+        full = upper[-1].right - upper[0].left >= 0.85 * (body[2] - upper[0].left)
+        if upper[0].y - line[0].y > _REACH_MARKED * line[0].height or not (line is above[0] or full):
+            return False
+        if before := _count(text(upper)):
+            return before == (count[0], count[1] - 1)
+        if _MARKED.match(text(upper)) or upper[0].left <= above[0][0].left + _SAME:
+            return False
+    return False
+
+
+def _count(value: str) -> tuple[str, int] | None:
+    """How a line is counted and its number: ``(3)`` → ``("()", 3)``; ``None`` for others."""
+    match = _COUNT.match(value)
+    if match is None:
+        return None
+    if match["number"]:
+        return match["before"] + match["after"], int(match["number"])
+    if match["letter"]:
+        return match["before"] + "가" + match["mark"], _LETTERS.index(match["letter"])
+    return _CIRCLED[0], _CIRCLED.index(match["circled"])
+
+
 def _unit_above_chart(above: Sequence[Line]) -> str:
     """A chart with the same unit may stand between the note and its table; its labels are short."""
     for line in above:
@@ -198,10 +240,12 @@ def _unit_above_chart(above: Sequence[Line]) -> str:
 
 def is_caption(value: str) -> bool:
     """Whether a line above a table names it."""
-    if not value or len(value) > _LONGEST or _SENTENCE.search(value):
+    if not value or len(value) > _LONGEST or _SENTENCE.search(value) or _NOTE.match(value):
+        return False
+    if _BULLET.match(value) and len(value) > _UNMARKED:
         return False
     long = value.count(" ") > 3 if _MARKED.match(value) else len(value) > 12
-    return not (long and _RUNNING.search(value)) and (bool(_MARKED.match(value)) or len(value) <= 40)
+    return not (long and _RUNNING.search(value)) and (bool(_MARKED.match(value)) or len(value) <= _UNMARKED)
 
 
 def _around(used: Sequence[Line]) -> Box | None:
