@@ -45,6 +45,9 @@ class Shape:
         vocabulary: Rows of the embedding table; the tokenizer uses only the first of them.
         positions: Rows of the position table, 2 more than the longest text: 514 or 8194.
         pooling: ``cls`` or ``mean``.
+        weights: ``plain``: as transformers initialises a model before training, with a deviation of .02. ``spread``:
+            larger ones, so that vectors of different texts are further apart, and each layer magnifies what those
+            before it have rounded.
     """
 
     layers: int = 24
@@ -54,11 +57,13 @@ class Shape:
     vocabulary: int = 250_002
     positions: int = 514
     pooling: str = "cls"
+    weights: str = "spread"
 
     @property
     def name(self) -> str:
         """A folder's name."""
-        return f"xlmr-{self.layers}x{self.hidden}-{self.vocabulary}-{self.positions}-{self.pooling}"
+        size = f"{self.layers}x{self.hidden}-{self.vocabulary}-{self.positions}"
+        return f"xlmr-{size}-{self.pooling}-{self.weights}"
 
     def flops(self, length: float) -> float:
         """Floating-point operations for one token of a text of this length: matrix products and attention."""
@@ -121,7 +126,9 @@ def build(shape: Shape, data: Path | None, folder: Path = DEFAULT_FOLDER) -> Pat
             layer_norm_eps=1e-5,
         )
     )
-    _spread(model)
+    _vary(model)
+    if shape.weights == "spread":
+        _spread(model)
     model.save_pretrained(plain)
     modules = [Transformer(str(plain)), Pooling(shape.hidden, pooling_mode=shape.pooling), Normalize()]
     SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(made))
@@ -131,8 +138,18 @@ def build(shape: Shape, data: Path | None, folder: Path = DEFAULT_FOLDER) -> Pat
     return made
 
 
+def _vary(model: object) -> None:
+    """Biases and norms as trained models have them: zeros and ones would be left out of an exported graph."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():  # type: ignore[attr-defined]
+            if weight.ndim == 1:
+                weight.normal_(1.0 if name.endswith("LayerNorm.weight") else 0.0, 0.02)
+
+
 def _spread(model: object) -> None:
-    """Weights large enough that different texts get different vectors: otherwise every cosine is near 1."""
+    """Weights by which vectors of different texts are further apart than by those that transformers begins with."""
     import torch
 
     with torch.no_grad():

@@ -163,7 +163,8 @@ def serving(**settings: Any) -> Iterator[StandIn]:
             self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
         def _answer(self, body: Any) -> None:
-            answer = stand_in.answer(Request(self.path, body, self.headers.get("Authorization")))
+            path = self.path.removeprefix(f"http://{self.headers['Host']}")  # as a proxy is asked
+            answer = stand_in.answer(Request(path, body, self.headers.get("Authorization")))
             if answer.status == 0:  # hang up
                 self.close_connection = True
                 self.connection.close()

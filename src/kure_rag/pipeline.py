@@ -11,10 +11,9 @@ from types import TracebackType
 from typing import Any, Final, Self, get_args
 
 from kure_rag.chunk import ChunkSettings, chunker_fingerprint
-from kure_rag.embed import Embedder, EmbedderLike, EmbedSettings, as_embedder, find_card
-from kure_rag.embed.foreign import RecordedEmbedder
-from kure_rag.embed.settings import PoolingName
-from kure_rag.errors import KureIndexError
+from kure_rag.embed import Embedder, EmbedderLike
+from kure_rag.embed.recorded import Remembered, embedder_for
+from kure_rag.errors import IndexNotFoundError
 from kure_rag.index import DocumentRow, IndexStore, Verification
 from kure_rag.index.store import Progress as StoreProgress
 from kure_rag.ingest import IngestReport, IngestRow, WorkerPool, ingest_files, ingest_records
@@ -56,7 +55,13 @@ class KureIndex:
 
     @classmethod
     def open(
-        cls, path: str | Path, *, embeddings: object = None, chunks: ChunkSettings | None = None, create: bool = True
+        cls,
+        path: str | Path,
+        *,
+        embeddings: object = None,
+        embed_settings: Mapping[str, Any] | None = None,
+        chunks: ChunkSettings | None = None,
+        create: bool = True,
     ) -> Self:
         """Opens an index folder, or makes one.
 
@@ -65,6 +70,10 @@ class KureIndex:
             embeddings: A model name (``"static-ko"``, ``"nlpai-lab/KURE-v1"``), the folder of a local model,
                 ``KureEmbeddings(...)`` or any other LangChain or LlamaIndex embedding object. By default the model the
                 index was made with, and ``nlpai-lab/KURE-v1`` for a new one.
+            embed_settings: Keywords of ``KureEmbeddings``, such as ``{"backend": "openvino"}``, for a model that is
+                given by its name or is the index's own. Backend, precision and endpoint are otherwise those the index
+                was made with. Another engine of the same model may search an index: that is said where its vectors
+                differ by more than rounding, which 8-bit weights and servers may do.
             chunks: How documents are cut; by default as the index was made.
             create: Make a new index where there is none.
 
@@ -73,21 +82,33 @@ class KureIndex:
             IndexPathError: The folder cannot be made or written.
             FingerprintMismatchError: The index was made with another model or other settings.
             UnknownModelError: ``embeddings`` names no model.
+            ValueError: ``embed_settings`` beside an object, or with a value that makes no sense.
         """
-        given = as_embedder(embeddings) if embeddings is not None else None
-        store = IndexStore(Path(path).expanduser(), create=create)
+        folder = Path(path).expanduser()
         try:
-            recorded: Mapping[str, Any] | None = store.catalog.get("fingerprint")
+            store = IndexStore(folder, create=False)
+        except IndexNotFoundError:
+            if not create:
+                raise
+            embedder = embedder_for(folder, embeddings, embed_settings, Remembered())  # no folder for a wrong name
+            return cls(folder, IndexStore(folder, create=True), embedder, chunks or ChunkSettings())
+        try:
             chunks = chunks or ChunkSettings(**(store.catalog.get("chunks") or {}))
-            embedder = given or (
-                _recorded_embedder(recorded, store.catalog.get("dense_weight")) if recorded else as_embedder(None)
+            remembered = Remembered(
+                fingerprint=store.catalog.get("fingerprint"),
+                engine=store.catalog.get("engine"),
+                dense_weight=store.catalog.get("dense_weight"),
             )
-            if recorded:
-                store.check_fingerprint(_fingerprint(embedder, chunks))
+            embedder = embedder_for(folder, embeddings, embed_settings, remembered)
+            if remembered.fingerprint:
+                # A server that the index itself names is asked what it runs when it is used, not to open the index.
+                as_remembered = embeddings is None and not embed_settings and _is_remote(embedder)
+                own = remembered.model if as_remembered else embedder.fingerprint
+                store.check_fingerprint(_fingerprint(own, chunks))
         except BaseException:
             store.close()
             raise
-        return cls(store.folder, store, embedder, chunks)
+        return cls(folder, store, embedder, chunks)
 
     # Adding and removing
 
@@ -204,10 +225,14 @@ class KureIndex:
 
         Done with the first vectors, not before: a model that never loaded must not keep another one out.
         """
-        wanted = _fingerprint(self.embedder, self._chunks)
+        wanted = _fingerprint(self.embedder.fingerprint, self._chunks)
         if self._store.catalog.get("fingerprint") is None:
-            settings = asdict(self._chunks)
-            self._store.catalog.set(fingerprint=wanted, chunks=settings, dense_weight=self.embedder.dense_weight)
+            self._store.catalog.set(
+                fingerprint=wanted,
+                engine=self.embedder.engine if isinstance(self.embedder, Embedder) else None,
+                chunks=asdict(self._chunks),
+                dense_weight=self.embedder.dense_weight,
+            )
         else:
             self._store.check_fingerprint(wanted)
 
@@ -297,7 +322,9 @@ class KureIndex:
             "generation": state.generation,
             "visible_generation": state.visible,
             "dimension": self._store.catalog.get("dimension"),
-            "fingerprint": self._store.catalog.get("fingerprint") or _fingerprint(self.embedder, self._chunks),
+            "fingerprint": self._store.catalog.get("fingerprint")
+            or _fingerprint(self.embedder.fingerprint, self._chunks),
+            "engine": self._store.catalog.get("engine"),
             "bytes": sizes,
         }
 
@@ -328,39 +355,13 @@ class KureIndex:
         self.close()
 
 
-def _fingerprint(embedder: EmbedderLike, chunks: ChunkSettings) -> dict[str, Any]:
+def _is_remote(embedder: EmbedderLike) -> bool:
+    return isinstance(embedder, Embedder) and embedder.settings.backend == "remote"
+
+
+def _fingerprint(model: Mapping[str, Any], chunks: ChunkSettings) -> dict[str, Any]:
     return {
-        **embedder.fingerprint,
+        **model,
         "tokenizer": KiwiTokenizer().fingerprint,
         "chunker": chunker_fingerprint(chunks),
     }
-
-
-def _recorded_embedder(recorded: Mapping[str, Any], dense_weight: float | None) -> EmbedderLike:
-    """The model an index was made with and the settings it had, if its name is enough to make it again."""
-    own = {key: value for key, value in recorded.items() if key not in ("tokenizer", "chunker")}
-    name = str(own.get("model", ""))
-    if not name:
-        raise KureIndexError("the index does not say which model it was made with; pass embeddings=...")
-    local = str(own.get("revision", "")).startswith("local-")
-    if "class" in own or (local and find_card(name) is None):
-        return RecordedEmbedder(own)
-    settings = EmbedSettings(
-        revision=None if local or own["revision"] == "newest" else own["revision"],
-        query_prefix=own["query_prefix"],
-        passage_prefix=own["passage_prefix"],
-        pooling=_given_pooling(name, own.get("pooling")),
-        normalize=own["normalize"],
-        dense_weight=dense_weight,
-        dimension=own.get("dimension"),
-        max_tokens=own.get("max_tokens"),
-    )
-    return Embedder(name, settings)
-
-
-def _given_pooling(name: str, pooling: Any) -> PoolingName | None:
-    """The pooling an index was made with, where it is another than the card's own."""
-    card = find_card(name)
-    if card is not None and card.pooling == pooling:
-        return None
-    return next((choice for choice in get_args(PoolingName) if choice == pooling), None)

@@ -5,9 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from kure_rag.cli import doctor, main
+from kure_rag.cli import doctor, embedding, main
 from kure_rag.embed import CARDS
-from kure_rag.embed.settings import BackendName, Precision
+from kure_rag.embed.model_card import PlainPooling
+from kure_rag.embed.settings import BackendName, PoolingName, Precision
 
 Said = tuple[int, str, str]
 HEADINGS = {"dense": "dense", "sparse": "sparse", "late interaction": "late-interaction", "rerankers": "reranker"}
@@ -105,7 +106,10 @@ def test_each_kind_is_shown_with_the_class_that_uses_it(call: Any, name: str, us
 def test_what_a_card_says(call: Any) -> None:
     out = call("models", "KoE5")[1]
     assert "query_prefix:   'query: '\npassage_prefix: 'passage: '\n" in out
-    assert "reference:      0.6721, 0.3897, 0.3740 (README of github.com/nlpai-lab/KURE" in out
+    assert "reference:      similarities 0.6721, 0.3897, 0.3740 of published sentences (README of github.com/nlp" in out
+    assert "pooling:        mean (as its own modules do)\n" in out
+    assert out.endswith("# to check it on this machine: kure-rag doctor --model nlpai-lab/KoE5\n")
+    assert "query_prefix:   none\n" in call("models", "KURE-v1")[1]
     assert "can be cut to:  512, 256, 128, 64, 32 (dimension=...)" in call("models", "ko-sroberta-sts-mrl")[1]
     sparse = call("models", "KURE-Sparse-base")[1]
     assert "query_prefix:   what the model stores" in sparse
@@ -132,6 +136,7 @@ def test_a_folder_without_card_is_shown_as_its_files_say(call: Any, prompted: Pa
         "name": "우리-모델",
         "card": None,
         "architecture": None,
+        "made_from": None,
         "modules": ["StaticEmbedding"],
         "pooling": "by its own modules",
         "query_prefix": "질문: ",
@@ -207,11 +212,32 @@ def test_a_folder_that_is_no_model_is_named(call: Any, tmp_path: Path, files: di
     assert str(tmp_path) in err
 
 
-@pytest.mark.parametrize("name", ["KoE55", "someone/unknown-model", ""])
-def test_an_unknown_name_is_an_error(call: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("KoE55", "Did you mean nlpai-lab/KoE5"),
+        ("", "No model named ''"),
+        (
+            "someone/unknown-model",
+            "no card for 'someone/unknown-model'. If it is on the model hub it works all the same",
+        ),
+    ],
+)
+def test_an_unknown_name_is_an_error(call: Any, name: str, message: str) -> None:
     status, _, err = call("models", name)
     assert status == 1
-    assert "no card for" in err
+    assert message in err
+
+
+def test_a_plain_copy_is_shown_with_the_pooling_it_gets(call: Any, tmp_path: Path) -> None:
+    config = {"model_type": "xlm-roberta", "hidden_size": 1024, "max_position_embeddings": 8194}
+    folder = _written(tmp_path / "KURE-v1", {"config.json": config})
+    assert "pooling:        cls\n" in call("models", str(folder))[1]
+    folder = _written(tmp_path / "copy", {"config.json": {**config, "_name_or_path": "nlpai-lab/KoE5"}})
+    out = call("models", str(folder))[1]
+    assert "made from:      nlpai-lab/KoE5\n" in out
+    assert "query_prefix:   'query: '\npassage_prefix: 'passage: '\npooling:        mean\n" in out
+    assert "assumed:        it was made from nlpai-lab/KoE5, as config.json says, and is used as that model's" in out
 
 
 # doctor
@@ -232,10 +258,26 @@ def test_doctor_fails_a_model_that_is_not_what_its_name_says(call: Any, tiny_mod
     failed = [line for line in out.splitlines() if line.startswith("FAIL")]
     assert len(failed) == 4  # the dimension, and three similarities
     assert any("0.6721 ± 0.005" in line for line in failed)
+    assert "Check that the weights are whole and are this model's" in out
+    assert f"checked: {tmp_path / 'KoE5'}, on torch, auto\n" in out
     told = json.loads(call("doctor", "--model", str(tmp_path / "KoE5"), "--json")[1])
     assert (told["model"], told["passed"]) == ("nlpai-lab/KoE5", False)
     assert sum(check["passed"] is False for check in told["checks"]) == 4
     assert {"name": "dimension", "expected": "1024", "got": "32", "passed": False} in told["checks"]
+
+
+def test_doctor_takes_a_card_and_prefixes(call: Any, tiny_model: Path) -> None:
+    status, out, _ = call("doctor", "--model", str(tiny_model), "--query-prefix", "질문: ", "--json")
+    checks = {check["name"]: check for check in json.loads(out)["checks"]}
+    assert status == 0
+    assert checks["query prefix"]["expected"].startswith("'질문: '")
+    status, out, _ = call("doctor", "--model", str(tiny_model), "--card", "KoE5", "--json")
+    told = json.loads(out)
+    assert (status, told["model"], told["engine"]) == (
+        1,
+        "nlpai-lab/KoE5",
+        {"backend": "torch", "precision": "auto"},
+    )
 
 
 def test_doctor_checks_what_a_model_stores(call: Any, prompted: Path) -> None:
@@ -250,6 +292,7 @@ def test_doctor_checks_what_a_model_stores(call: Any, prompted: Path) -> None:
         (["--model", "KoE55"], "Did you mean nlpai-lab/KoE5"),
         (["--model", "KURE-Reranker-nano"], "use KureReranker"),
         (["--model", "KoE5", "--backend", "remote"], "endpoint"),
+        (["--model", "static-ko", "--precision", "int8"], "--precision int8 needs --backend openvino"),
     ],
 )
 def test_doctor_says_what_cannot_be_checked(call: Any, arguments: list[str], message: str) -> None:
@@ -282,6 +325,7 @@ def test_doctor_names_what_an_extra_lacks() -> None:
     assert doctor.missing_packages(requirements) == {"remote": ["no-such-package"], "late-interaction": []}
 
 
-def test_doctors_choices_are_those_of_the_settings() -> None:
-    assert get_args(BackendName) == doctor.BACKENDS
-    assert get_args(Precision) == doctor.PRECISIONS
+def test_the_choices_of_options_are_those_of_the_settings() -> None:
+    assert get_args(BackendName) == embedding.BACKENDS
+    assert get_args(Precision) == embedding.PRECISIONS
+    assert get_args(PoolingName) == get_args(PlainPooling) == embedding.POOLINGS

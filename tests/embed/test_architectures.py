@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import small_models
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
@@ -209,8 +209,9 @@ def test_what_is_assumed_of_a_plain_checkpoint_is_said_once(
         found = embedder.embed_queries(TEXTS)
         embedder.embed_passages(TEXTS)
     message = (
-        f"{folder} stores no pooling; {pooling} pooling is assumed. If it was trained with another, say so: "
-        "pooling='cls' for the first token, or card=... for a known model that is used alike"
+        f"{folder} stores no pooling; {pooling} pooling is assumed, and nothing is put before queries and passages. "
+        "If it was trained with another, say so: pooling='cls' for the first token, or "
+        "card=... for a known model that is used alike"
     )
     assert [r.getMessage() for r in caplog.records if r.name == "kure_rag.embed.loading"] == [message]
     encoder = T5EncoderModel if make is t5 else None
@@ -336,34 +337,10 @@ def test_a_t5_without_a_limit_has_none(tmp_path: Path) -> None:
 @pytest.fixture
 def kobert(tmp_path: Path) -> Path:
     """A BERT with a SentencePiece tokenizer under KoBERT's file name, trained here."""
-    trainer = pytest.importorskip("sentencepiece")
-    folder = tmp_path / "kobert"
-    checkpoint(folder, bert)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
-        (folder / name).unlink(missing_ok=True)
+    pytest.importorskip("sentencepiece")
     lines = tmp_path / "문장.txt"
     lines.write_text("\n".join([*TEXTS, *PREFIXES.values(), "1,200원과 15,000원", "cafe Resume ㅋㅋ"] * 20), "utf-8")
-    trainer.SentencePieceTrainer.Train(
-        input=str(lines),
-        model_prefix=str(tmp_path / "made"),
-        vocab_size=150,
-        hard_vocab_limit=False,
-        unk_piece="[UNK]",
-        bos_id=-1,
-        eos_id=-1,
-        pad_id=1,
-        unk_id=0,
-        pad_piece="[PAD]",
-        control_symbols="[CLS],[SEP],[MASK]",
-        minloglevel=2,
-    )
-    shutil.copy(tmp_path / "made.model", folder / "tokenizer_78b3253a26.model")
-    processor = trainer.SentencePieceProcessor(model_file=str(tmp_path / "made.model"))
-    pieces = [processor.IdToPiece(i) for i in range(processor.GetPieceSize())]
-    (folder / "vocab.txt").write_text("\n".join(reversed(pieces)) + "\n", "utf-8")  # ids are this file's lines
-    set_seed(3)
-    bert(len(pieces)).eval().save_pretrained(folder)
-    return folder
+    return small_models.kobert(tmp_path / "kobert", lines)
 
 
 def kobert_ids(folder: Path, text: str) -> list[int]:

@@ -164,10 +164,35 @@ def test_a_prefix_is_not_put_twice_and_that_is_said_once(models_at: Path, caplog
     with caplog.at_level(logging.WARNING, logger="kure_rag"):
         doubled = embedder.embed_queries([f"query: {text}" for text in TEXTS])
     np.testing.assert_array_equal(doubled, embedder.embed_queries(TEXTS))
-    assert len(caplog.records) == 1
+    assert sum("not put twice" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_text_with_the_other_role_s_prefix_is_told_and_kept(
+    models_at: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    embedder, folder = Embedder(str(models_at / "KoE5")), models_at / "KoE5"
+    for _ in range(2):
+        found = embedder.embed_passages([f"query: {TEXTS[0]}", TEXTS[1]])
+    np.testing.assert_allclose(
+        found, by_hand(folder, [f"passage: query: {TEXTS[0]}", f"passage: {TEXTS[1]}"]), atol=1e-5
+    )
+    told = [r.getMessage() for r in caplog.records if "other role" in r.getMessage()]
+    assert len(told) == 1
+    assert "1 of 2 texts begin with 'query: '" in told[0]
 
 
 # Shapes and texts
+
+
+def test_long_texts_are_counted_over_all_and_told_once(models_at: Path, caplog: pytest.LogCaptureFixture) -> None:
+    long = "휴가 " * 80
+    texts = [long if i in (3, 600, 1290) else "휴가" for i in range(1300)]  # more than are tokenised at once
+    embedder = Embedder(str(models_at / "my-encoder"), EmbedSettings(pooling="mean"))
+    for _ in range(2):
+        embedder.embed_passages(texts)
+    told = [r.getMessage() for r in caplog.records if "over its limit" in r.getMessage()]
+    assert len(told) == 1
+    assert "3 of 1300 texts are over its limit of 64 tokens (the first has 162)" in told[0]
 
 
 def test_vectors_are_unit_float32_rows(models_at: Path) -> None:
@@ -181,6 +206,30 @@ def test_vectors_are_unit_float32_rows(models_at: Path) -> None:
 def test_normalising_can_be_turned_off(models_at: Path) -> None:
     vectors = Embedder(str(models_at / "plain-static"), EmbedSettings(normalize=False)).embed_passages(TEXTS)
     assert not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "told"),
+    [("KoE5", 8, "(it is for no other length)"), ("prompted", 8, None), ("KoE5", 16, None)],
+)
+def test_vectors_cut_to_a_length_that_a_model_was_not_trained_for_are_told(
+    models_at: Path, caplog: pytest.LogCaptureFixture, name: str, dimension: int, told: str | None
+) -> None:
+    embedder = Embedder(str(models_at / name), EmbedSettings(dimension=dimension))
+    assert embedder.embed_queries(TEXTS).shape == (3, dimension)
+    said = [r.getMessage() for r in caplog.records if "vectors are cut to" in r.getMessage()]
+    assert len(said) == (told is not None)
+    assert told is None or told in said[0]
+
+
+def test_a_length_of_the_card_is_no_news(models_at: Path, caplog: pytest.LogCaptureFixture) -> None:
+    embedder = Embedder(
+        str(models_at / "plain-static"),
+        EmbedSettings(dimension=8),
+        card=ModelCard(name="우리/모델", dimensions=(16, 8)),
+    )
+    assert embedder.embed_queries(TEXTS).shape == (3, 8)
+    assert not caplog.records
 
 
 def test_no_texts(models_at: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from stand_in_embeddings import KEY, Answer, Request, StandIn, in_turn, right, serving, vector_of
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
+from kure_rag.embed.backends.http_client import _is_here
 from kure_rag.embed.backends.remote import API_KEY, RemoteBackend, RemoteSettings
 from kure_rag.errors import EmbeddingError, EndpointError, TextTooLongError
 
@@ -342,6 +343,68 @@ def test_another_host_gets_texts_but_no_key(server: StandIn, key: str) -> None:
         assert [request.key for request in other.asked] == [None]
 
 
+def test_a_key_that_leaves_this_machine_without_encryption_is_warned_of_once(
+    server: StandIn, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.key = key
+    monkeypatch.setenv("HTTP_PROXY", server.url)  # so that another host is this server
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    made = RemoteBackend("http://embeddings.example", CARD, settings=QUICK)
+    with caplog.at_level(logging.DEBUG):
+        encode(made, TEXTS[:2])
+        encode(made, TEXTS[:2])
+    assert [request.key for request in server.requests] == [f"Bearer {key}"] * 3, "/info is asked first"
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("http://embeddings.example: the key in KURE_EMBEDDINGS_API_KEY is sent there without enc")
+    assert key not in caplog.text
+    assert key not in repr(vars(made._http))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_key_for_a_server_on_this_machine_is_no_news(
+    server: StandIn, key: str, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    encode(RemoteBackend(server.url.replace("127.0.0.1", host), CARD, settings=QUICK), ["휴가"])
+    assert server.asked[0].key == f"Bearer {key}"
+    assert not caplog.records
+
+
+def test_without_a_key_nothing_is_said_of_encryption(
+    server: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(API_KEY, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    encode(RemoteBackend("http://embeddings.example", CARD, settings=QUICK), ["휴가"])
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        ("models.localhost", True),
+        ("127.3.2.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.7", False),
+        ("192.168.0.3", False),
+        ("localhost.example.com", False),
+        ("gpu-box", False),
+    ],
+)
+def test_which_hosts_are_this_machine(host: str, here: bool) -> None:
+    assert _is_here(host) == here
+
+
+def test_an_endpoint_with_a_key_in_its_query_is_shown_by_no_settings() -> None:
+    from kure_rag import KureEmbeddings
+
+    given = {"backend": "remote", "endpoint": "https://host/v1/embeddings?code=geheim"}
+    embeddings = KureEmbeddings("KoE5", **given)
+    assert "geheim" not in repr(EmbedSettings(**given)) + repr(embeddings) + str(embeddings)
+    assert "geheim" not in repr(embeddings.kure_embedder.engine)
+
+
 def test_the_same_host_gets_the_key_again(server: StandIn, key: str) -> None:
     server.before = lambda request: (
         None if request.path == "/v1/embeddings" else Answer(308, {}, {"Location": "/v1/embeddings"})
@@ -441,11 +504,44 @@ def test_the_fingerprint_has_the_revision_that_the_server_tells(server: StandIn)
     assert not server.asked, "the fingerprint needs no vectors"
 
 
+def test_another_revision_than_the_one_asked_for_is_an_error(server: StandIn) -> None:
+    server.model, server.revision = "nlpai-lab/KoE5", "b" * 40
+    settings = EmbedSettings(backend="remote", endpoint=server.url, revision="a" * 40)
+    with pytest.raises(EndpointError, match=f"runs revision {'b' * 40} of nlpai-lab/KoE5, and {'a' * 40} is asked"):
+        Embedder("KoE5", settings).embed_queries(["휴가"])
+    assert not server.asked
+    for same in ("b" * 40, "b" * 8, "main", None):  # a branch says no commit
+        assert Embedder("KoE5", replace(settings, revision=same)).fingerprint["revision"] == "b" * 40
+
+
 def test_another_known_model_is_an_error(server: StandIn) -> None:
     server.model = "BAAI/bge-m3"
     embedder = Embedder("KoE5", EmbedSettings(backend="remote", endpoint=server.url))
     with pytest.raises(EndpointError, match=r"runs BAAI/bge-m3.*nlpai-lab/KoE5"):
         embedder.embed_queries(["휴가"])
+
+
+def test_the_batch_limits_are_settings_of_the_embedder(server: StandIn) -> None:
+    def sizes(**limits: int) -> list[list[int]]:
+        server.requests.clear()
+        settings = EmbedSettings(backend="remote", endpoint=server.url, **limits)
+        found = Embedder("someone/model", settings, card=replace(CARD, normalize=False)).embed_passages(TEXTS)
+        np.testing.assert_allclose(found, right(TEXTS), rtol=1e-6)
+        return [list(map(len, request.body["inputs"])) for request in server.asked]
+
+    server.most_texts = 1000
+    assert max(map(len, sizes())) == 64
+    assert max(map(len, sizes(batch_texts=100))) == 100
+    bounded = sizes(batch_tokens=200)
+    assert max(map(sum, bounded)) <= 200 < max(map(sum, bounded)) + 25, "a character counts as a token"
+    assert max(map(len, sizes(batch_texts=3, batch_tokens=10_000))) == 3
+
+
+def test_texts_in_a_request_are_for_servers_alone() -> None:
+    with pytest.raises(ValueError, match=r"batch_texts=8 is for backend='remote'.*batch_tokens"):
+        EmbedSettings(batch_texts=8)
+    with pytest.raises(ValueError, match="batch_texts=0: choose 1 or more"):
+        EmbedSettings(batch_texts=0, backend="remote", endpoint="http://localhost:1")
 
 
 def test_a_server_may_call_its_model_anything(server: StandIn) -> None:

@@ -35,9 +35,10 @@ REFERENCE = Reference(
 )
 CARD = ModelCard(name="우리/KoE5", query_prefix="query: ", passage_prefix="passage: ", dimension=3, reference=REFERENCE)
 WITH_PREFIXES = [
-    *("dimension", "finite numbers", "length of vectors", "max tokens", "a batch as one by one"),
-    *("query prefix", "query prefix, not twice", "passage prefix", "passage prefix, not twice", "query and passage"),
-    *("stored query prompt", "stored passage prompt"),
+    *("dimension", "finite numbers", "length of vectors", "max tokens", "texts together and alone"),
+    *("query prefix", "query prefix, not twice", "passage prefix", "passage prefix, not twice"),
+    *("a text as query and passage",),
+    *("query prompt in the weights", "passage prompt in the weights"),
     *("similarity of query and passage 1", "similarity of query and passage 2"),
     "similarity of passage 1 and passage 2",
 ]
@@ -110,7 +111,7 @@ def test_a_model_that_does_what_its_card_says_passes(koe5: str) -> None:
     assert told["dimension"] == ("3", "3", True)
     assert told["similarity of query and passage 1"] == ("0.5000 ± 0.005", "0.5000", True)
     assert told["similarity of query and passage 2"] == ("-0.5000 ± 0.005", "-0.5000", True)
-    assert told["stored query prompt"] == ("'query: '", "none stored", None)
+    assert told["query prompt in the weights"] == ("'query: '", "none stored", None)
     assert told["max tokens"] == ("not stated", "no limit known", None)
     assert summary(found.checks) == "12 passed, 0 failed, 3 with nothing to compare"
 
@@ -119,7 +120,7 @@ def test_the_card_found_by_the_folders_name_is_what_is_checked(koe5: str) -> Non
     names = failed(Embedder(koe5))
     assert "dimension" in names  # KoE5's has 1024 numbers
     assert "similarity of query and passage 1" in names  # the published one, of other weights
-    assert not {"query prefix", "passage prefix", "query and passage"} & set(names)
+    assert not {"query prefix", "passage prefix", "a text as query and passage"} & set(names)
 
 
 @pytest.mark.parametrize("setting", [{"query_prefix": ""}, {"passage_prefix": ""}, {"query_prefix": "passage: "}])
@@ -160,9 +161,9 @@ def test_vectors_of_any_length_pass_where_they_are_not_scaled(koe5: str) -> None
 def test_prompts_that_the_weights_bring_are_compared_with_the_card(tmp_path: Path) -> None:
     same = static(tmp_path / "same", {"query": "query: ", "document": "passage: "})
     other = static(tmp_path / "other", {"query": "질의: ", "document": "passage: "})
-    assert named(Embedder(same, card=CARD), "stored query prompt").passed is True
-    assert failed(Embedder(other, card=CARD)) == ["stored query prompt"]
-    assert named(Embedder(other, card=CARD), "stored query prompt").got == "'질의: '"
+    assert named(Embedder(same, card=CARD), "query prompt in the weights").passed is True
+    assert failed(Embedder(other, card=CARD)) == ["query prompt in the weights"]
+    assert named(Embedder(other, card=CARD), "query prompt in the weights").got == "'질의: '"
 
 
 def test_a_model_without_card_is_checked_by_what_it_stores(tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ class NotScaled(Embedder):
 @pytest.mark.parametrize(
     ("broken", "told"),
     [
-        (SwappedRoles, {"query prefix", "query prefix, not twice", "query and passage"}),
+        (SwappedRoles, {"query prefix", "query prefix, not twice", "a text as query and passage"}),
         (NoPrefixes, {"query prefix", "query prefix, not twice"}),
         (TwicePrefixed, {"query prefix, not twice"}),
         (NotScaled, {"length of vectors"}),
@@ -290,7 +291,7 @@ def test_a_broken_embedder_is_found(koe5: str, broken: type[Embedder], told: set
 
 def test_batches_that_mix_up_texts_are_found(plain: str) -> None:
     card = ModelCard(name="우리/모델", pooling="mean", dimension=32, max_tokens=128)
-    assert failed(OneVectorForAll(plain, card=card)) == ["a batch as one by one"]
+    assert failed(OneVectorForAll(plain, card=card)) == ["texts together and alone"]
 
 
 # With real weights: pytest -m weights

@@ -157,6 +157,21 @@ def test_model2vec_folders_with_mapping_and_weights(tmp_path: Path, modules: boo
         np.testing.assert_allclose(vectors, library(folder, TEXTS), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["KURE-v1", "copy"])
+def test_a_distilled_copy_is_not_pooled_as_the_model_it_was_made_from(tmp_path: Path, name: str) -> None:
+    rows = np.random.default_rng(1).normal(size=(tokenizer().get_vocab_size(), 16)).astype(np.float32)
+    folder = model2vec(tmp_path / name, modules=False, embeddings=rows)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"_name_or_path": "nlpai-lab/KURE-v1"}))
+    embedder = Embedder(str(folder))
+    assert isinstance(embedder.load(), StaticBackend)
+    assert embedder.card.pooling == "stored"
+    ids = [tokenizer().encode(text, add_special_tokens=False).ids for text in TEXTS]
+    expected = np.stack([rows[row].mean(axis=0) for row in ids])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(embedder.embed_passages(TEXTS), expected, atol=1e-6)
+
+
 def test_half_precision_rows_are_added_in_full_precision(tmp_path: Path) -> None:
     halves = rows(tokenizer().get_vocab_size()).astype(np.float16)
     folder = model2vec(tmp_path / "model", embeddings=halves)

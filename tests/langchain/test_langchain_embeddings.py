@@ -70,6 +70,7 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
         "device": "cpu",
         "batch_tokens": 1000,
         "endpoint": "http://localhost:8080",
+        "batch_texts": 16,
         "cache": "vectors",
         "cache_folder": "weights",
         "local_files_only": True,

@@ -39,6 +39,7 @@ SETTINGS: dict[str, Any] = {
     "device": "cpu",
     "batch_tokens": 1000,
     "endpoint": "http://localhost:8080",
+    "batch_texts": 16,
     "timeout": 30.0,
     "retries": 2,
     "cache": "vectors",
@@ -82,10 +83,12 @@ def test_round_trips_keep_everything(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_each_setting_is_part_of_the_pipeline_s_cache_key(setting: str) -> None:
     nodes = [TextNode(id_="1", text=TEXTS[0])]
-    together = ("backend", "endpoint")  # one makes no sense without the other
-    changed = {name: SETTINGS[name] for name in (together if setting in together else (setting,))}
-    plain, other = KureEmbedding("KoE5"), KureEmbedding("KoE5", **changed)
-    assert get_transformation_hash(nodes, plain) == get_transformation_hash(nodes, KureEmbedding("KoE5"))
+    server = ("backend", "endpoint")  # one makes no sense without the other, nor some others without them
+    of_server = setting in (*server, "batch_texts")
+    changed = {name: SETTINGS[name] for name in {setting, *(server if of_server else ())}}
+    without = {name: value for name, value in changed.items() if name in server and setting not in server}
+    plain, other = KureEmbedding("KoE5", **without), KureEmbedding("KoE5", **changed)
+    assert get_transformation_hash(nodes, plain) == get_transformation_hash(nodes, KureEmbedding("KoE5", **without))
     assert get_transformation_hash(nodes, plain) != get_transformation_hash(nodes, other)
 
 

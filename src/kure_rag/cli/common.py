@@ -39,7 +39,7 @@ def add_index(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, required=True, metavar="DIR", help="the index folder")
 
 
-def add_model(parser: argparse.ArgumentParser, default: str) -> None:
+def add_model(parser: argparse._ActionsContainer, default: str) -> None:
     """``--model NAME``."""
     parser.add_argument(
         "--model",

@@ -10,16 +10,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag._version import __version__
-from kure_rag.cli import common
-from kure_rag.errors import ConfigError
+from kure_rag.cli import common, embedding
 
 if TYPE_CHECKING:
-    from kure_rag.embed import EmbedSettings
+    from kure_rag.embed import Embedder
     from kure_rag.embed.selfcheck import SelfCheck
-
-# As embed/settings.py has them; importing that brings numpy, which help should not wait for.
-BACKENDS: Final = ("torch", "onnx", "openvino", "remote")
-PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16", "int8")
 
 _PACKAGES: Final = (
     *(
@@ -36,6 +31,9 @@ _PACKAGES: Final = (
 )
 _NO_FEATURES: Final = ("all", "dev")
 _REQUIREMENT: Final = re.compile(r"^([\w.-]+).*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]", re.ASCII)
+_FAILED: Final = """\
+What failed is not as the card says, and vectors would be wrong. Check that the weights are whole and are this model's
+(--card, --revision), and whether the engine is the cause: --backend torch --precision fp32 --device cpu."""
 _MARKS: Final = {True: "[green]pass[/]", False: "[red]FAIL[/]", None: "-"}
 
 
@@ -48,50 +46,32 @@ def add(commands: common.Commands) -> None:
         "  kure-rag doctor\n  kure-rag doctor --model KoE5\n"
         "  kure-rag doctor --model ./models/KURE-v1 --backend openvino --json",
     )
-    common.add_model(parser, "by default none is checked")
-    parser.add_argument("--backend", choices=BACKENDS, default="torch", help="the engine (default: torch)")
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto", help="of the numbers in the engine")
-    parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 or mps (by default the best there is)")
-    parser.add_argument("--endpoint", metavar="URL", help="the embedding server, with --backend remote")
-    parser.add_argument(
-        "--trust-remote-code", action="store_true", help="run code that the model brings; read it before"
-    )
     common.add_json(parser)
-    parser.set_defaults(run=run)
+    embedding.add_embedding(parser, "by default none is checked", engine="torch", cache=False)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the environment, or a table of checks; 1 when one of them fails."""
     if options.model is None:
+        if embedding.is_asked(options):
+            options.parser.error("there is no model to check; give --model too")
         _show_environment(as_json=options.json)
         return 0
-    from kure_rag.embed import Embedder
     from kure_rag.embed.selfcheck import check_model
 
-    found = check_model(Embedder(options.model, _settings(options)))
+    common.log_to_stderr()
+    embedder = embedding.embedder(options)
+    found = check_model(embedder)
     if options.json:
-        common.print_json({"model": found.model, "passed": found.passed, "checks": [asdict(c) for c in found.checks]})
+        told = {"model": found.model, "engine": embedder.engine, "passed": found.passed}
+        common.print_json({**told, "checks": [asdict(check) for check in found.checks]})
     else:
-        _show_checks(found)
+        _show_checks(found, embedder)
     return 0 if found.passed else 1
 
 
-def _settings(options: argparse.Namespace) -> EmbedSettings:
-    from kure_rag.embed import EmbedSettings
-
-    try:
-        return EmbedSettings(
-            backend=options.backend,
-            precision=options.precision,
-            device=options.device,
-            endpoint=options.endpoint,
-            trust_remote_code=options.trust_remote_code,
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _show_checks(found: SelfCheck) -> None:
+def _show_checks(found: SelfCheck, embedder: Embedder) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -105,7 +85,10 @@ def _show_checks(found: SelfCheck) -> None:
     for check in found.checks:
         table.add_row(_MARKS[check.passed], escape(check.name), escape(check.expected), escape(check.got))
     common.console().print(table)
-    print(f"\n{found.model}: {summary(found.checks)}")
+    print(f"\nchecked: {embedder.folder or embedder.fingerprint['revision']}, on {', '.join(embedder.engine.values())}")
+    if not found.passed:
+        print(_FAILED)
+    print(f"{found.model}: {summary(found.checks)}")
 
 
 def _show_environment(*, as_json: bool) -> None:

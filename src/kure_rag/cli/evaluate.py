@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kure_rag.cli import common
+from kure_rag.cli import common, embedding
 from kure_rag.errors import IndexPathError, ReadError
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ def add(commands: common.Commands) -> None:
         """\
   kure-rag eval sets/korquad_dev --model static-ko
   kure-rag eval sets/korquad_dev --model static-ko --mode all
-  kure-rag eval sets/korquad_dev --model static-ko --mode lexical --run run.tsv --json""",
+  kure-rag eval sets/korquad_dev --model static-ko --mode lexical --run run.tsv --json
+  kure-rag eval sets/korquad_dev --model KoE5 --backend openvino --precision int8 --embed-cache vectors""",
     )
     parser.add_argument("set_dir", type=Path, metavar="SET_DIR")
-    common.add_model(parser, "nlpai-lab/KURE-v1")
     common.add_mode(parser, "all")
     parser.add_argument("--index", type=Path, metavar="DIR", help="keep the index here; by default it is thrown away")
     parser.add_argument("--run", dest="run_file", type=Path, metavar="FILE", help="write query, document, rank, score")
     common.add_json(parser)
+    embedding.add_embedding(parser, "nlpai-lab/KURE-v1", engine="torch")
     parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Ingests the corpus, asks all queries, prints the scores."""
     from kure_rag.evaluate import check_qrels, evaluate, read_set, write_run
-    from kure_rag.pipeline import KureIndex
     from kure_rag.types import MODES
 
     if options.mode == "all" and options.run_file:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     modes: tuple[Mode, ...] = MODES if options.mode == "all" else (options.mode,)
     with tempfile.TemporaryDirectory(prefix="kure-rag-eval-") as scratch:
         folder = options.index or Path(scratch, "index")
-        with KureIndex.open(folder, embeddings=options.model) as index:
+        with embedding.open_index(options, folder) as index:
             with common.progress("indexing") as advance:
                 report = index.add_corpus(retrieval_set.corpus_path, progress=advance)
             if lost := [row for row in report.rows if row.status == "rejected"]:

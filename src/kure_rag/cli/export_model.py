@@ -39,6 +39,7 @@ def add(commands: common.Commands) -> None:
         metavar="FILE",
         help="texts as they will be embedded, one a line, for int8 on OpenVINO (default: Korean texts of our own)",
     )
+    parser.add_argument("--card", metavar="NAME", help="the known model that MODEL is a copy of, or is used like")
     parser.add_argument("--revision", metavar="COMMIT", help="of a model on the hub")
     parser.add_argument("--local-files-only", action="store_true", help="never go to the network")
     common.add_json(parser)
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         local_files_only=options.local_files_only,
     )
     texts = None if options.calibration is None else _lines(options.calibration)
-    place, manifest = export_model(options.model, settings, out=options.out, calibration=texts)
+    place, manifest = export_model(options.model, settings, card=options.card, out=options.out, calibration=texts)
     if options.json:
         common.print_json({"folder": str(place), **asdict(manifest)})
         return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kure_rag.cli import common
+from kure_rag.cli import common, embedding
 from kure_rag.errors import ConfigError, ReadError
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ an ingest.yaml, whose every key may be left out but module_type; options given b
 _UNCHANGED = """
 A file whose bytes are in the index is not read again: it stays as it was read, whatever --domain, --ocr, --no-tables or
 the YAML file now say. To read it anew, ingest it into a new --index.
+
+The index remembers model, prefixes, backend, precision and endpoint: searching it, or adding to it, needs none of them
+again. It remembers no device, no folder and no key. Another model is an error. Another engine of the same model is not:
+where its vectors differ by more than rounding (8-bit weights, servers), that is said.
 """
 
 
@@ -62,6 +66,11 @@ def add(commands: common.Commands) -> None:
   kure-rag ingest --corpus corpus.jsonl.gz --index my-index
   kure-rag ingest --from-autorag corpus.parquet --index my-index
   kure-rag ingest --config ingest.yaml --index my-index
+
+  kure-rag ingest ./documents --index my-index --model KoE5 --backend openvino --precision int8
+  kure-rag ingest ./documents --index my-index --model KoE5 --backend remote --endpoint http://localhost:8080
+  kure-rag ingest ./documents --index my-index --device cuda --embed-cache ~/.cache/kure-rag/vectors
+  kure-rag ingest ./documents --index my-index --model ./models/copy --card KoE5
 """
         + _CONFIG
         + _UNCHANGED,
@@ -86,8 +95,10 @@ def add(commands: common.Commands) -> None:
         "--config", type=Path, metavar="FILE", help="a YAML file that says how to read and cut, and which files"
     )
     common.add_index(parser)
-    common.add_model(parser, "for a new index nlpai-lab/KURE-v1, then the index's own")
     common.add_reading(parser)
+    embedding.add_embedding(
+        parser, "for a new index nlpai-lab/KURE-v1, then the index's own", engine="torch, then the index's own"
+    )
     common.add_json(parser)
     parser.set_defaults(
         run=run,
@@ -98,8 +109,6 @@ def add(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ingests; 1 when every file was rejected."""
-    from kure_rag.pipeline import KureIndex
-
     sources = (options.paths or options.config, options.corpus, options.from_autorag)
     if sum(map(bool, sources)) != 1:
         options.parser.error(
@@ -118,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
             except BrokenPipeError:  # `| head` has seen enough; the files after it are still ingested
                 closed = True
 
-    opened = KureIndex.open(options.index, embeddings=options.model, chunks=recipe.chunks)
+    opened = embedding.open_index(options, options.index, chunks=recipe.chunks)
     with opened as index, common.progress("reading") as advance:
         report = _ingest(index, options, recipe, advance, row_line)
     if not report.rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +43,7 @@ def add(commands: common.Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints a table, one card with the code that uses it, or what a folder says of its model."""
-    from kure_rag.embed.cards import CARDS, DEFAULT_MODEL, find_card, folder_of
+    from kure_rag.embed.cards import CARDS, DEFAULT_MODEL, check_name, find_card, folder_of
 
     if options.name is None:
         if options.json:
@@ -55,10 +56,15 @@ def run(options: argparse.Namespace) -> int:
         _show_folder(options.name, folder, as_json=options.json)
         return 0
     if card is None:
+        check_name(options.name)  # says which name may be meant
         raise UnknownModelError(
-            f"no card for {options.name!r}, and no folder here; a model without a card works too, with the prompts it "
-            "stores itself. `kure-rag models` lists the cards."
+            f"no card for {options.name!r}. If it is on the model hub it works all the same, with the prompts and the "
+            "pooling that it stores itself: `kure-rag doctor --model` shows them. `kure-rag models` lists the cards."
         )
+    if folder is not None and card.kind == "dense":
+        from kure_rag.embed import Embedder
+
+        card = Embedder(options.name).card  # a copy without modules is pooled as they would
     if options.json:
         common.print_json(asdict(card))
     else:
@@ -98,8 +104,12 @@ def _row(card: ModelCard) -> tuple[str, ...]:
         str(card.max_tokens or ""),
         escape(_short(card.query_prefix, _QUERY_WIDTH)),
         escape(_short(card.passage_prefix, _PASSAGE_WIDTH)),
-        "" if card.kind == "reranker" else card.pooling,
+        "" if card.kind == "reranker" else _pooling(card),
     )
+
+
+def _pooling(card: ModelCard) -> str:
+    return card.plain_pooling or card.pooling if card.pooling == "stored" else card.pooling
 
 
 def _short(prefix: str | None, width: int) -> str:
@@ -119,9 +129,14 @@ def _show_card(card: ModelCard, used_as: str) -> None:
     if unknown := ", ".join(_unknown(card)):
         print(f"{'not known:':16}{unknown}")
     print(f"\n{_snippet(card, used_as)}")
+    if card.kind == "dense":
+        print(f"# or: kure-rag ingest ./documents --index my-index --model {shlex.quote(used_as)}{_code_option(card)}")
+        print(f"# to check it on this machine: kure-rag doctor --model {shlex.quote(used_as)}{_code_option(card)}")
 
 
 def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
+    from kure_rag.embed.cards import STATIC_KO
+
     yield "name", card.name
     yield "aliases", ", ".join(card.aliases)
     yield "kind", card.kind
@@ -129,8 +144,9 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
         yield "revision", card.revision
     if card.kind != "reranker":
         for name, prefix in (("query_prefix", card.query_prefix), ("passage_prefix", card.passage_prefix)):
-            yield name, "what the model stores" if prefix is None else repr(prefix)
-        yield "pooling", "the checkpoint's own modules" if card.pooling == "stored" else card.pooling
+            yield name, "what the model stores" if prefix is None else repr(prefix) if prefix else "none"
+        own = " (as its own modules do)" if card.pooling == "stored" and card.plain_pooling else ""
+        yield "pooling", f"{_pooling(card)}{own}" if _pooling(card) != "stored" else "what its own modules say"
         yield "normalize", "yes" if card.normalize else "no"
     if card.tokenizer != "stored":
         yield "tokenizer", card.tokenizer
@@ -143,7 +159,8 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.licence:
         yield "licence", card.licence
     if card.kind == "dense":
-        yield "dense_weight", f"{card.dense_weight:g} beside keyword scores"
+        measured = "" if card.name == STATIC_KO else ", a starting value that nobody measured"
+        yield "dense_weight", f"{card.dense_weight:g} beside keyword scores{measured}"
     if card.needs_remote_code:
         yield "remote code", "brings code of its own: read it before you pass trust_remote_code=True"
     if card.note:
@@ -167,8 +184,13 @@ def _unknown(card: ModelCard) -> Iterator[str]:
         yield "reference similarities"
 
 
+def _code_option(card: ModelCard) -> str:
+    return " --trust-remote-code" if card.needs_remote_code else ""
+
+
 def _similarities(reference: Reference) -> str:
-    return f"{', '.join(f'{value:.4f}' for *_, value in reference.similarities)} ({reference.source})"
+    values = ", ".join(f"{value:.4f}" for *_, value in reference.similarities)
+    return f"similarities {values} of published sentences ({reference.source})"
 
 
 def _snippet(card: ModelCard, used_as: str) -> str:
@@ -201,15 +223,17 @@ def _show_folder(name: str, folder: Path, *, as_json: bool) -> None:
         print(f"{'assumed:':16}{what}")
     print(
         f'\nfrom kure_rag import KureEmbeddings\nembeddings = KureEmbeddings("{name}")'
-        '\n# If it is a copy of a known model, say which: card="KoE5". To differ from its files: query_prefix=...'
+        '\n# If it is a copy of a known model, say which: card="KoE5". To differ: query_prefix=..., pooling=...'
     )
 
 
 def _folder_facts(facts: FolderFacts) -> Iterator[tuple[str, str]]:
     yield "architecture", facts.architecture or "not stated"
+    if facts.made_from:
+        yield "made from", facts.made_from
     yield "modules", ", ".join(facts.modules) or "none stored"
-    yield "query_prefix", repr(facts.query_prefix)
-    yield "passage_prefix", repr(facts.passage_prefix)
+    for name, prefix in (("query_prefix", facts.query_prefix), ("passage_prefix", facts.passage_prefix)):
+        yield name, repr(prefix) if prefix else "none"
     yield "pooling", facts.pooling
     yield "dimension", f"{facts.dimension:,}" if facts.dimension else "not stated"
     yield "max_tokens", f"{facts.max_tokens:,}" if facts.max_tokens else "not stated"

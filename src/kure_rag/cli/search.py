@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kure_rag.cli import common
+from kure_rag.cli import common, embedding
 from kure_rag.errors import FilterError
 
 if TYPE_CHECKING:
@@ -23,26 +23,27 @@ def add(commands: common.Commands) -> None:
         """\
   kure-rag search "연차휴가는 며칠인가요?" --index my-index
   kure-rag search "배당금" --index my-index -k 3 --mode lexical
-  kure-rag search "투여량" --index my-index --where '{"domain": "medical", "page": {"$lte": 3}}' --json""",
+  kure-rag search "투여량" --index my-index --where '{"domain": "medical", "page": {"$lte": 3}}' --json
+  kure-rag search "배당금" --index my-index --device cpu --backend torch
+  kure-rag search "배당금" --index my-index --model ./models/our-own-model""",
     )
     parser.add_argument("query", metavar="QUERY")
     common.add_index(parser)
     parser.add_argument("-k", type=int, default=10, metavar="N", help="passages to show (default: 10)")
     common.add_mode(parser)
     parser.add_argument("--where", metavar="JSON", help="only passages for which this filter holds")
-    common.add_model(parser, "the index's own")
     common.add_json(parser)
+    embedding.add_embedding(parser, "the index's own", engine="the index's own")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Searches and prints."""
     from kure_rag.citation import hit_metadata
-    from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
     where = parse_where(options.where)
-    with KureIndex.open(options.index, embeddings=options.model, create=False) as index:
+    with embedding.open_index(options, options.index, create=False) as index:
         hits = index.search(options.query, k=options.k, mode=options.mode, where=where)
     if options.json:
         rows = [{**hit_metadata(hit), "text": hit.chunk.text} for hit in hits]

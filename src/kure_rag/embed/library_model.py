@@ -12,13 +12,14 @@ from kure_rag.embed.batches import batches
 from kure_rag.embed.cards import check_name, find_card, folder_of
 from kure_rag.embed.files import bundled_path, check_folder
 from kure_rag.embed.hub import first_line, model_folder, no_telemetry
-from kure_rag.embed.loading import require_all_weights
+from kure_rag.embed.loading import check_device, require_all_weights
 from kure_rag.embed.model_card import USED_BY, Kind, ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.embed.tokens import TextTokenizer
 from kure_rag.errors import EmbeddingError, TextTooLongError
 
 _log = logging.getLogger(__name__)
+_NOT_USED: Final = ("pooling", "normalize", "dense_weight", "dimension", "cache", "cache_bytes", "timeout", "retries")
 _CPU_TOKENS: Final = 4096
 _GPU_TOKENS: Final = 32_768
 
@@ -28,8 +29,8 @@ class LibraryModel:
 
     Args:
         model: A name on the model hub, an alias, or the folder of a local copy.
-        settings: What to do differently from the model's card. Only torch runs these models; ``dimension``, ``cache``
-            and ``endpoint`` mean nothing to them.
+        settings: What to do differently from the model's card. Only torch runs these models, in fp32 on one device;
+            how dense vectors are made, weighted, cached or fetched means nothing to them.
         card: The card to use instead of the one found by name, for a local copy under another name.
 
     Raises:
@@ -46,11 +47,7 @@ class LibraryModel:
         check_name(model)
         self._made_from = (model, settings, card)
         self.settings = settings or EmbedSettings()
-        for name in ("dimension", "cache", "endpoint"):
-            if getattr(self.settings, name) is not None:
-                raise ValueError(f"{name}={getattr(self.settings, name)!r} means nothing to a {self.kind} model")
-        if self.settings.backend != "torch":
-            raise ValueError(f"backend={self.settings.backend!r}: a {self.kind} model runs on torch only")
+        self._refuse_what_is_not_used()
         self._folder = folder_of(model)
         self.card = self._found(model, card)
         if self.card.kind != self.kind:
@@ -62,6 +59,17 @@ class LibraryModel:
         self._model: Any = None
         self._tokenizer: TextTokenizer | None = None
         self._warned: set[str] = set()
+
+    def _refuse_what_is_not_used(self) -> None:
+        if self.settings.backend != "torch":
+            raise ValueError(f"backend={self.settings.backend!r}: a {self.kind} model runs on torch only")
+        for name in _NOT_USED:
+            if (value := getattr(self.settings, name)) is not None:
+                raise ValueError(f"{name}={value!r} means nothing to a {self.kind} model; leave it out")
+        if self.settings.precision not in {"auto", "fp32"}:
+            raise ValueError(f"precision={self.settings.precision!r}: a {self.kind} model runs in fp32; leave it out")
+        if "," in (self.settings.device or ""):
+            raise ValueError(f"device={self.settings.device!r}: a {self.kind} model runs on one device; name one")
 
     def __reduce__(self) -> tuple[Any, ...]:
         model, settings, card = self._made_from
@@ -102,6 +110,7 @@ class LibraryModel:
         return replace(found, **changes)
 
     def _loaded(self) -> Any:
+        check_device(self.settings.device)
         folder = self._folder or bundled_path(self.card.name)
         if folder is None:
             folder = model_folder(self.card.name, self.card.revision, self.settings)

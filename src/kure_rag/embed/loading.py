@@ -20,6 +20,7 @@ from kure_rag.embed.files import (
     prompts_in,
     read_json,
 )
+from kure_rag.embed.folders import assumed_pooling
 from kure_rag.embed.hub import commit_of, file_of, first_line, model_folder, no_telemetry
 from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bundled_path",
+    "check_device",
     "checked_folder",
     "commit_of",
     "load_model",
@@ -95,6 +97,7 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
         MissingExtraError: The model's tokenizer needs a package that is not installed.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    check_device(settings.device)
     where, parts = checked_folder(folder, card, settings)
     try:
         model = _loaded(where, parts, card, settings)
@@ -105,6 +108,38 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
     require_all_weights(where, model)
     _cap_length(model, card)
     return model.eval()
+
+
+def check_device(name: str | None) -> None:
+    """Raises for a device that is not here, before anything is downloaded or read for it.
+
+    Args:
+        name: As settings have it; ``None`` for the best there is.
+
+    Raises:
+        EmbeddingError: Names the devices that are here.
+    """
+    if name is None or name == "cpu":
+        return
+    import torch
+
+    from kure_rag.embed.machine import devices
+
+    try:
+        asked = torch.device(name)
+    except (RuntimeError, ValueError):
+        asked = None
+    if asked is not None and asked.type == "cuda":
+        found = (asked.index or 0) < torch.cuda.device_count()
+    elif asked is not None and asked.type == "mps":
+        found = torch.backends.mps.is_available()
+    else:
+        found = asked is not None  # torch knows others, whose makers' packages say whether they are there
+    if not found:
+        raise EmbeddingError(
+            f"device={name!r}: PyTorch finds no such device; here are {', '.join(devices())}. Leave device out for the "
+            "best of them; for a GPU, install the build of PyTorch that is made for it"
+        )
 
 
 def _reason(error: Exception) -> str:
@@ -185,19 +220,16 @@ def _pooling(where: Path, transformer: Any, card: ModelCard) -> Any:
 
     mode: str = card.pooling
     if mode == "stored":
-        mode = "lasttoken" if _is_decoder(transformer.config) else "mean"
+        mode = assumed_pooling(transformer.config.to_dict())
+        bare = not (card.query_prefix or card.passage_prefix or any(prompts_in(where / PROMPTS)))
         _log.warning(
-            "%s stores no pooling; %s pooling is assumed. If it was trained with another, say so: pooling='cls' for "
+            "%s stores no pooling; %s pooling is assumed%s. If it was trained with another, say so: pooling='cls' for "
             "the first token, or card=... for a known model that is used alike",
             where if card.name in ("", str(where)) else card.name,
             mode,
+            ", and nothing is put before queries and passages" if bare else "",
         )
     return Pooling(transformer.get_embedding_dimension(), pooling_mode=mode)
-
-
-def _is_decoder(config: Any) -> bool:
-    architectures = getattr(config, "architectures", None) or [""]
-    return bool(architectures[0].endswith("ForCausalLM")) and getattr(config, "is_causal", True) is not False
 
 
 def _repooled(where: Path, model: SentenceTransformer, card: ModelCard) -> SentenceTransformer:

@@ -14,8 +14,11 @@ import numpy as np
 
 from kure_rag.embed.backends import Backend, Progress, make_backend
 from kure_rag.embed.backends.manifest import is_export, read_manifest
+from kure_rag.embed.backends.precision import refuse_int8
 from kure_rag.embed.base import Fingerprint, Role, Vectors
 from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card, folder_of
+from kure_rag.embed.engine import engine_record
+from kure_rag.embed.folders import FolderUse, folder_use, stated_dimension
 from kure_rag.embed.loading import bundled_path, commit_of, local_revision, stored_prompts
 from kure_rag.embed.model_card import USED_BY
 from kure_rag.embed.settings import EmbedSettings
@@ -27,6 +30,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_OTHER_PREFIX: Final = (
+    "%s: %d of %d texts begin with %r, the prefix of the other role, which stays in the text; queries and passages "
+    "have a method each, which puts the prefix (said once)"
+)
+_OVER: Final = (
+    "%s: %s%d of %d texts are over its limit of %d tokens (the first has %d) and only their beginnings are embedded; "
+    "cut them into shorter chunks (said once)"
+)
+_CUT: Final = (
+    "%s: vectors are cut to %d of %d numbers, for which it is not known to be trained (it is for %s): try whether they "
+    "still find what you need"
+)
 # Settings that change vectors by more than rounding, beside those that a card has; named only where given.
 _CHANGES: Final = ("dimension", "max_tokens")
 
@@ -49,6 +64,7 @@ class Embedder:
     Raises:
         UnknownModelError: The name can be no model.
         EmbeddingError: The model is a sparse or late-interaction model or a reranker.
+        ValueError: ``precision="int8"`` on torch.
     """
 
     def __init__(
@@ -56,6 +72,8 @@ class Embedder:
     ) -> None:
         self._made_from = (model, settings, card)
         self.settings = settings or EmbedSettings()
+        if self.settings.backend == "torch":
+            refuse_int8(self.settings.precision)
         if self.settings.backend != "remote":  # a server may call its model anything
             check_name(model)
         self.folder = folder_of(model)
@@ -66,9 +84,12 @@ class Embedder:
         if card is not None and found is not None and self.folder is None and find_card(model) != found:
             found = replace(found, name=model, revision=None)  # used as the card says, but the weights of its own name
         # A model without a card is used as it says itself: `None` prefixes mean its own stored prompts.
-        self.card = _override(
-            found or ModelCard(name=origin, query_prefix=None, passage_prefix=None, normalize=True), self.settings
-        )
+        unknown = ModelCard(name=origin, query_prefix=None, passage_prefix=None, normalize=True)
+        self._use = FolderUse(card=found or unknown)
+        if self.folder is not None and self._export is None and self.settings.backend != "remote":
+            self._use = folder_use(self.folder, found or unknown, known=found is not None)
+        self.card = _override(self._use.card, self.settings)
+        self._is_known = found is not None
         if self.card.kind != "dense":
             raise EmbeddingError(
                 f"{self.card.name} is a {self.card.kind} model: use {USED_BY[self.card.kind]}, not an embedder of "
@@ -142,9 +163,11 @@ class Embedder:
         from kure_rag.embed.cache import CacheSettings, EmbeddingCache, engine_of
 
         most = self.settings.cache_bytes
+        int8 = self._export is not None and self._export.weights == "int8"  # an export need not be asked for it
+        settings = replace(self.settings, precision="int8") if int8 else self.settings
         return EmbeddingCache(
             Path(folder).expanduser(),
-            fingerprint={**self.fingerprint, **engine_of(self.settings)},
+            fingerprint={**self.fingerprint, **engine_of(settings)},
             settings=None if most is None else CacheSettings(max_bytes=most),
         )
 
@@ -171,11 +194,26 @@ class Embedder:
         return local_revision(self.folder) if self.folder else (self.revision or "newest")
 
     @property
+    def engine(self) -> dict[str, str]:
+        """Backend, precision and address: what an index keeps beside the fingerprint."""
+        return engine_record(self.settings, weights=self._export.weights if self._export else None)
+
+    @property
     def dimension(self) -> int:
-        """Numbers in a vector. Loads the model when neither settings nor card say."""
+        """Numbers in a vector. Loads the model where settings, files and card do not say."""
         if self.settings.dimension is not None:
             return self.settings.dimension
-        return self.card.dimension if self.card.dimension is not None else self.load().dimension
+        if self._backend is None and (stated := self._stated_dimension) is not None:
+            return stated
+        return self.load().dimension
+
+    @cached_property
+    def _stated_dimension(self) -> int | None:
+        if self._export is not None:
+            return self._export.dimension
+        if self.folder is None or self.folder == bundled_path(self.card.name):
+            return self.card.dimension
+        return stated_dimension(self.folder)  # which may be smaller than the model whose name it has
 
     def load(self) -> Backend:
         """The engine with the model, loaded at the first call.
@@ -188,6 +226,8 @@ class Embedder:
         with self._lock:
             if self._backend is None:
                 self._backend = make_backend(self.folder, replace(self.card, revision=self.revision), self.settings)
+                if self.folder is not None and (told := self._use.assumed(self.folder, self.settings, self.prefixes)):
+                    _log.warning("%s", told)
             return self._backend
 
     def embed_queries(self, texts: Sequence[str], *, progress: Progress | None = None) -> Vectors:
@@ -212,10 +252,12 @@ class Embedder:
         return self._embed(texts, "passage", progress)
 
     def _embed(self, texts: Sequence[str], role: Role, progress: Progress | None) -> Vectors:
-        prefix = self.prefixes[0 if role == "query" else 1]
+        prefix, other = self.prefixes if role == "query" else self.prefixes[::-1]
         ready, doubled = prefixed(texts, prefix)
         if doubled:
             self._warn_once("prefix", DOUBLED, doubled, len(texts), prefix)
+        if other and other != prefix and (mixed := sum(text.startswith(prefix + other) for text in ready)):
+            self._warn_once(f"other prefix {role}", _OTHER_PREFIX, mixed, len(texts), other)
         if not ready:
             return np.zeros((0, self.dimension), dtype=np.float32)
 
@@ -237,6 +279,7 @@ class Embedder:
     def _computed(self, ready: list[str], positions: Sequence[int], role: Role, progress: Progress | None) -> Vectors:
         """Vectors of the texts at some positions, which are all of them where nothing is cached."""
         backend = self.load()
+        over: list[tuple[int, int]] = []  # told part by part: counted over all before it is said
 
         def too_long(found: Sequence[tuple[int, int]]) -> None:
             position, tokens = positions[found[0][0]], found[0][1]
@@ -247,20 +290,27 @@ class Embedder:
                     position=position,
                     tokens=tokens,
                 )
-            self._warn_once(
-                "length",
-                "%s: %d of %d texts are over its limit of %d tokens (the first has %d) and only their beginnings are "
-                "embedded; cut them into shorter chunks (said once)",
-                len(found),
-                len(positions),
-                backend.max_tokens or 0,
-                tokens,
-            )
+            over.extend(found)
 
         vectors = backend.encode([ready[i] for i in positions], role=role, too_long=too_long, progress=progress)
+        if over:
+            # A server that has been told to cut does not say what it cuts from then on.
+            least = "at least " if self.settings.backend == "remote" else ""
+            self._warn_once("length", _OVER, least, len(over), len(positions), backend.max_tokens or 0, min(over)[1])
+        if self.card.dimension not in (None, vectors.shape[1]):
+            self._warn_once(
+                "width",
+                "%s: its card says vectors of %d numbers, and these have %d: another model, or a smaller one, has "
+                "this name; `kure-rag doctor --model` checks it",
+                self.card.dimension,
+                vectors.shape[1],
+            )
         if (dimension := self.settings.dimension) is not None:
             if vectors.shape[1] < dimension:
                 raise EmbeddingError(f"{self.name} has vectors of {vectors.shape[1]} numbers: no {dimension} to keep")
+            if dimension < vectors.shape[1] and dimension not in self.card.dimensions and self._is_known:
+                trained = ", ".join(map(str, self.card.dimensions[1:])) or "no other length"
+                self._warn_once("cut", _CUT, dimension, vectors.shape[1], trained)
             vectors = vectors[:, :dimension]
         if not np.isfinite(vectors).all():
             bad = positions[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]

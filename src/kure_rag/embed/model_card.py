@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 Kind = Literal["dense", "sparse", "late-interaction", "reranker"]
 Pooling = Literal["stored", "cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"]
+PlainPooling = Literal["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"]
 TokenizerName = Literal["stored", "kobert"]
 
 USED_BY: Final[dict[Kind, str]] = {
@@ -47,6 +48,8 @@ class ModelCard:
         query_prefix: Put before each query; ``None`` for what the model itself stores, if anything.
         passage_prefix: Put before each passage; likewise.
         pooling: ``stored`` for checkpoints that carry their own modules, otherwise how to pool a plain checkpoint.
+        plain_pooling: How a copy without its stored modules is pooled, such as transformers saves: as they would;
+            ``None`` where that is not known.
         dimension: Numbers in a vector, or in the vector of each token; ``None`` where nothing is known.
         dimensions: Lengths that vectors can be cut to, longest first, for models trained for it (Matryoshka).
         max_tokens: What is cut off beyond; ``None`` where there is no limit or none is known.
@@ -69,6 +72,7 @@ class ModelCard:
     query_prefix: str | None = ""
     passage_prefix: str | None = ""
     pooling: Pooling = "stored"
+    plain_pooling: PlainPooling | None = None
     dimension: int | None = None
     dimensions: tuple[int, ...] = ()
     max_tokens: int | None = None

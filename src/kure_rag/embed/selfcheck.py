@@ -121,7 +121,7 @@ def _vectors(embedder: Embedder) -> Iterator[Check]:
     unit = bool(np.allclose(lengths, 1, atol=1e-3))
     yield Check(
         name="length of vectors",
-        expected="1" if embedder.card.normalize else "any",
+        expected="1 (scaled)" if embedder.card.normalize else "any",
         got=f"{lengths.min():.4f} to {lengths.max():.4f}",
         passed=unit if embedder.card.normalize else None,
     )
@@ -139,13 +139,13 @@ def _limit(embedder: Embedder) -> Check:
 
 
 def _batch(embedder: Embedder) -> Check:
-    least = _BATCH_INT8 if embedder.settings.precision == "int8" else _BATCH
+    least = _BATCH_INT8 if embedder.engine["precision"] == "int8" else _BATCH
     together = embedder.embed_passages(_TEXTS)
     alone = np.concatenate([embedder.embed_passages([text]) for text in _TEXTS])
     worst = min(_cosine(a, b) for a, b in zip(together, alone, strict=True))
     return Check(
-        name="a batch as one by one",
-        expected=f"cosine >= {least}",
+        name="texts together and alone",
+        expected=f"the same vectors: cosine >= {least}",
         got=f"{worst:.5f}",
         passed=worst >= least,
     )
@@ -158,7 +158,7 @@ def _prefix(embedder: Embedder, role: Role) -> Iterator[Check]:
     if not prefix:
         yield Check(
             name=f"{role} prefix",
-            expected="none: the bare text's vector",
+            expected="none, so the bare text's vector",
             got=f"cosine {bare:.5f}",
             passed=bare >= _SAME,
         )
@@ -184,8 +184,8 @@ def _roles(embedder: Embedder) -> Check:
     alike = _cosine(_embedded(embedder, "query", _TEXT), _embedded(embedder, "passage", _TEXT))
     one = query == passage
     return Check(
-        name="query and passage",
-        expected="one vector for a text" if one else "two vectors for a text",
+        name="a text as query and passage",
+        expected="the same vector" if one else "two different vectors",
         got=f"cosine {alike:.5f}",
         passed=(alike >= _SAME) == one,
     )
@@ -199,8 +199,8 @@ def _stored(embedder: Embedder) -> Iterator[Check]:
     stored = stored_prompts(where, embedder.revision, embedder.settings)
     for role, put, found in zip(("query", "passage"), embedder.prefixes, stored, strict=True):
         yield Check(
-            name=f"stored {role} prompt",
-            expected=repr(put),
+            name=f"{role} prompt in the weights",
+            expected=repr(put) if put else "none",
             got=repr(found) if found else "none stored",
             passed=found == put if found or not put else None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -35,8 +35,10 @@ class EmbedSettings:
             this machine: half precision on GPUs, bf16 on processors with instructions for it, fp32 otherwise.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps``; by default the best there is. Several, as ``cuda:0,cuda:1`` or
             ``cpu,cpu``, are used at once, one process each.
-        batch_tokens: Tokens in one forward pass, padding among them; by default what suits the device.
+        batch_tokens: Tokens in one forward pass, padding among them; by default what suits the device. For a server,
+            tokens in one request, where each character counts as one; 100,000 by default.
         endpoint: URL of an embedding server, for ``backend="remote"``.
+        batch_texts: Texts in one request to a server; 64 by default, and fewer where the server says so.
         timeout: Seconds to wait for the server's answer; 120 by default.
         retries: How often a request is repeated that the server was too busy for; 5 by default.
         cache: Folder of a persistent cache of vectors; ``None`` for none.
@@ -62,7 +64,8 @@ class EmbedSettings:
     precision: Precision = "auto"
     device: str | None = None
     batch_tokens: int | None = None
-    endpoint: str | None = None
+    endpoint: str | None = field(default=None, repr=False)  # its query string may hold a key
+    batch_texts: int | None = None
     timeout: float | None = None
     retries: int | None = None
     cache: str | Path | None = None
@@ -85,6 +88,8 @@ class EmbedSettings:
             raise ValueError(f"timeout={self.timeout!r}: choose more than 0 seconds")
         if self.retries is not None and self.retries < 0:
             raise ValueError(f"retries={self.retries!r}: choose 0 or more")
+        if self.batch_texts is not None and self.batch_texts < 1:
+            raise ValueError(f"batch_texts={self.batch_texts!r}: choose 1 or more")
         if self.cache_bytes is not None and self.cache_bytes < LEAST_CACHE:
             raise ValueError(f"cache_bytes={self.cache_bytes!r}: a cache needs {LEAST_CACHE:,} at the least")
         for name, most in (("dimension", 1 << 16), ("max_tokens", 1 << 20), ("batch_tokens", MAX_BATCH_TOKENS)):
@@ -93,3 +98,8 @@ class EmbedSettings:
                 raise ValueError(f"{name}={value!r}: choose a whole number from 1 to {most:,}")
         if (self.backend == "remote") != (self.endpoint is not None):
             raise ValueError("backend='remote' and endpoint='http://…' belong together; give both or neither")
+        if self.batch_texts is not None and self.backend != "remote":
+            raise ValueError(
+                f"batch_texts={self.batch_texts!r} is for backend='remote'; other engines fill batches by tokens: "
+                "set batch_tokens, or leave both out"
+            )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
@@ -43,8 +43,9 @@ class KureEmbeddings(Serializable, Embeddings):
         backend: ``torch``, ``onnx``, ``openvino`` or ``remote``.
         precision: ``auto``, ``fp32``, ``bf16``, ``fp16``, ``int8``.
         device: ``cpu``, ``cuda``, ``mps``.
-        batch_tokens: Tokens in one forward pass.
+        batch_tokens: Tokens in one forward pass, or in one request to a server.
         endpoint: URL of an embedding server.
+        batch_texts: Texts in one request to it.
         timeout: Seconds to wait for the server's answer.
         retries: How often a request to it is repeated.
         cache: Folder of a persistent cache of vectors.
@@ -74,7 +75,8 @@ class KureEmbeddings(Serializable, Embeddings):
     precision: Precision = "auto"
     device: str | None = None
     batch_tokens: int | None = None
-    endpoint: str | None = None
+    endpoint: str | None = Field(default=None, repr=False)  # its query string may hold a key
+    batch_texts: int | None = None
     timeout: float | None = None
     retries: int | None = None
     cache: str | Path | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -48,19 +49,27 @@ class KureRetriever(BaseRetriever):
     fusion: SkipValidation[Fusion | None] = None  # a Protocol: anything with a `fuse` will do
 
     @classmethod
-    def from_path(cls, path: str | Path, *, embeddings: object = None, **fields: Any) -> Self:
+    def from_path(
+        cls,
+        path: str | Path,
+        *,
+        embeddings: object = None,
+        embed_settings: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Self:
         """Opens an index that exists and makes a retriever over it.
 
         Args:
             path: The index folder.
             embeddings: As :meth:`kure_rag.KureIndex.open` takes it; by default the model the index was made with.
+            embed_settings: As :meth:`kure_rag.KureIndex.open` takes them, such as ``{"backend": "openvino"}``.
             **fields: ``k``, ``mode``, ``where``, ``fusion``, and what every LangChain retriever takes.
 
         Raises:
             IndexNotFoundError: There is none.
             FingerprintMismatchError: The index was made with another model.
         """
-        index = KureIndex.open(path, embeddings=embeddings, create=False)
+        index = KureIndex.open(path, embeddings=embeddings, embed_settings=embed_settings, create=False)
         try:
             return cls(index=index, **fields)
         except BaseException:

@@ -43,8 +43,9 @@ class KureEmbedding(BaseEmbedding):
         backend: ``torch``, ``onnx``, ``openvino`` or ``remote``.
         precision: ``auto``, ``fp32``, ``bf16``, ``fp16``, ``int8``.
         device: ``cpu``, ``cuda``, ``mps``.
-        batch_tokens: Tokens in one forward pass.
+        batch_tokens: Tokens in one forward pass, or in one request to a server.
         endpoint: URL of an embedding server.
+        batch_texts: Texts in one request to it.
         timeout: Seconds to wait for the server's answer.
         retries: How often a request to it is repeated.
         cache: Folder of a persistent cache of vectors.
@@ -74,7 +75,8 @@ class KureEmbedding(BaseEmbedding):
     precision: Precision = Field(default="auto", frozen=True)
     device: str | None = Field(default=None, frozen=True)
     batch_tokens: int | None = Field(default=None, frozen=True)
-    endpoint: str | None = Field(default=None, frozen=True)
+    endpoint: str | None = Field(default=None, frozen=True, repr=False)  # its query string may hold a key
+    batch_texts: int | None = Field(default=None, frozen=True)
     timeout: float | None = Field(default=None, frozen=True)
     retries: int | None = Field(default=None, frozen=True)
     cache: str | Path | None = Field(default=None, frozen=True)

@@ -57,19 +57,27 @@ class KureRetriever(BaseRetriever):
         super().__init__(callback_manager=callback_manager, verbose=verbose)
 
     @classmethod
-    def from_path(cls, path: str | Path, *, embeddings: object = None, **settings: Any) -> Self:
+    def from_path(
+        cls,
+        path: str | Path,
+        *,
+        embeddings: object = None,
+        embed_settings: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> Self:
         """Opens an index that exists and makes a retriever over it.
 
         Args:
             path: The index folder.
             embeddings: As :meth:`kure_rag.KureIndex.open` takes it; by default the model the index was made with.
+            embed_settings: As :meth:`kure_rag.KureIndex.open` takes them, such as ``{"backend": "openvino"}``.
             **settings: What the class takes.
 
         Raises:
             IndexNotFoundError: There is none.
             FingerprintMismatchError: The index was made with another model.
         """
-        index = KureIndex.open(path, embeddings=embeddings, create=False)
+        index = KureIndex.open(path, embeddings=embeddings, embed_settings=embed_settings, create=False)
         try:
             return cls(index, **settings)
         except BaseException:

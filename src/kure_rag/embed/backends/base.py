@@ -58,11 +58,6 @@ class Runner(Protocol):
         """Tokens, with padding, that suit one forward pass."""
         ...
 
-    @property
-    def multiple(self) -> int:
-        """Lengths are padded up to a multiple of this."""
-        ...
-
     def start(self, batch: Sequence[Sequence[int]]) -> Callable[[], Vectors]:
         """Begins a forward pass and returns what waits for its result, shape (len(batch), dimension), float32.
 

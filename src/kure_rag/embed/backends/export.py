@@ -29,6 +29,7 @@ from kure_rag.embed.backends.exported import (
     source_revision,
     weights_of,
 )
+from kure_rag.embed.backends.first_token import compute_first_token_alone
 from kure_rag.embed.backends.manifest import Manifest, TokenizerKind, is_export
 from kure_rag.embed.backends.sentences import calibration_texts, check_texts
 from kure_rag.embed.base import Vectors
@@ -226,6 +227,7 @@ class _Plan:
             files={},
         )
         self._keep_prompts()
+        compute_first_token_alone(list(model))  # after the original's vectors, which the graph's are checked against
         self._write_graph(module, manifest, max(rows, key=len))
         return _Check(manifest, rows, expected, tokenizer.encode(calibration).ids)
 

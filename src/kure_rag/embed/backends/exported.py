@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
-from kure_rag.embed.backends.base import Backend, Runner
+from kure_rag.embed.backends.base import Backend
 from kure_rag.embed.backends.local import LocalBackend
 from kure_rag.embed.backends.manifest import FORMAT, Manifest, Weights, is_export, read_manifest
 from kure_rag.embed.backends.onnx_runner import OnnxRunner, check_onnx_precision, onnxruntime
@@ -182,7 +182,7 @@ def locked(place: Path, *, keep: bool = True) -> Iterator[None]:
         lock.release()
 
 
-def make_runner(folder: Path, manifest: Manifest, precision: Precision) -> Runner:
+def make_runner(folder: Path, manifest: Manifest, precision: Precision) -> OnnxRunner | OpenvinoRunner:
     """The engine for an export that is whole.
 
     Raises:
@@ -194,7 +194,6 @@ def make_runner(folder: Path, manifest: Manifest, precision: Precision) -> Runne
         folder / manifest.graph,
         dimension=manifest.dimension,
         pad_id=manifest.pad_id,
-        max_tokens=manifest.max_tokens,
         precision="int8" if manifest.weights == "int8" else precision,
     )
 
@@ -202,9 +201,8 @@ def make_runner(folder: Path, manifest: Manifest, precision: Precision) -> Runne
 def _backend(folder: Path, manifest: Manifest, card: ModelCard, settings: EmbedSettings) -> Backend:
     limits = [limit for limit in (manifest.max_tokens, card.max_tokens, settings.max_tokens) if limit is not None]
     tokenizer = TextTokenizer(_tokenizer(folder, manifest), min(limits, default=None))
-    return LocalBackend(
-        tokenizer, make_runner(folder, manifest, settings.precision), batch_tokens=settings.batch_tokens
-    )
+    runner = make_runner(folder, manifest, settings.precision)
+    return LocalBackend(tokenizer, runner, batch_tokens=settings.batch_tokens, pass_tokens=runner.pass_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import ipaddress
 import json
 import logging
 import os
@@ -119,6 +120,8 @@ class HttpClient:
         self.path = parts.path
         self._endpoint = endpoint.strip()
         self._settings = settings
+        # Redirects need no look: httpx takes the key out of one that leaves this host, or https for http.
+        self._open_to_others = parts.scheme == "http" and not _is_here(parts.hostname)
         _httpx()
 
     def at(self, path: str, base: str | None = None) -> str:
@@ -188,8 +191,18 @@ class HttpClient:
     def _once(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
         httpx = _httpx()
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        headers = _headers()
+        if self._open_to_others and "Authorization" in headers:
+            self._open_to_others = False
+            _log.warning(
+                "%s: the key in %s is sent there without encryption, and whoever is on the way can read it; use "
+                "https://, or unset %s where the server needs no key (said once)",
+                self.url,
+                API_KEY,
+                API_KEY,
+            )
         try:
-            response = self._client.request(method, url, content=content, headers=_headers())
+            response = self._client.request(method, url, content=content, headers=headers)
         except httpx.TimeoutException as error:
             raise _AgainError(f"no answer within {self._settings.timeout:g} s") from error
         except httpx.TransportError as error:
@@ -219,6 +232,17 @@ class HttpClient:
         return RefusedError(
             f"{url}: it answers {status} ({told}); check the URL and the model's name", for_size=for_size, told=told
         )
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine, so that what is sent to it passes no network."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _headers() -> dict[str, str]:

@@ -28,12 +28,22 @@ class LocalBackend:
         tokenizer: See :class:`~kure_rag.embed.tokens.TextTokenizer`.
         runner: The model on its device.
         batch_tokens: Tokens in one forward pass; by default the runner's, which may lower it.
+        pass_tokens: What a pass costs beside its tokens, where the runner pads; see
+            :func:`~kure_rag.embed.batches.batches`.
     """
 
-    def __init__(self, tokenizer: TextTokenizer, runner: Runner, *, batch_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: TextTokenizer,
+        runner: Runner,
+        *,
+        batch_tokens: int | None = None,
+        pass_tokens: int | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._runner = runner
         self._most = batch_tokens
+        self._pass_tokens = pass_tokens
 
     @property
     def dimension(self) -> int:
@@ -77,10 +87,20 @@ class LocalBackend:
         for first, tokens in self._tokenised(texts):
             if tokens.too_long and too_long is not None:
                 too_long([(first + i, count) for i, count in tokens.too_long])
-            lengths = [len(row) for row in tokens.ids]
-            budget = self._most or self._runner.batch_tokens
-            for group in batches(lengths, budget, multiple=self._runner.multiple):
+            for group in self.groups([len(row) for row in tokens.ids]):
                 yield [first + i for i in group], self._runner.start([tokens.ids[i] for i in group])
+
+    def groups(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Which texts of a window go through the model together.
+
+        Args:
+            lengths: Tokens of each text.
+
+        Yields:
+            Their positions, longest first.
+        """
+        budget = self._most or self._runner.batch_tokens
+        return batches(lengths, budget, pass_tokens=self._pass_tokens)
 
     def _tokenised(self, texts: Sequence[str]) -> Iterator[tuple[int, Tokens]]:
         """Windows of texts in order, the next one tokenised while the caller computes."""

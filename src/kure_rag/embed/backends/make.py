@@ -27,11 +27,7 @@ def make_backend(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
     from kure_rag.embed.backends.static import StaticBackend, find_static
 
     if settings.backend == "remote":
-        from kure_rag.embed.backends.remote import RemoteBackend, RemoteSettings
-
-        given = {name: value for name in ("timeout", "retries") if (value := getattr(settings, name)) is not None}
-        remote = RemoteSettings(**given)
-        return RemoteBackend(settings.endpoint or "", card, too_long=settings.too_long, settings=remote)
+        return _remote(card, settings)
     if len(devices(settings)) > 1:
         return ProcessBackend(folder, card, settings)
     if settings.backend in {"onnx", "openvino"}:
@@ -54,6 +50,24 @@ def make_backend(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
     tokenizer = TextTokenizer(model.tokenizer, _limit(model.max_seq_length, card.max_tokens, settings.max_tokens))
     runner = TorchRunner(model, tokenizer.pad_id, precision=settings.precision)
     return LocalBackend(tokenizer, runner, batch_tokens=settings.batch_tokens)
+
+
+def _remote(card: ModelCard, settings: EmbedSettings) -> Backend:
+    from kure_rag.embed.backends.remote import RemoteBackend, RemoteSettings
+
+    given: dict[str, Any] = {
+        "batch_size": settings.batch_texts,
+        "batch_characters": settings.batch_tokens,  # without the model's tokenizer a character counts as a token
+        "timeout": settings.timeout,
+        "retries": settings.retries,
+    }
+    return RemoteBackend(
+        settings.endpoint or "",
+        card,
+        revision=settings.revision,
+        too_long=settings.too_long,
+        settings=RemoteSettings(**{name: value for name, value in given.items() if value is not None}),
+    )
 
 
 def _is_transformer(model: Any) -> bool:

@@ -14,6 +14,7 @@ from kure_rag.embed.settings import Precision
 from kure_rag.errors import EmbeddingError, MissingExtraError
 
 _TOKENS: Final = 2048
+_PASS_TOKENS: Final = 32
 
 
 def onnxruntime() -> Any:
@@ -50,16 +51,19 @@ class OnnxRunner:
         graph: The ``.onnx`` file.
         dimension: Numbers in a vector.
         pad_id: The tokenizer's padding token.
-        max_tokens: What the model has places for; padding never goes beyond it.
         precision: Of the engine; int8 is in the graph itself.
+
+    Attributes:
+        batch_tokens: Tokens that suit one forward pass.
+        pass_tokens: What a pass costs beside its tokens.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
         EmbeddingError: The graph cannot be read, or the precision is none of this engine's.
     """
 
-    multiple = 1  # no shape costs more than another one
     batch_tokens = _TOKENS
+    pass_tokens = _PASS_TOKENS
     precision = "f32"
 
     def __init__(
@@ -68,7 +72,6 @@ class OnnxRunner:
         *,
         dimension: int,
         pad_id: int,
-        max_tokens: int | None = None,
         precision: Precision = "auto",
     ) -> None:
         library = onnxruntime()

@@ -10,24 +10,17 @@ import numpy.typing as npt
 Ids = npt.NDArray[np.int64]
 
 
-def padded(
-    batch: Sequence[Sequence[int]], pad_id: int, *, multiple: int = 1, most: int | None = None
-) -> tuple[Ids, Ids]:
+def padded(batch: Sequence[Sequence[int]], pad_id: int) -> tuple[Ids, Ids]:
     """Rows padded on their right.
 
     Args:
         batch: Token ids, at least one row.
         pad_id: The tokenizer's padding token.
-        multiple: The length is rounded up to this.
-        most: But not beyond this, the number of tokens that the model has places for.
 
     Returns:
         Ids and attention mask, each of shape (rows, length).
     """
-    needed = max(1, *map(len, batch))
-    longest = -(-needed // multiple) * multiple
-    if most is not None:
-        longest = max(needed, min(longest, most))
+    longest = max(1, *map(len, batch))
     ids = np.full((len(batch), longest), pad_id, dtype=np.int64)
     mask = np.zeros((len(batch), longest), dtype=np.int64)
     for i, row in enumerate(batch):

@@ -14,6 +14,7 @@ from typing import IO, Any
 from kure_rag.embed.backends.base import Backend
 from kure_rag.embed.backends.frames import receive, send
 from kure_rag.embed.backends.make import make_backend
+from kure_rag.embed.loading import check_device
 from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.errors import KureError
@@ -38,6 +39,7 @@ def main() -> int:
 
 def _made(message: Mapping[str, Any], out: IO[bytes]) -> Backend | None:
     try:
+        check_device(message["settings"]["device"])
         _take_device(message["settings"]["device"], message["threads"])
         folder = None if message["folder"] is None else Path(message["folder"])
         backend = make_backend(folder, ModelCard(**message["card"]), EmbedSettings(**message["settings"]))

@@ -6,6 +6,7 @@ Prefixes are put before texts here, as for a local model; the server's own promp
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from kure_rag.errors import EndpointError
 __all__ = ["API_KEY", "RemoteBackend", "RemoteSettings"]
 
 _PROBE: Final = "가"
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class RemoteBackend:
         endpoint: ``https://host``, of which ``/info`` is asked what it is; or with the protocol in its path:
             ``https://host/embed`` is TEI, ``https://host/v1`` and ``https://host/v1/embeddings`` are OpenAI's.
         card: How the model is used; its name is what the server is asked for.
+        revision: The only commit whose vectors will do; a server that says it runs another one is an error.
         too_long: See :class:`~kure_rag.embed.settings.EmbedSettings`. TEI is told to cut, after the texts that need it
             are found. OpenAI's protocol knows no cutting: there such a text is an error in any case.
         settings: See :class:`RemoteSettings`.
@@ -70,12 +73,14 @@ class RemoteBackend:
         endpoint: str,
         card: ModelCard,
         *,
+        revision: str | None = None,
         too_long: Literal["warn", "raise"] = "warn",
         settings: RemoteSettings | None = None,
     ) -> None:
         self.settings = settings or RemoteSettings()
         self._http = HttpClient(endpoint, self.settings)
         self._card = card
+        self._wanted = revision if revision and _COMMIT.fullmatch(revision) else None  # a branch says no commit
         self._raise_too_long = too_long == "raise"
         self._cut = False  # told to cut from the start, once a text was found that needs it
         self._most = self.settings.batch_size
@@ -144,6 +149,12 @@ class RemoteBackend:
             raise EndpointError(
                 f"{self._http.url} runs {there.name}, and {here.name} was asked for; "
                 "name the model that runs there, since each has prefixes of its own"
+            )
+        if self._wanted and protocol.revision and not protocol.revision.startswith(self._wanted):
+            raise EndpointError(
+                f"{self._http.url} runs revision {protocol.revision} of {self._card.name}, and {self._wanted} is asked "
+                "for, by revision= or by the index, which was made with it; start the server with that one, or make "
+                "the index anew"
             )
         return protocol
 

@@ -42,7 +42,6 @@ class TorchRunner:
     Attributes:
         dimension: Numbers in a vector.
         batch_tokens: Tokens that suit one forward pass; halved when a GPU's memory runs out.
-        multiple: Lengths are padded up to a multiple of this.
         precision: What the transformer computes in, such as ``bfloat16``.
         is_packed: Whether it is computed without padding.
 
@@ -55,7 +54,6 @@ class TorchRunner:
         self._device = model.device
         self._pad_id = pad_id
         self.dimension = int(model.get_embedding_dimension() or 0)
-        self.multiple = 1
         transformer = self._modules[0].model
         packable = is_packable(self._modules)
         dtype = choose(precision, self._device, parameters=layer_parameters(transformer), is_packable=packable)
