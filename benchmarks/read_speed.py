@@ -51,17 +51,19 @@ def main() -> int:
         lambda name, data: read_pdf(data, name),
     )
     chunked, peak = chunks(paths, count)
+    alone, _ = chunks(paths, count, workers=1)
     print(f"raw pypdfium2 text, one process        {raw:7.1f} pages/s")
     print(f"read_pdf without tables, without OCR   {text_only:7.1f} pages/s  {text_only / raw:.2f} of raw")
     print(f"read_pdf with tables, one process      {whole:7.1f} pages/s  {whole / raw:.2f} of raw")
     print(f"kure-rag chunks, start to exit         {chunked:7.1f} pages/s  {peak / 2**20:.0f} MiB for all processes")
+    print(f"the same with one reading process      {alone:7.1f} pages/s")
     some = paths[:: options.every]
     stock = stock_stack(some, options.stock_python)
     if stock is None:
         print("stock stack: not installed (see --help)")
     else:
         print(f"PyPDFLoader + Recursive… + pdfplumber  {stock:7.1f} pages/s ({len(some)} files)")
-        print(f"kure-rag chunks / stock stack: {chunked / stock:.1f}")
+        print(f"kure-rag chunks / stock stack: {chunked / stock:.1f}, with one reading process {alone / stock:.1f}")
     book = merged(files, 300)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "book.pdf")
@@ -95,10 +97,20 @@ def raw_text(data: bytes) -> None:
     pdf.close()
 
 
-def chunks(paths: Sequence[Path], pages: int) -> tuple[float, int]:
+def chunks(paths: Sequence[Path], pages: int, workers: int = 2) -> tuple[float, int]:
     """Pages a second of the command, and the largest sum of its processes' resident sets."""
     began = time.perf_counter()
-    command = [sys.executable, "-m", "kure_rag", "chunks", *map(str, paths), "--workers", "2", "--out", "/dev/null"]
+    command = [
+        sys.executable,
+        "-m",
+        "kure_rag",
+        "chunks",
+        *map(str, paths),
+        "--workers",
+        str(workers),
+        "--out",
+        "/dev/null",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     peak = [0]
     watcher = threading.Thread(target=watch, args=(process, peak), daemon=True)
