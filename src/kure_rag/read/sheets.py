@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from kure_rag.errors import DamagedFileError, ReadLimitError
 from kure_rag.read import noise, quality
@@ -15,6 +16,8 @@ from kure_rag.read.page import FoundTable, PageContent
 from kure_rag.read.pdfium import PdfFile
 from kure_rag.read.rescue import Reading, first_look, judged, legible, needs_rescue, rescue
 from kure_rag.read.settings import ReadLimits, ReadSettings
+
+_BLOCK: Final = 16  # pages parsed in a row: parser and Python push each other out of the processor's caches
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,7 +77,8 @@ def read_sheets(
         last: Number of the last page.
         settings: How pages are read.
         limits: What they may cost.
-        on_page: Called with each page's number before it is parsed, and again before it is recognised.
+        on_page: Called with each page's number before it is parsed, before its lines are found, and again before it is
+            recognised: a slow page is told from its neighbours.
 
     Returns:
         The sheets of the range. Where these alone pass a limit on characters, it breaks off after the page that does,
@@ -83,24 +87,30 @@ def read_sheets(
     sheets: list[Sheet] = []
     doubtful: list[Reading] = []
     chars = 0
-    for number in range(first, last + 1):
-        if on_page is not None:
-            on_page(number)
-        content = pdf.page(number, boxes=settings.tables, rules=settings.tables)
-        length = len(content.text)
-        sheet = Sheet(number=number, width=content.width, height=content.height, chars=length, error=content.error)
-        sheets.append(sheet)
-        chars += length
-        if length > limits.max_page_chars or chars > limits.max_chars:
-            return sheets
-        plain, noisy = first_look(content.text)
-        if noisy:
-            content = noise.paired(content)
-        sheet.warnings = judged(pdf, content, plain=plain)
-        if not content.error and needs_rescue(sheet.warnings, settings):
-            doubtful.append((content, sheet.warnings))
-        elif not content.error:
-            _fill(sheet, pdf, content, settings, noisy=noisy)
+    for start in range(first, last + 1, _BLOCK):
+        block: list[tuple[Sheet, PageContent]] = []
+        for number in range(start, min(start + _BLOCK, last + 1)):
+            if on_page is not None:
+                on_page(number)
+            content = pdf.page(number, boxes=settings.tables, rules=settings.tables)
+            length = len(content.text)
+            sheet = Sheet(number=number, width=content.width, height=content.height, chars=length, error=content.error)
+            sheets.append(sheet)
+            block.append((sheet, content))
+            chars += length
+            if length > limits.max_page_chars or chars > limits.max_chars:
+                return sheets
+        for sheet, content in block:
+            if on_page is not None:
+                on_page(sheet.number)
+            plain, noisy = first_look(content.text)
+            if noisy:
+                content = noise.paired(content)
+            sheet.warnings = judged(pdf, content, plain=plain)
+            if not content.error and needs_rescue(sheet.warnings, settings):
+                doubtful.append((content, sheet.warnings))
+            elif not content.error:
+                _fill(sheet, pdf, content, settings, noisy=noisy)
     found = rescue(pdf, data, doubtful, settings, max_seconds=limits.max_page_seconds / 2, on_page=on_page)
     for number, (content, warnings) in found.items():
         sheets[number - first].warnings = warnings
