@@ -57,7 +57,8 @@ def test_a_range_names_its_own_pages_and_breaks_off_where_it_alone_passes_a_limi
         sheets = read_sheets(pdf, data, 4, 6, settings=SETTINGS, limits=LIMITS, on_page=seen.append)
         few = ReadLimits(max_chars=sheets[0].chars + 1)
         short = read_sheets(pdf, data, 4, 9, settings=SETTINGS, limits=few)
-    assert seen == [sheet.number for sheet in sheets] == [4, 5, 6]
+    assert [sheet.number for sheet in sheets] == [4, 5, 6]
+    assert seen == [4, 5, 6, 4, 5, 6]  # before each is parsed, and before its lines are found
     assert [line.text.strip() for sheet in sheets for line in sheet.lines] == [page[0] for page in pages[3:6]]
     assert [sheet.number for sheet in short] == [4, 5]
     with pytest.raises(ReadLimitError, match="characters of text by page 5; split the file"):
