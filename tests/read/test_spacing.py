@@ -97,3 +97,51 @@ def test_where_a_document_keeps_its_spaces_only_one_that_drops_some_is_asked_fur
 
 def test_an_annex_in_brackets_stands_apart_from_the_word_before() -> None:
     assert known_spaces([("질병분류 중", "【별표2】에서 정한 질병")], []) == [True]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("1일당 3", "만원을 지급합니다."),
+        ("자산은 10", "억 달러이다."),
+        ("순이익은 2", "조 3,000억원이다."),
+        ("보험금 50", "천원을 뺀다."),
+        ("인구 5", "백만 명을 넘는다."),
+    ],
+)
+def test_number_words_stand_at_their_digits_unless_the_document_sets_them_apart(before: str, after: str) -> None:
+    assert known_spaces([(before, after)], LINES) == [False]
+    assert known_spaces([(before, after)], [*LINES, "월세는 45 만원, 보증금은 700 만원이다."]) == [True]
+    assert known_spaces([(before, after)], [*LINES, "월세는 45 만원, 보증금은 700만원, 제3 조 건이다."]) == [False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("대상은 1군 3", "만 65세 이상이다."),
+        ("제5", "조합은 정한다."),
+        ("창고에 5", "천막을 둔다."),
+        ("셋 중", "만원을 낸다."),
+    ],
+)
+def test_what_only_begins_like_a_number_word_is_left_open(before: str, after: str) -> None:
+    assert known_spaces([(before, after)], LINES) == [None]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "space"),
+    [
+        ("(Class IIa, Level of", "Evidence B)", True),
+        ("Integrated", "Circuit 이라 한다.", True),
+        ("LEVEL", "Evidence", None),
+        ("Level of", "EVIDENCE", None),
+        ("등급of", "Evidence", None),
+    ],
+)
+def test_an_english_word_ends_before_a_capitalised_one(before: str, after: str, space: bool | None) -> None:
+    assert known_spaces([(before, after)], LINES) == [space]
+
+
+def test_a_name_that_the_document_prints_in_one_word_stays_one() -> None:
+    lines = [*LINES, "영상은 YouTube 에 올린다.", "그 YouTube 영상을 본다."]
+    assert known_spaces([("올린 You", "Tube 영상을 본다.")], lines) == [False]

@@ -13,7 +13,7 @@ from kure_rag.chunk.crumbs import without_repeats
 from kure_rag.chunk.general import PAIRS, General, question_binding
 from kure_rag.chunk.judgment import is_judgment, judgment_passages
 from kure_rag.chunk.legal_lines import visible_lines
-from kure_rag.chunk.legal_notes import amendments, effective
+from kure_rag.chunk.legal_notes import amendments, deleted_on, effective
 from kure_rag.chunk.legal_references import references
 from kure_rag.chunk.legal_structure import Block, find_blocks
 from kure_rag.chunk.lists import Binding, find_units
@@ -151,7 +151,7 @@ def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator
         # The date in the heading of addenda is not one of an amendment; that in an annex's is, [별표 1] <개정 …>.
         own = text[piece.start if kind == "appendix" else max(piece.start, block.body) : piece.end]
         values: dict[str, Any] = {**common, **(_numbers(piece) if len(cut) > 1 else {})}
-        if dates := amendments(own):
+        if dates := amendments(own) or _deleted_on(text, block):
             values["amended"] = dates
         if date := effective(own):
             values["effective"] = date
@@ -159,6 +159,11 @@ def _provision(cutter: Cutter, block: Block, crumb: tuple[str, ...]) -> Iterator
         if (block.mark is None or not block.mark.through) and (named := references(own)):
             values["references"] = named
         yield Passage(piece.start, piece.end, crumb, kind, piece.lead, values)
+
+
+def _deleted_on(text: str, block: Block) -> list[str]:
+    mark = block.mark
+    return deleted_on(text[mark.body : mark.end]) if mark is not None and mark.state == "deleted" else []
 
 
 def _numbers(piece: Piece) -> dict[str, str]:

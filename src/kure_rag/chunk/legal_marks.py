@@ -87,6 +87,19 @@ _BARE_GOES_ON: Final = re.compile(
     r"\s*(?:제\s*\d+\s*[항호]|[항호](?![가-힣])|중\s|및|또는|내지|단서|본문|전단|후단|각\s*[항호]|등(?![가-힣])|부터|까지|[,ㆍ·~∼.)\]」”\"'])|(?=[가-힣])"
 )
 _GONE: Final = re.compile(r"\s*(?P<what>삭\s*제|생\s*략)\s*(?:[<(\[〈][^\n]*)?\.?\s*$")
+_DAY: Final = r"(?:\d{4}|['’‘]?\d{2})\s*(?:[./-]|년)\s*\d{1,2}\s*(?:[./-]|월)\s*\d{1,2}\s*(?:일|\.)?|\d{8}"
+_DAYS: Final = rf"(?:{_DAY})(?:\s*,\s*(?:{_DAY}))*"
+_DELETED: Final = r"(?:본\s*조)?\s*삭\s*제"
+_NO_MORE: Final = rf"{_DELETED}\s*됨?(?:\s*[:,]?\s*(?:[<〈(]\s*)?{_DAYS}\s*[>〉)]?)?\s*\.?|{_DAYS}\s*,?\s*{_DELETED}"
+# 제3조(삭제), 제4조 <삭제 2019. 3. 1.>, 제7조 [삭제] <2020. 1. 1.>: the line holds nothing else.
+_GONE_IN_BRACKETS: Final = re.compile(
+    rf"\s*[.．:：]?\s*[<〈‹《(（\[【〔]\s*(?:{_NO_MORE})\s*[>〉›》)）\]】〕]"
+    rf"(?P<alone>\s*(?:[<〈(\[]\s*(?:{_NO_MORE}|{_DAYS})\s*[>〉)\]]|{_DAYS})?\s*\.?\s*$)?"
+)
+# 제3조(삭제) at a line's end, and 에 따라 … in the next.
+_GOES_ON_BELOW: Final = re.compile(
+    r"\s*\n(?:(?:[에의을를과와로은는]|으로)\s|에(?:서|게|는|도|따|의)|부터|까지|및\s|또는\s)"
+)
 _MOVED: Final = re.compile(r"\s*\n\s*\[[^\[\]\n]{0,80}(?:이동|삭제)")
 _GONE_RANGE: Final = re.compile(
     rf"\s*(?:부터|내지|및|[,ㆍ·~∼])\s*(?:{_NUMBER}\s*(?:[,ㆍ·및]\s*)?)+(?:까지)?\s*(?:는|은|를)?\s*(?P<what>삭\s*제|생\s*략)\s*(?:[<(\[〈][^\n]*)?\.?\s*$"
@@ -202,6 +215,11 @@ def _article(text: str, start: int, end: int) -> Mark | None:
     if several := _GONE_RANGE.match(text, match.end(), end):
         *_, last = _ARTICLE.finditer(text, match.end(), several.end())
         return Mark("article", start, match.end(), end, key, label, state=_state(several), through=_label(last))
+    if gone := _GONE_IN_BRACKETS.match(text, match.end(), end):
+        if gone["alone"] is not None and not _GOES_ON_BELOW.match(text, end):
+            return Mark("article", start, match.end(), end, key, label, state="deleted")
+        if gone["alone"] is not None or _REFERENCE_GOES_ON.match(text, gone.end(), end):
+            return None
     separator = _SEPARATOR.match(text, match.end(), end)
     if separator and _SEPARATED_GOES_ON.match(text, separator.end(), end):
         return None

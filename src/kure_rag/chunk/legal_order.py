@@ -125,7 +125,7 @@ def _articles(text: str, run: Sequence[Mark], *, in_addenda: bool) -> list[Mark]
     """The heaviest row of candidates whose numbers rise."""
     found = [mark for mark in run if mark.kind == "article"]
     titled = sum(bool(mark.title) and not mark.bare for mark in found)
-    untitled = len(_rising([mark for mark in found if not mark.title]))
+    untitled = len(_rising([mark for mark in found if not (mark.title or mark.state)]))
     with_titles = titled * 2 >= untitled if titled >= 3 else in_addenda and titled > 0
     if with_titles:
         taken = {mark.key for mark in found if not mark.bare}
@@ -221,15 +221,22 @@ def _without_leaps(row: Sequence[Mark]) -> list[Mark]:
 
 
 def _without_contents(text: str, marks: Sequence[Mark]) -> list[Mark]:
-    """Leaves out tables of contents: three articles in a row with nothing but their titles."""
-    alone = []
+    """Leaves out tables of contents: three articles in a row with nothing but their titles, and deleted ones between.
+
+    The last of the document counts where two stand before it.
+    """
+    rows: set[int] = set()
+    row: list[int] = []  # articles with nothing but a title; deleted ones between do not end it
     for i, mark in enumerate(marks):
-        empty = bool(mark.title) and not mark.state and not text[mark.body : mark.end].strip()
-        if i + 1 < len(marks):
-            alone.append(empty and not text[mark.end : marks[i + 1].start].strip())
-        else:
-            alone.append(empty and alone[-2:] == [True, True])
-    rows = {i + k for i in range(len(marks) - 2) if all(alone[i : i + 3]) for k in range(3)}
+        last = i + 1 == len(marks)
+        below = "" if last else text[mark.end : marks[i + 1].start].strip()
+        empty = bool(mark.title) and not mark.state and not text[mark.body : mark.end].strip() and not below
+        if empty and (not last or len(row) > 1):
+            row.append(i)
+        elif mark.state != "deleted" or below:
+            rows.update(range(row[0], row[-1] + 1) if len(row) > 2 else ())
+            row = []
+    rows.update(range(row[0], row[-1] + 1) if len(row) > 2 else ())
     return [mark for i, mark in enumerate(marks) if i not in rows]
 
 

@@ -18,6 +18,7 @@ from kure_rag.chunk.lists import find_units
 from kure_rag.chunk.markers import find_marker
 from kure_rag.chunk.nested_tables import tables_in
 from kure_rag.chunk.pack import Unit, pack_units, visible
+from kure_rag.chunk.row_units import takes_unit
 from kure_rag.chunk.sentences import Sentences
 from kure_rag.types import Document, Table
 
@@ -28,7 +29,6 @@ _EMPTY: Final = re.compile(r"[-–—―\s.·]*")
 _UNIT: Final = re.compile(r"단\s*위\s*[:：]?\s*|\b[Uu]nits?\s*[:：]\s*")
 _DATED: Final = re.compile(r".*\d.*(?:기준|현재)|(?:기준|작성|조회|평가|결산|집계)\s?(?:일자?|시점)\s*[:：].*")
 _UNITS_APART: Final = re.compile(r"[,;/、·]|\s및\s")
-_OWN_UNIT: Final = re.compile(r"\([^()]*(?:원|%|달러|주|건|명|개|배|톤|㎡|bp)[^()]*\)")
 _NOTE: Final = re.compile(r"(?:※|\*{1,3}\s?[가-힣\w]|주\s?\d*\s?[):]|(?:자료|출처)\s?\d*\s?:)")
 _LONGEST_NOTES: Final = 400
 _FAR: Final = 2  # times the limit
@@ -288,9 +288,7 @@ def _row_line(header: Sequence[str], row: Sequence[str], names: int, unit: str) 
         if _EMPTY.fullmatch(value):
             continue
         column = _flat(column)
-        # A column or a value that names its own unit needs no other.
-        own = not unit or _OWN_UNIT.search(column) or not re.fullmatch(r"[△▲▼▽+\-–−(]*\s?[\d,.]+\)?", value)
-        value = value if own else f"{value} ({unit})"
+        value = f"{value} ({unit})" if takes_unit(unit, name, column, value) else value
         said.append(f"{column} = {value}" if column else value)
     if not said:
         return ""

@@ -43,6 +43,15 @@ _HYPHEN = re.compile(r"[\w)]-$")  # 코로나-|19
 _DIGIT_LAST = re.compile(r"[0-9][0-9,.]*(?<=[0-9])$")
 _DIGIT_FIRST = re.compile(r"[0-9](?:[0-9,.]*[0-9])?")
 _NUMBERS = re.compile(r"[-+−–△▲(]?\s?\d[\d\s.,%()~+−–△▲-]*")  # nothing but numbers: a value of its own
+# 3|만원, 10|억 달러, 2|조 3,000억; not 3|만 65세, 제3|조 and 5|천막.
+_NUMBER_WORD = (
+    r"(?:[십백천]*[만억조]|[십백천]{1,2})"
+    r"(?:(?:\s?[여천])?\s?(?:원|달러|불|엔|위안|유로|파운드|명|톤|건|주(?![가-힣])|㎡)|(?<=[억조])\s?\d)"
+)
+_AMOUNT_ON = re.compile(_NUMBER_WORD)
+_AMOUNTS = re.compile(rf"(?<![제\d,.])(?<!제\s)\d[\d,.]*(\s?){_NUMBER_WORD}")
+_WORD_LAST = re.compile(r"(?:^|[\s(\[,;:])[A-Za-z]?[a-z]+$")
+_CAPITALISED = re.compile(r"[A-Z][a-z]+")
 _OPEN = re.compile(r"\([^()]*$")
 _COMPLETE = re.compile(r"\d{1,3}(?:,\d{3})+|\d+\.\d+")  # 1,100 and 3.5 do not go on; a year neither
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -90,7 +99,26 @@ def known_spaces(pairs: Sequence[tuple[str, str]], lines: Sequence[str]) -> list
         for (i, _), share in zip(keys, _shares(codes, spaced, left, right, [key for _, key in keys]), strict=True):
             if share is not None and max(share, 1 - share) >= sure:
                 answers[i] = share > 0.5
-    return answers
+    amounts = [i for i, pair in enumerate(pairs) if answers[i] is None and _is_amount(*pair)]
+    spaced_out = bool(amounts) and _spaces_amounts(lines)
+    for i in amounts:
+        answers[i] = spaced_out
+    return [_between_words(*pair) if known is None else known for pair, known in zip(pairs, answers, strict=True)]
+
+
+def _is_amount(before: str, after: str) -> bool:
+    return _DIGIT_LAST.search(before) is not None and _AMOUNT_ON.match(after) is not None
+
+
+def _spaces_amounts(lines: Sequence[str]) -> bool:
+    """Whether a document prints 3 만원 rather than 3만원, as Korean print does."""
+    gaps = [bool(match[1]) for line in lines for match in _AMOUNTS.finditer(line)]
+    return 2 * sum(gaps) > len(gaps)
+
+
+def _between_words(before: str, after: str) -> bool | None:
+    """English words are not run together: Level of|Evidence."""
+    return True if _WORD_LAST.search(before) and _CAPITALISED.match(after) else None
 
 
 def _by_rule(before: str, after: str) -> bool | None:
