@@ -15,6 +15,7 @@ from kure_rag.read.tables.glyphs import Glyph, Glyphs, Line, is_number, lines, t
 from kure_rag.read.tables.grid import Grid
 from kure_rag.read.tables.notes import unit_in
 from kure_rag.read.tables.open import number_columns
+from kure_rag.read.tables.wrapped_notes import has_wrapped_note
 
 _COLUMNS: Final = 3  # of numbers; fewer need a line of names above, and one column a unit note too
 _ROWS: Final = 3
@@ -78,7 +79,8 @@ def _is_headed(count: int, grid: Grid, rows: Sequence[Line], start: int) -> bool
     Sentences and lists end in two numbers by chance; names above them, each over its column, are no chance.
     """
     head = rows[start - 1]
-    noted = any(unit_in(text(line)) for line in rows[max(0, start - 3) : start])
+    above = rows[max(0, start - 3) : start]
+    noted = any(unit_in(text(line)) for line in above) or has_wrapped_note(above)
     if count == 1 and not noted:
         return False
     if grid.box[3] < head[0].y:  # the line above holds no names

@@ -10,7 +10,8 @@ from typing import Final
 
 from kure_rag.read.page import Box
 from kure_rag.read.tables.glyphs import Glyphs, Line, is_number, lines, squeezed, text
-from kure_rag.read.tables.notes import UNIT, date_in, unit_in, with_date
+from kure_rag.read.tables.notes import date_in, unit_in, unit_note, with_date
+from kure_rag.read.tables.wrapped_notes import is_wrapped, parts, parts_with_notes, said
 
 _FAR: Final = 130.0  # points above a table in which a unit note above a chart is looked for
 _HEADS: Final = 0.91  # of the page: above, unsigned lines are taken for running titles
@@ -28,6 +29,7 @@ _MARKED = re.compile(
     r"제\s*\d+\s*(?:조|항|장|절)|\d{1,2}(?:\.|\)|-\d)|\d{1,2}\s[가-힣]|[가나다라마바사아자차카타파하][.)]|[①-⑳]|\(\d+\)|\(예시|[ⅠⅡⅢⅣⅤ]"
 )
 _SENTENCE = re.compile(r"(?:[가-힣]\.|[?,:;，])\s*$")
+_SPACED_STOP = re.compile(r"\s+\.$")  # of a sentence that lost a note before its full stop
 _NUMBERED = re.compile(r"[(\[<〈【]?\s*(?:표|별표|부표|서식)\s*[\d<\-.]")
 _SIGNED = re.compile(r"[<〈《\[【「□■○◯●▶※]|표\s*\d|[가나다라마바사아자차카타파하]\.\s|\d{1,2}\.\s")
 # A line without a mark that ends so is the end of a paragraph.
@@ -72,7 +74,7 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
     passed = False  # a note that stays text of the page
     edge = top
     for i, line in enumerate(above[:4]):
-        value = text(line)
+        value = said(line)
         found, dated = unit_in(value), date_in(value)
         reach = _REACH_MARKED if _MARKED.match(value) or found or dated else _REACH
         reach = _REACH_UNIT if found and not found[1] and not i else reach
@@ -80,6 +82,9 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
             break
         if not unit and found:
             unit, caption = found
+            if caption and is_wrapped(line) and not is_caption(_SPACED_STOP.sub(".", caption)):
+                caption, passed = "", True  # a sentence that ends in the note stays text of the page
+                break
             used.append(line)
             edge = max(glyph.top for glyph in line)
             if caption:
@@ -103,10 +108,10 @@ def label_above(glyphs: Glyphs, body: Box, room: Box, height: float, *, named: b
             caption = value
             used.append(line)
         break
-    over = [line for line in above if not all(_is_beside(part, body) for part in _parts(line))]
+    over = [line for line in above if not all(_is_beside(part, body) for part in parts(line))]
     box = None if passed else _around(used)
-    beside = any(_is_beside(part, body) for line in used for part in _parts(line))
-    if box is not None and beside and _takes_in_more(glyphs, body, box, used):
+    beside = any(_is_beside(part, body) for line in used for part in parts(line))
+    if box is not None and _takes_in_more(glyphs, body, box, used, shortest=1 if beside else _AXIS + 1):
         box = None  # what it says stays text of the page too
     return Label(caption, with_date(date, unit or _unit_above_chart(over)), box)
 
@@ -118,56 +123,62 @@ def _lines_above(glyphs: Glyphs, body: Box, room: Box) -> list[Line]:
     """
     found = []
     taken: set[bool] = set()  # sides where other text stands between
-    for line in reversed(lines(glyphs.inside(room))):
+    for row in reversed(parts_with_notes(lines(glyphs.inside(room)))):
         near: list[Line] = []
         others: list[Line] = []
-        for part in _parts(line):
+        for part in row:
             (others if _is_beside(part, body) else near).append(part)
-        noted = any(unit_in(text(part)) for part in near)
+        noted = any(unit_in(said(part)) for part in near)
+        between = False
         for part in others:
             side = part[0].left > body[0]
-            if side in taken or noted or not _is_label(part, alone=not near) or _beside(part, body, glyphs):
+            foreign = _beside(part, body, glyphs)
+            if side in taken or noted or foreign or not _is_label(part, alone=not near):
                 taken.add(side)
+                between = between or not foreign
             else:
                 near.append(part)
+        if between and not near:
+            break  # a heading at the margin, say: what is above it names something else
         if near:
-            found.append(sorted((glyph for part in near for glyph in part), key=lambda glyph: glyph.left))
+            near.sort(key=lambda part: part[0].left)
+            found.append([glyph for part in near for glyph in part])
     return found
 
 
 def _beside(part: Line, body: Box, glyphs: Glyphs) -> bool:
     """Whether text beside a table stands below words above it: they are of another column."""
     left, bottom, right, top = body
-    side = (right, bottom, part[-1].right, top) if part[0].left > left else (part[0].left, bottom, left, top)
+    begin, end = _width(part)
+    side = (right, bottom, end, top) if begin > left else (begin, bottom, left, top)
     return bool(glyphs.inside(side))
-
-
-def _parts(line: Line) -> list[Line]:
-    """A line cut at wide gaps."""
-    parts: list[Line] = []
-    for glyph in line:
-        if parts and glyph.left - parts[-1][-1].right <= 2 * glyph.height:
-            parts[-1].append(glyph)
-        else:
-            parts.append([glyph])
-    return parts
 
 
 def _is_beside(part: Line, body: Box) -> bool:
     """Whether words stand left or right of all of a table."""
-    return part[0].left >= body[2] + _NEAR or part[-1].right <= body[0] - _NEAR
+    left, right = _width(part)
+    return left >= body[2] + _NEAR or right <= body[0] - _NEAR
 
 
-def _takes_in_more(glyphs: Glyphs, body: Box, box: Box, used: Sequence[Line]) -> bool:
-    """Whether other text stands in what a table and its caption and unit take in."""
+def _width(part: Line) -> tuple[float, float]:
+    """Where words begin and end, be they on one line or more."""
+    return min(glyph.left for glyph in part), max(glyph.right for glyph in part)
+
+
+def _takes_in_more(glyphs: Glyphs, body: Box, box: Box, used: Sequence[Line], shortest: int) -> bool:
+    """Whether other text stands in what a table and its caption and unit take in.
+
+    Lines of fewer than ``shortest`` characters are a chart's labels.
+    """
     own = {id(glyph) for line in used for glyph in line} | {id(glyph) for glyph in glyphs.inside(body)}
     around = (min(box[0], body[0]), body[1], max(box[2], body[2]), box[3])
-    return any(id(glyph) not in own for glyph in glyphs.inside(around))
+    others = lines(glyph for glyph in glyphs.inside(around) if id(glyph) not in own)
+    return any(len(squeezed(text(line))) >= shortest for line in others)
 
 
 def _is_label(part: Line, *, alone: bool) -> bool:
     """Whether words beside a table's width may belong to it: its unit note or, on a line of their own, its caption."""
-    value = text(part)
+    value = said(part)
     if date_in(value):
         return True
     if found := unit_in(value):
@@ -230,8 +241,8 @@ def _count(value: str) -> tuple[str, int] | None:
 def _unit_above_chart(above: Sequence[Line]) -> str:
     """A chart with the same unit may stand between the note and its table; its labels are short."""
     for line in above:
-        value = text(line)
-        if match := UNIT.search(value):
+        value = said(line)
+        if match := unit_note(value):
             return (match.group(1) or match.group(2)).strip()
         if len(squeezed(value)) > _AXIS and not all(is_number(word) for word in value.split()):
             return ""

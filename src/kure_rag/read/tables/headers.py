@@ -38,11 +38,20 @@ _NAMES: Final = frozenset(
         종전 신설 상품명 제품명 성분명 용량 용법 적용기한 검토의견 업종 조문 no no.
         계정과목 과목 금액 비율 비중 단위 명세 업종구분 구성 공제율 감면율 세율 줄번호 혈관명
         시술혈관 분야
+        기관계 신체기관계 기관계대분류 병용약물 상호작용약물 매우흔하게 흔하게 흔하지않게 드물게 매우드물게 빈도불명
         """
     )
 )
 _ENDINGS: Final = _words(
     "항목 기준 방법 내용 구분 번호 금액 점수 여부 비고 의견 사유 코드 분류 기간 일자 연월일 no. 유형 위원 단체"
+)
+# Names of a form's rows; those that end in one of _ENDINGS are too.
+_FORM_ENDINGS: Final = _words(
+    """
+    성명 이름 학력 경력 자격 주소 소재지 전화 연락처 이메일 소속 직위 직급 전공 학교 대표자 담당자 신청인 제출처
+    대상 목적 개요 일시 장소 규모 예산 제조원 판매원 수입원 제조사 제품명 성분명 성상 제형 효능 효과 용법 용량
+    저장 보관 포장 서명 날인 특징 현황 계획
+    """
 )
 
 
@@ -66,7 +75,8 @@ def header_depth(table: Table) -> int:
         [table[r][c].text for r in range(depth, rows) if table[r][c].width == table[depth - 1][c].width]
         for c in range(width)
     ]
-    return depth if _differs(names, body, len(first)) or _heads_text(names, body) or _heads_rates(names, body) else 0
+    told = _differs(names, body, len(first)) or _heads_text(names, body) or _heads_rates(names, body)
+    return depth if told or _is_shorter(names, body) else 0
 
 
 def _is_two_line(table: Table, depth: int) -> bool:
@@ -151,6 +161,28 @@ def _heads_text(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     values = {squeezed(value) for value in body[0] if value}
     longer = all(len(value) >= max(10, 2 * len(squeezed(names[0]))) for value in values)
     return longer and len(values) > 1 and (len(names) > 2 or _known(names) > 0)
+
+
+def _is_shorter(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether short names stand above longer words in all columns but the first, which holds no names of a form.
+
+    As in 병용약물, 영향, 조치 above 심바스타틴, 혈중농도 증가, 1일 20 mg 이하.
+    """
+    if len(names) < 3 or len(set(names)) < len(names) or len(body[0]) < 2:
+        return False
+    if any(not 0 < len(squeezed(name)) <= 10 or re.search(r"[\d,.:]", name) for name in names):
+        return False
+    if len(set(body[0])) < len(body[0]) or _known(body[0]) or any(map(_is_form_label, body[0])):
+        return False
+    return all(
+        all(values) and sum(len(squeezed(value)) for value in values) >= 1.5 * len(squeezed(name)) * len(values)
+        for name, values in zip(names[1:], body[1:], strict=True)
+    )
+
+
+def _is_form_label(value: str) -> bool:
+    name = _bare(value)
+    return not name or name.endswith(_FORM_ENDINGS)
 
 
 def _heads_rates(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 _OPEN: Final = r"[(（\[［<〈【〔]"
 _CLOSE: Final = r"[)）\]］>〉】〕]"
 _INSIDE: Final = r"[^()（）\[\]［］<>〈〉【】〔〕]"
+_BRACKET: Final = re.compile(rf"{_OPEN}|{_CLOSE}")
 _REST: Final = r"[^)）\]］>〉】〕]*"
 
 _WORD: Final = (
@@ -32,12 +33,32 @@ _BARE_UNIT: Final = re.compile(
 _DATE: Final = re.compile(rf"\s*(?:{_OPEN}\s*({_DATED})\s*{_CLOSE}|({_DATE_NAME}{_DAY}))\s*")
 
 
+def is_open(value: str) -> bool:
+    """Whether the last bracket in a line is not closed in it."""
+    brackets = _BRACKET.findall(value)
+    return bool(brackets) and bool(re.match(_OPEN, brackets[-1]))
+
+
+def opens_first(value: str) -> bool:
+    """Whether a line's first bracket opens: it closes none that an earlier line left open."""
+    bracket = _BRACKET.search(value)
+    return bracket is not None and bool(re.match(_OPEN, bracket[0]))
+
+
+def unit_note(value: str) -> re.Match[str] | None:
+    """The unit note in a line as :data:`UNIT` finds it, but none that the line's end cut off: 「(단위: 백」."""
+    match = UNIT.search(value)
+    if match is None or (match.group(2) and is_open(value[: match.start()])):
+        return None
+    return match
+
+
 def unit_in(value: str) -> tuple[str, str] | None:
     """The unit note in a line and what else the line says, or nothing.
 
     A date note beside the unit, ``(기준일: 2024.3.31.) (단위: 주)``, is part of it.
     """
-    if match := UNIT.search(value):
+    if match := unit_note(value):
         unit = match.group(1) or match.group(2)
     elif match := _BARE_UNIT.fullmatch(value):
         unit = match.group(1)
