@@ -53,6 +53,13 @@ def test_the_section_after_it_is_no_recommendation(chunks: list[Chunk]) -> None:
         ("(권고등급 A, 근거수준 Ⅰ)", {"grade": "A", "evidence": "Ⅰ"}),
         ("권고강도: 강함 / 근거의 질: 높음", {"grade": "강함", "evidence": "높음"}),
         ("(Class IIa, Level B)", {"grade": "IIa", "evidence": "B"}),
+        ("(Class of Recommendation IIa, Level ofEvidence B-R)", {"grade": "IIa", "evidence": "B-R"}),
+        ("Level of Evidence B-R", {"evidence": "B-R"}),
+        ("약을 쓸 수 있다. [IIa, B]", {"grade": "IIa", "evidence": "B"}),
+        ("약을 쓴다. (I, B-NR)", {"grade": "I", "evidence": "B-NR"}),
+        ("[IIa, B] 약을 쓴다. [III; C]", {"grade": ["IIa", "III"], "evidence": ["B", "C"]}),
+        ("인자 (I, C) 모두", {}),
+        ("[제I, B형] [II, Ab]", {}),
         ("권고등급 A. 그리고 권고등급 B.", {"grade": ["A", "B"]}),
         ("NYHA Class III 환자", {}),
         ("근거수준은 문헌마다 다르다.", {}),
@@ -115,6 +122,13 @@ def test_opposite_recommendations_never_share_a_chunk_or_grades(text: str) -> No
     assert (DO in do_not.text, DO_NOT in do_not.text) == (False, True)
     assert (do.metadata["grade"], do.metadata["evidence"]) == ("I", "A")
     assert (do_not.metadata["grade"], do_not.metadata["evidence"]) == ("III", "B")
+
+
+def test_a_grade_in_brackets_alone_ends_its_statement() -> None:
+    text = "1. 약물치료\n80세 이상에서는 약을 쓸 수 있다. [IIa, B]\n임신부에게는 약을 쓰지 않는다. [III, C]\n"
+    found = [(c.text, c.metadata.get("grade"), c.metadata.get("evidence")) for c in recommended(text)]
+    assert [(grade, evidence) for _, grade, evidence in found] == [("IIa", "B"), ("III", "C")]
+    assert "임신부" in found[1][0]
 
 
 def test_what_announces_graded_statements_goes_along_with_each() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kure_rag.chunk import chunk_document
-from kure_rag.chunk.medical_names import brand
+from kure_rag.chunk.medical_names import brand, product_name
 from kure_rag.tokenize import WhitespaceTokenizer
 from kure_rag.types import Chunk, Document
 
@@ -163,3 +163,134 @@ def test_a_title_that_is_no_product_stands_above_all() -> None:
 def test_a_title_without_the_strength_stands_above_its_product() -> None:
     chunks = cut(label("가람정 5밀리그램", "1일 1회 1정"), "가람정 설명서")
     assert {chunk.breadcrumb[:2] for chunk in chunks} == {("가람정 설명서", "가람정 5밀리그램")}
+
+
+DROPS = "{}\n효능·효과\n두통에 쓴다.\n용법·용량\n1회 {}방울 쓴다.\n"
+
+
+def crumb_of(chunks: list[Chunk], word: str) -> tuple[str, ...]:
+    (crumb,) = (chunk.breadcrumb for chunk in chunks if word in chunk.text)
+    return crumb
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("가람®정 5mg", "가람®정 5mg"),
+        ("가람정™ 5mg", "가람정™ 5mg"),
+        ("가람® 정 5mg", "가람® 정 5mg"),
+        ("가람(R)정", "가람(R)정"),
+        ("나래®캡슐", "나래®캡슐"),
+        ("[전문의약품] 가람정 5밀리그램(가람염산염)", "가람정 5밀리그램(가람염산염)"),
+        ("(일반의약품) 나래시럽", "나래시럽"),
+        ("일반의약품: 나래시럽", "나래시럽"),
+        ("[전문의약품] 가람에프", "가람에프"),
+        ("[나래시럽]", "나래시럽"),
+        ("【가람®정】", "가람®정"),
+        ("[일반의약품 나래시럽]", "나래시럽"),
+        ("가람정 5mg 사용설명서", "가람정 5mg"),
+        ("<나래®캡슐> 사용설명서", "나래®캡슐"),
+    ],
+)
+def test_a_product_is_called_as_printed_without_its_class_and_paper(line: str, name: str) -> None:
+    assert product_name(line) == name
+    other = "다솜정 10mg"
+    for text, order in ((label(line, "1회 1정"), (name, other)), (label(other, "1회 1정"), (other, name))):
+        second = line if order[1] == name else other
+        title = line if order[0] == name else other
+        chunks = cut(text + label(second, "1회 2정"), title)
+        for dose, product in zip(("1회 1정", "1회 2정"), order, strict=True):
+            assert products(chunks, dose) == [product]
+            assert crumb_of(chunks, dose) == (product, "[용법·용량]")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[전문의약품]",
+        "[일반의약품] 허가 현황",
+        "[일반의약품] 다음과 같이 쓴다",
+        "[전문의약품] 1회 1정",
+        "[연질캡슐]",
+        "서방정",
+        "[주사액]",
+        "(나래시럽)",
+        "[가람정]과 [나래정]",
+        "[급여 기준 일부개정]",
+        "사용설명서",
+    ],
+)
+def test_brackets_and_classes_make_no_name(line: str) -> None:
+    assert product_name(line) == ""
+
+
+def test_the_class_above_the_next_name_is_no_part_of_the_label_before() -> None:
+    text = "[전문의약품] 가람정 5mg\n【효능·효과】\n고혈압\n【저장방법】 기밀용기, 실온보관\n"
+    text += "[일반의약품] 나래시럽(나래펜)\n【효능·효과】\n감기\n【용법·용량】\n1회 7 mL\n"
+    chunks = cut(text, "[전문의약품] 가람정 5mg")
+    assert products(chunks, "실온보관") == ["가람정 5mg"]
+    assert not [chunk for chunk in chunks if "실온보관" in chunk.text and "나래" in chunk.text]
+    assert crumb_of(chunks, "1회 7 mL") == ("나래시럽(나래펜)", "【용법·용량】")
+
+
+@pytest.mark.parametrize("title", ["하나에프", "20240101_scan"])
+def test_a_line_that_may_name_the_drug_stands_above_its_dose_and_the_title_above_no_other(title: str) -> None:
+    chunks = cut(DROPS.format("하나에프", 1) + DROPS.format("두리에스", 2), title)
+    assert crumb_of(chunks, "1회 1방울") == ("하나에프", "용법·용량")
+    assert crumb_of(chunks, "1회 2방울") == ("두리에스", "용법·용량")
+    assert products(chunks, "방울") == [None, None]
+
+
+@pytest.mark.parametrize("between", ["", "부록\n", "일부 개정\n", "다음과 같이 쓴다\n", "www.example.com\n", "제2장\n"])
+def test_a_dose_under_no_name_has_no_title_of_another_drug(between: str) -> None:
+    for title, first in (("가람정 5mg", "가람정 5mg"), ("하나에프", "하나에프")):
+        chunks = cut(DROPS.format(first, 1) + between + DROPS.format("", 2).lstrip(), title)
+        assert crumb_of(chunks, "1회 1방울") == (title, "용법·용량")
+        assert crumb_of(chunks, "1회 2방울") == ("용법·용량",)
+
+
+def test_a_line_that_may_name_the_drug_of_a_single_label_stands_above_it() -> None:
+    for title in ("의약품 정보", "20240101_scan"):
+        assert crumb_of(cut(DROPS.format("하나에프", 1), title), "1방울") == (title, "하나에프", "용법·용량")
+    assert crumb_of(cut(DROPS.format("하나에프", 1), "하나에프"), "1방울") == ("하나에프", "용법·용량")
+    address = "서울시 하나로 12\n전화 02-000-0000\n"
+    assert crumb_of(cut(DROPS.format(address.strip(), 1), "scan"), "1방울") == ("scan", "용법·용량")
+
+
+@pytest.mark.parametrize("title", ["의약품 허가사항 모음", "한빛병원 약제부"])
+def test_a_title_above_all_labels_stands_above_each(title: str) -> None:
+    chunks = cut(f"{title}\n" + DROPS.format("가람정", 1) + DROPS.format("나래정", 2), title)
+    assert crumb_of(chunks, "1회 1방울") == (title, "가람정", "용법·용량")
+    assert crumb_of(chunks, "1회 2방울") == (title, "나래정", "용법·용량")
+
+
+def test_a_title_printed_above_no_label_stands_only_above_drugs_that_are_known() -> None:
+    chunks = cut(DROPS.format("가람정", 1) + DROPS.format("나래정", 2) + DROPS.format("", 3).lstrip(), "약제부 문서")
+    assert crumb_of(chunks, "1회 1방울") == ("약제부 문서", "가람정", "용법·용량")
+    assert crumb_of(chunks, "1회 2방울") == ("약제부 문서", "나래정", "용법·용량")
+    assert crumb_of(chunks, "1회 3방울") == ("용법·용량",)
+    chunks = cut(DROPS.format("가람정", 1).replace("에 쓴다", "") + DROPS.format("나래정", 2), "두통.")
+    assert crumb_of(chunks, "1회 2방울") == ("나래정", "용법·용량")
+    chunks = cut(DROPS.format("하나에프", 1) + DROPS.format("나래정", 2), "하나에프 문서")
+    assert crumb_of(chunks, "1회 2방울") == ("나래정", "용법·용량")
+
+
+def test_names_listed_above_the_first_label_are_not_its_products() -> None:
+    chunks = cut("차례\n가람정 5mg\n나래정\n" + DROPS.format("가람정 5mg", 1) + DROPS.format("나래정", 2), "가람정 5mg")
+    assert products(chunks, "1회 1방울") == ["가람정 5mg"]
+    assert products(chunks, "1회 2방울") == ["나래정"]
+
+
+def test_a_name_after_its_key_that_a_reader_joined_to_the_sentence_above_begins_the_next_label() -> None:
+    text = DROPS.format("제품명: 가람정 5mg", 1).rstrip() + " 제품명: 나래시럽\n" + DROPS.format("", 2).lstrip()
+    chunks = cut(text, "제품명: 가람정 5mg")
+    assert crumb_of(chunks, "1회 1방울") == ("가람정 5mg", "용법·용량")
+    assert crumb_of(chunks, "1회 2방울") == ("나래시럽", "용법·용량")
+
+
+def test_what_stands_above_a_label_without_a_name_has_no_title_of_another_drug() -> None:
+    front = "서울시 하나로 12\n전화 02-000-0000\n"
+    chunks = cut(front + DROPS.format("", 1).lstrip() + label("가람정 5mg", "1회 1정"), "가람정 5mg")
+    assert crumb_of(chunks, "하나로") == ()
+    assert crumb_of(chunks, "1회 1방울") == ("용법·용량",)
+    assert crumb_of(chunks, "1회 1정") == ("가람정 5mg", "[용법·용량]")

@@ -134,6 +134,22 @@ def test_the_name_of_a_part_is_no_title(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "section", ["효능·효과", "【효능·효과】", "2. 용법·용량", "사용상의 주의사항", "저장방법 및 사용기간"]
+)
+def test_a_section_of_a_drugs_label_is_no_title_however_large(section: str) -> None:
+    name = (10, 770, "[나래시럽]")
+    assert title_of([name, (16, 740, section), *BODY]) == "파일 이름"
+    assert title_of([name, (16, 740, section), *BODY], stored="나래시럽 설명서") == "나래시럽 설명서"
+    assert title_of([name, *BODY], stored=section) == "파일 이름"
+    assert title_of([(16, 770, "가람정 5밀리그램"), (16, 745, section), *BODY]) == "가람정 5밀리그램"
+    assert (
+        title_of([name, (10, 740, section), (10, 720, "본태고혈압"), (10, 700, "어른은 하루 한 번 먹는다.")])
+        == "파일 이름"
+    )
+    assert title_of([(16, 770, f"{section}에 관한 연구 보고서"), *BODY]) != "파일 이름" or section.startswith("2.")
+
+
+@pytest.mark.parametrize(
     "line",
     ["갑: 주식회사 한빛 대표이사 김하나 (인)", "임차인: 김하나", "대표이사 김하나 (서명 또는 날인)", "대표 이두리 ㊞"],
 )

@@ -19,8 +19,8 @@ from kure_rag.chunk.lists import Binding
 from kure_rag.chunk.markers import QUESTION, find_marker
 from kure_rag.chunk.medical_criteria import addenda_in, cleaned, criterion_in, known_lines, without_addenda
 from kure_rag.chunk.medical_grades import RATED, RECOMMENDATION, graded
-from kure_rag.chunk.medical_names import CRITERIA, LABEL, PRECAUTIONS, KnownLines, product_in
-from kure_rag.chunk.medical_products import Part, find_parts, is_of_another, label_names, named_alone
+from kure_rag.chunk.medical_names import CRITERIA, LABEL, PRECAUTIONS, KnownLines, product_in, product_name
+from kure_rag.chunk.medical_products import Part, find_parts, label_names, named_alone
 from kure_rag.chunk.medical_rows import Rows
 from kure_rag.chunk.names import NameFinder
 from kure_rag.chunk.nested_tables import outer_tables
@@ -124,10 +124,11 @@ def _of_label(
     if not name:
         name = _bare(headings[-1]) if headings else _HEAD if product else ""
     about = {key: value for key, value in (("product", product), ("section", name)) if value}
-    crumb = (product,) if product and product != title and not criterion else ()
     # What the line 제품명 said, or 「1. 가람정」, stands in its place.
-    rest = [h for h in headings if not product or (_LABEL.name_of(h) != _HEAD and _bare(h) != product)]
-    above = () if is_of_another(title, part) and (crumb or rest) else (title,)
+    rest = [h for h in headings if not product or (_LABEL.name_of(h) != _HEAD and _is_not(_bare(h), product))]
+    said = product or (part.lone if not any(part.lone in heading for heading in headings) else "")
+    crumb = (said,) if said and said != title and not criterion else ()
+    above = (title,) if part.titled else ()
     return (*above, *crumb, *rest), about
 
 
@@ -137,6 +138,10 @@ def _of_criteria(title: str, headings: Sequence[str], finder: NameFinder) -> tup
     product = next(filter(None, map(product_in, reversed(headings))), "")
     about = {key: value for key, value in (("product", product), ("section", section)) if value}
     return (title, *(heading for heading in headings if heading != title)), about
+
+
+def _is_not(heading: str, product: str) -> bool:
+    return product not in (heading, product_name(heading))
 
 
 def _bare(heading: str) -> str:

@@ -22,9 +22,9 @@ RECOMMENDATION: Final = re.compile(
     rf"|(?<=[안문항])\s(?!(?:및|또는|등|의|요약|개발|도출|작성|목록|정리|표)\s)(?=[가-힣A-Z][^\n]*{_SAYS})))"
 )
 _GRADE_WORD: Final = (
-    r"(?:권고\s?(?:등급|강도|수준)|권고의\s?(?:등급|강도)|추천\s?(?:등급|강도)|Class\s+of\s+Recommendation|\bCOR)"
+    r"(?:권고\s?(?:등급|강도|수준)|권고의\s?(?:등급|강도)|추천\s?(?:등급|강도)|Class\s*of\s*Recommendation|\bCOR)"
 )
-_EVIDENCE_WORD: Final = r"(?:근거\s?(?:수준|질|강도)|근거의\s?(?:수준|질|강도)|Level\s+of\s+Evidence|\bLOE)"
+_EVIDENCE_WORD: Final = r"(?:근거\s?(?:수준|질|강도)|근거의\s?(?:수준|질|강도)|Level\s*of\s*Evidence|\bLOE)"
 _GRADES: Final = (
     r"(?:(?:[A-D](?:-[A-Z]{1,3})?|(?:IV|I{1,3}|[Ⅰ-Ⅳ])\s?[abAB]?|[1-4]\s?[+\-]{0,3}[a-dA-D]?)(?![\w가-힣])"
     r"|(?:조건부\s?|매우\s)?(?:강함|약함|강한|약한|높음|낮음|중등도|보통)(?:\s?권고)?)"
@@ -39,17 +39,24 @@ _GRADE: Final = re.compile(rf"{_GRADE_WORD}{_IS}(?P<value>{_GRADES})")
 _EVIDENCE: Final = re.compile(rf"{_EVIDENCE_WORD}{_IS}(?P<value>{_EVIDENCES})", re.MULTILINE)
 # 「[무작위대조연구, 일반적권고]」, as the Korean diabetes guideline prints both.
 _PAIR: Final = re.compile(
-    r"(?:Class|Grade)\s+(?P<grade>I{1,3}\s?[ab]?|[A-D])\s?[,;/]\s?Level(?:\s+of\s+[Ee]vidence)?\s?:?\s?(?P<evidence>[A-D](?:-[A-Z]{1,3})?)\b"
+    r"(?:Class|Grade)\s+(?P<grade>I{1,3}\s?[ab]?|[A-D])\s?[,;/]\s?Level(?:\s*of\s*[Ee]vidence)?\s?:?\s?(?P<evidence>[A-D](?:-[A-Z]{1,3})?)\b"
+)
+# 「[IIa, B]」; in round brackets only where a line ends.
+_BRIEF: Final = re.compile(
+    r"(?:\[|\((?=[^()\n]{3,12}\)\s*[.。]?\s*$))\s?(?P<grade>(?:IV|I{1,3}|[Ⅰ-Ⅳ])\s?[ab]?)\s?[,;/]\s?"
+    r"(?P<evidence>[A-D](?:-[A-Z]{1,3})?)\s?[\])]",
+    re.MULTILINE,
 )
 _BOTH: Final = re.compile(r"\[(?P<evidence>[가-힣 ]{0,12}(?:연구|의견))\s?,\s?(?P<grade>[가-힣 ]{1,8}권고)\]")
 _RATING: Final = rf"(?:{_GRADE_WORD}{_IS}{_GRADES}|{_EVIDENCE_WORD}{_IS}{_EVIDENCES})"
 _LINE_RATING: Final = rf"(?:{_GRADE_WORD}\s*[:：]\s*{_GRADES}|{_EVIDENCE_WORD}\s*[:：]\s*{_EVIDENCES})"
 _ANY_PAIR: Final = _PAIR.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
+_ANY_BRIEF: Final = _BRIEF.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
 _ANY_BOTH: Final = _BOTH.pattern.replace("?P<grade>", "?:").replace("?P<evidence>", "?:")
 # How a statement with its grade ends: 「(권고등급 I, 근거수준 A)」, 「권고등급: I」, 「[무작위대조연구, 일반적권고]」.
 RATED: Final = re.compile(
     rf"(?:[(\[<【〔][^()\[\]<>\n]{{0,60}}?(?:{_RATING}|{_ANY_PAIR})[^()\[\]<>\n]{{0,60}}[)\]>】〕]"
-    rf"|{_ANY_BOTH}|{_LINE_RATING}[^.()\n]{{0,40}})\s*[.。]?$"
+    rf"|{_ANY_BOTH}|{_ANY_BRIEF}|{_LINE_RATING}[^.()\n]{{0,40}})\s*[.。]?$"
 )
 
 
@@ -68,7 +75,7 @@ def grades(text: str) -> dict[str, Any]:
         found["grade"].append(_flat(match["value"]))
     for match in _EVIDENCE.finditer(text):
         found["evidence"].append(_flat(match["value"]))
-    for match in (*_BOTH.finditer(text), *_PAIR.finditer(text)):
+    for match in (*_BOTH.finditer(text), *_PAIR.finditer(text), *_BRIEF.finditer(text)):
         found["grade"].append(_flat(match["grade"]))
         found["evidence"].append(_flat(match["evidence"]))
     unique = {key: list(dict.fromkeys(values)) for key, values in found.items() if values}

@@ -140,16 +140,67 @@ _WORD: Final = re.compile(
     r"|[가금세수잔차총타혈]액|[교반변상소순전질]환|내용액"
     r")"
 )
+# 「[연질캡슐]」 above the doses of one form.
+_KIND: Final = re.compile(
+    rf"(?:필름코팅|서방|장용|구강붕해|[연경]질|저작|발포|점안|점이|주사|내복|외용|흡입|건조)+(?:{_FORM})?"
+)
 _BETWEEN: Final = re.compile(r"\s?,\s?(?![^()]*\))")
 _LONGEST: Final = 120
+_CLASS: Final = r"(?:전문|일반|희귀|한외\s?마약)\s?의약품"
 # 「전문의약품」, 「[일반의약품]」 above the name.
-CLASS_LINE: Final = re.compile(r"[\[(【<]?\s?(?:전문|일반|희귀|한외\s?마약)\s?의약품\s?[\])】>]?")
+CLASS_LINE: Final = re.compile(rf"[\[(【<]?\s?{_CLASS}\s?[\])】>]?")
+# 「[전문의약품] 가람정」, 「(일반의약품, 희귀의약품) 가람정」, 「전문의약품: 가람정」
+_CLASS_BEFORE: Final = re.compile(
+    rf"(?:(?P<marked>[\[(【<〔]\s?{_CLASS}(?:\s?[,/·]\s?[가-힣]{{2,12}})*\s?[\])】>〕])\s*[:：]?|{_CLASS}\s?(?:[:：]|(?=\s)))"
+    r"\s*(?=\S)"
+)
+# 「[가람시럽]」; in round brackets stand substances, and names that were.
+_BRACKETED: Final = re.compile(r"[\[【<〈《「『〔]\s?(?P<name>[^\[\]【】<>〈〉《》「」『』〔〕]+?)\s?[\]】>〉》」』〕]")
+_REGISTERED: Final = re.compile(r"\s?(?:[®™Ⓡⓡ]|\((?:R|TM)\))\s?")
+# 「가람정 사용설명서」: the paper, and no part of the name.
+_PAPER: Final = re.compile(
+    r"\s(?:(?:사용|제품)?\s?설명서|첨부\s?문서|허가\s?사항|(?:제품|의약품)\s?정보|복약\s?(?:안내|지도)서?)$"
+)
+# What follows a class in brackets is a drug's name, however spelled, if it is none of these.
+_NO_NAME: Final = re.compile(
+    r"의약품|품목|목록|허가|현황|안내|정보|기준|분류|표시|효능|용법|사용상|주의|설명서|관리|지정|심사|변경|신고|전환|개정"
+    r"|[.:;,。]$|[다요함됨임음것]$"
+)
+_AFTER_CLASS: Final = re.compile(r"[가-힣A-Za-z][\w·-]+(?:\s?[\w·.,/%()\[\]-]+){0,4}")
 
 
 def brand(line: str) -> bool:
     """Whether a line is the name of a drug, or of several, as labels print it: 「가람정5밀리그램(가람염산염)」."""
-    names = _BETWEEN.split(line) if len(line) <= _LONGEST else ()
-    return bool(names) and all(map(_is_brand, names))
+    return bool(product_name(line))
+
+
+def product_name(line: str) -> str:
+    """The drug that a line names, or several, as printed; empty where it names none.
+
+    Without the class before it, brackets around it and the paper after it: 「가람®정」 of 「[전문의약품] 가람®정」.
+    """
+    if len(line) > _LONGEST:
+        return ""
+    name = without_class(line)
+    marked = (found := _CLASS_BEFORE.match(line)) is not None and found["marked"] is not None
+    name = _PAPER.sub("", name)
+    if within := _BRACKETED.fullmatch(name):
+        name = without_class(within["name"])
+    name = _PAPER.sub("", name)
+    if all(_is_brand(unregistered(one)) for one in _BETWEEN.split(name)):
+        return name
+    return name if marked and _AFTER_CLASS.fullmatch(unregistered(name)) and not _NO_NAME.search(name) else ""
+
+
+def without_class(line: str) -> str:
+    """A line without 「[전문의약품]」 at its head."""
+    found = _CLASS_BEFORE.match(line)
+    return line[found.end() :] if found else line
+
+
+def unregistered(name: str) -> str:
+    """A name without ® and ™, which labels print anywhere in it: 「가람®정」, 「가람정™ 5mg」."""
+    return _REGISTERED.sub("", name)
 
 
 def _is_brand(line: str) -> bool:
@@ -157,7 +208,7 @@ def _is_brand(line: str) -> bool:
     if match is None:
         return False
     sure = bool(match["strength"] or match["own"] or match["other"])
-    return sure or not (match["before"] or _WORD.fullmatch(match["stem"]))
+    return sure or not (match["before"] or _WORD.fullmatch(match["stem"]) or _KIND.fullmatch(match["stem"]))
 
 
 def product_in(heading: str) -> str:

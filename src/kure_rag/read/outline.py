@@ -81,6 +81,11 @@ _NOT_TITLE: Final = re.compile(
     r"|\(\s*(?:인|印|서명|날인|직인|서명\s*(?:또는|및)\s*날인)\s*\)|㊞"  # who signs
     r"|^\s*[“\"'‘(]?(?:[갑을병정]|(?:매도|매수|임대|임차|위임|수임|양도|양수|신청)인|대표\s?이사|주\s*소|성\s*명)[”\"'’)]?\s*[:：]"
 )
+# The sections of a drug's label, which may stand in larger type than its name.
+_SECTION: Final = re.compile(
+    r"효능(?:및)?효과|용법(?:및)?용량|사용상의?주의사항|원료약품(?:및)?그?분량|성분(?:및)?함량|유효성분|(?:저장|보관)방법(?:및사용기간)?"
+    r"|포장단위|(?:사용|유효)기간|이상반응|상호작용|일반적주의|신중투여|투여금기|과량투여|(?:적용상의|보관및취급상의)주의(?:사항)?"
+)
 _PAGE_NUMBER: Final = re.compile(r"^[-–]?\s*\d{1,3}\s*[-–|]?\s+(?=\D)|(?<=\D)\s+[-–|]?\s*\d{1,3}\s*[-–]?$")
 _ITEM: Final = re.compile(
     r"\s*(?:[□■○●◦•▶▷◆◇※*▪❍☞✔①-⑳-]|o\s|[-–—·ㆍ]\s|\(?\d{1,2}\s?[.)]|\(?[가-하][.)]\s|[A-ZⅠ-Ⅻ]{1,4}\s?[.]\s|제\s?\d+\s?(?:편|장|절|관|조)|[\[【]\s*(?:그림|표)\s*\d)"
@@ -236,7 +241,8 @@ def _largest(lines: Sequence[Line], height: float) -> str:
         return ""
     body = statistics.median(line.size for line in lines for _ in line.text)
     cover = sum(len("".join(line.text.split())) for line in lines) < _COVER
-    near_top = [line for line in lines if cover or line.top >= _UPPER * height]
+    section = max((line.top for line in lines if _is_section(line.text)), default=0.0)  # no title stands under it
+    near_top = [line for line in lines if line.top >= section and (cover or line.top >= _UPPER * height)]
     large = [line for line in near_top if (cover or line.size >= _LARGE * body) and _reads_like_title(line.text)]
     if not large:
         return ""
@@ -271,6 +277,8 @@ def _alone(lines: Sequence[Line]) -> str:
     height = statistics.median(line.size for line in lines)
     for line, below in pairwise(lines[:7]):
         text = _one_line(line.text)
+        if _is_section(text):
+            return ""
         if _is_header(text) or re.match(r"['’‘]?\d{4}\s*[.년]\s*\d", text):
             continue
         distance = line.bottom - below.top + height
@@ -303,7 +311,7 @@ def _stored(title: str) -> str:
     hangul = len(_HANGUL.findall(text))
     if hangul < 2 or hangul < 0.3 * len(text) or _GENERIC.fullmatch(text) or any(mark in text for mark in ">|"):
         return ""
-    if _is_mojibake(text):
+    if _is_mojibake(text) or _is_section(text):
         return ""
     return "" if re.search(r"고시 제\s?\d+$", text) else text  # programs cut the first line at its hyphen
 
@@ -354,7 +362,13 @@ def _reads_on(text: str) -> bool:
 
 
 def _is_header(text: str) -> bool:
-    return bool(_HEADER.match(text) or _NOTICE.match(text) or re.fullmatch(r"\(.*\)", text.strip()))
+    return bool(
+        _HEADER.match(text) or _is_section(text) or _NOTICE.match(text) or re.fullmatch(r"\(.*\)", text.strip())
+    )
+
+
+def _is_section(text: str) -> bool:
+    return _SECTION.fullmatch(re.sub(r"[\W\d_]", "", text)) is not None
 
 
 def _is_doubled(text: str) -> bool:
