@@ -25,6 +25,8 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     LlamaModel,
+    ModernBertConfig,
+    ModernBertModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -112,12 +114,29 @@ def llama_whole(words: int) -> Any:
     return LlamaForCausalLM(LlamaConfig(vocab_size=words, num_key_value_heads=2, **COMMON))
 
 
-ENCODERS = [bert, roberta, xlm_roberta, t5, t5_whole]
+def llama_both_ways(words: int) -> Any:
+    """A decoder whose tokens see those after them, too, as of KURE-v3."""
+    return LlamaModel(LlamaConfig(vocab_size=words, num_key_value_heads=2, is_causal=False, **COMMON))
+
+
+def llama_both_ways_whole(words: int) -> Any:
+    return LlamaForCausalLM(LlamaConfig(vocab_size=words, num_key_value_heads=2, is_causal=False, **COMMON))
+
+
+def modern_bert(words: int) -> Any:
+    """Rotary positions; two of three layers see eight tokens around each, fewer than the texts have."""
+    special = {"bos_token_id": FIRST, "cls_token_id": FIRST, "eos_token_id": LAST, "sep_token_id": LAST}
+    config = {**COMMON, **special, "num_hidden_layers": 3, "local_attention": 8, "global_attn_every_n_layers": 3}
+    return ModernBertModel(ModernBertConfig(vocab_size=words, **config))
+
+
+ENCODERS = [bert, roberta, xlm_roberta, t5, t5_whole, modern_bert]
 DECODERS = [llama, llama_whole]
+BOTH_WAYS = [llama_both_ways, llama_both_ways_whole]
 
 
 def checkpoint(folder: Path, make: Callable[[int], Any], words: PreTrainedTokenizerFast | None = None) -> Path:
-    words = words or tokenizer("$A [SEP]" if make in {t5, t5_whole, *DECODERS} else "[CLS] $A [SEP]")
+    words = words or tokenizer("$A [SEP]" if make in {t5, t5_whole, *DECODERS, *BOTH_WAYS} else "[CLS] $A [SEP]")
     set_seed(20261121)
     make(len(words)).eval().save_pretrained(folder)
     words.save_pretrained(folder)
@@ -190,6 +209,41 @@ def test_decoders(tmp_path: Path, make: Callable[[int], Any], pooling: Any, side
     assert_equal(folder, POOL[pooling], pooling=pooling)
 
 
+def states_both_ways(folder: Path, text: str) -> np.ndarray:
+    """With a mask of its own that hides nothing, whatever the library makes of `is_causal` in the configuration."""
+    words = AutoTokenizer.from_pretrained(folder)
+    model = LlamaModel.from_pretrained(folder, is_causal=True, attn_implementation="eager", dtype=torch.float32).eval()
+    ids = torch.tensor([words(text)["input_ids"]])
+    with torch.no_grad():
+        rows = model(input_ids=ids, attention_mask=torch.zeros(1, 1, ids.shape[1], ids.shape[1])).last_hidden_state
+    return np.asarray(rows[0].numpy(), dtype=np.float64)
+
+
+@pytest.mark.parametrize("sides", [{}, {"padding_side": "left"}])
+@pytest.mark.parametrize("pooling", ["mean", "lasttoken"])
+@pytest.mark.parametrize("make", BOTH_WAYS)
+def test_decoders_whose_tokens_see_those_after_them(
+    tmp_path: Path, make: Callable[[int], Any], pooling: Any, sides: dict[str, str]
+) -> None:
+    folder = checkpoint(tmp_path / "model", make, tokenizer("$A [SEP]", **sides))
+    settings = EmbedSettings(precision="fp32", device="cpu", pooling=pooling, **PREFIXES)
+    texts = [PREFIXES["query_prefix"] + text for text in TEXTS]
+    expected = unit([POOL[pooling](states_both_ways(folder, text)) for text in texts])
+    np.testing.assert_allclose(Embedder(str(folder), settings).embed_queries(TEXTS), expected, atol=1e-5)
+    one_way = checkpoint(tmp_path / "one way", llama, tokenizer("$A [SEP]", **sides))
+    causal = unit([POOL[pooling](states(one_way, text)) for text in texts])
+    assert np.abs(expected - causal).max() > 1e-2, "the direction changes vectors, so it is tested"
+
+
+def test_kure_v3_has_its_stored_pooling_and_its_prefixes(tmp_path: Path) -> None:
+    folder = stored(tmp_path / "KURE-v3", llama_both_ways, Pooling(SIZE, pooling_mode="mean"), Normalize())
+    embedder = Embedder(str(folder), EmbedSettings(precision="fp32", device="cpu"))
+    assert embedder.name == "nlpai-lab/KURE-v3"
+    for embed, prefix in ((embedder.embed_queries, "query: "), (embedder.embed_passages, "passage: ")):
+        expected = unit([states_both_ways(folder, prefix + text).mean(axis=0) for text in TEXTS])
+        np.testing.assert_allclose(embed(TEXTS), expected, atol=1e-5)
+
+
 def test_a_card_s_first_token_is_of_the_last_layer_and_not_of_the_pooler(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "KoSimCSE-roberta", roberta)
     assert (folder / "model.safetensors").is_file()
@@ -198,7 +252,8 @@ def test_a_card_s_first_token_is_of_the_last_layer_and_not_of_the_pooler(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("make", "pooling"), [(bert, "mean"), (t5, "mean"), (llama, "mean"), (llama_whole, "lasttoken")]
+    ("make", "pooling"),
+    [(bert, "mean"), (t5, "mean"), (llama, "mean"), (llama_whole, "lasttoken"), (llama_both_ways_whole, "mean")],
 )
 def test_what_is_assumed_of_a_plain_checkpoint_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, make: Callable[[int], Any], pooling: str

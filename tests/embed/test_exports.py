@@ -18,6 +18,7 @@ from kure_rag.embed.backends import export
 from kure_rag.embed.backends.export import export_model
 from kure_rag.embed.backends.exported import exports_folder
 from kure_rag.embed.backends.manifest import MANIFEST, Manifest, read_manifest
+from kure_rag.embed.folders import read_folder
 from kure_rag.errors import EmbeddingError, MissingExtraError
 
 for library in ("onnx", "onnxruntime", "nncf", "openvino"):
@@ -79,6 +80,15 @@ def test_an_export_is_in_an_index_what_it_was_made_from(alone: tuple[Path, Path,
 def test_torch_cannot_run_an_export_and_says_so(alone: tuple[Path, Path, Manifest]) -> None:
     with pytest.raises(EmbeddingError, match="if it is an export, the backend that it was made for"):
         Embedder(str(alone[1])).load()
+
+
+def test_an_exported_folder_says_what_it_is(alone: tuple[Path, Path, Manifest]) -> None:
+    _, place, manifest = alone
+    facts, embedder = read_folder(place), Embedder(str(place), EmbedSettings(backend="onnx"))
+    assert (facts.made_from, facts.pooling, facts.dimension) == ("nlpai-lab/KoE5", "mean", manifest.dimension)
+    assert (facts.query_prefix, facts.passage_prefix) == embedder.prefixes
+    assert facts.max_tokens == embedder.load().max_tokens
+    assert facts.assumed == ("it is an export with fp32 weights, for backend='onnx' alone",)
 
 
 def test_an_exported_folder_is_used_as_what_it_is(alone: tuple[Path, Path, Manifest]) -> None:

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import get_args
 
 import pytest
+from card_table import TABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,53 +18,6 @@ from kure_rag.errors import UnknownModelError
 
 DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
 
-DENSE = "dense"
-E5 = (DENSE, "query: ", "passage: ", "stored")
-PLAIN = (DENSE, "", "", "stored")
-FIRST_TOKEN = (DENSE, "", "", "cls")
-INSTRUCT = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
-
-# As the models' own cards have it: kind, prefixes, pooling, dimension, longest input in tokens.
-TABLE = {
-    "nlpai-lab/KURE-v1": (*PLAIN, 1024, 8192),
-    "nlpai-lab/KoE5": (*E5, 1024, 512),
-    "nlpai-lab/KURE-v3": (*E5, 2048, 8192),
-    "kure-rag/static-ko": (*PLAIN, 256, None),
-    "intfloat/multilingual-e5-small": (*E5, 384, 512),
-    "intfloat/multilingual-e5-base": (*E5, 768, 512),
-    "intfloat/multilingual-e5-large": (*E5, 1024, 512),
-    "intfloat/multilingual-e5-large-instruct": (DENSE, INSTRUCT, "", "mean", 1024, 512),
-    "BAAI/bge-m3": (*PLAIN, 1024, 8192),
-    "dragonkue/BGE-m3-ko": (*PLAIN, 1024, 8192),
-    "upskyy/bge-m3-korean": (*PLAIN, 1024, 8192),
-    "Snowflake/snowflake-arctic-embed-l-v2.0": (DENSE, "query: ", "", "stored", 1024, 8192),
-    "dragonkue/snowflake-arctic-embed-l-v2.0-ko": (DENSE, "query: ", "", "stored", 1024, 8192),
-    "nomic-ai/nomic-embed-text-v2-moe": (DENSE, "search_query: ", "search_document: ", "stored", 768, 512),
-    "jhgan/ko-sroberta-multitask": (*PLAIN, 768, 128),
-    "jhgan/ko-sroberta-nli": (*PLAIN, 768, 128),
-    "jhgan/ko-sroberta-sts": (*PLAIN, 768, 128),
-    "jhgan/ko-sbert-multitask": (*PLAIN, 768, 128),
-    "jhgan/ko-sbert-nli": (*PLAIN, 768, 128),
-    "jhgan/ko-sbert-sts": (*PLAIN, 768, 128),
-    "jhgan/ko-sroberta-multitask-mrl": (*PLAIN, 768, 128),
-    "jhgan/ko-sroberta-nli-mrl": (*PLAIN, 768, 128),
-    "jhgan/ko-sroberta-sts-mrl": (*PLAIN, 768, 128),
-    "BM-K/KoSimCSE-roberta": (*FIRST_TOKEN, 768, 512),
-    "BM-K/KoSimCSE-roberta-multitask": (*FIRST_TOKEN, 768, 512),
-    "BM-K/KoSimCSE-bert": (*FIRST_TOKEN, 768, 512),
-    "BM-K/KoSimCSE-bert-multitask": (*FIRST_TOKEN, 768, 512),
-    "BM-K/KoSimCSE-Unsup-RoBERTa": (*FIRST_TOKEN, 768, 512),
-    "BM-K/KoSimCSE-Unsup-BERT": (*FIRST_TOKEN, 768, 512),
-    "BM-K/KoDiffCSE-RoBERTa": (*FIRST_TOKEN, 768, 512),
-    "monologg/kobert": (DENSE, "", "", "mean", 768, 512),
-    "skt/kobert-base-v1": (DENSE, "", "", "mean", 768, 512),
-    "nlpai-lab/KURE-Sparse-base": ("sparse", None, None, "stored", None, None),
-    "nlpai-lab/KURE-Sparse-nano": ("sparse", "[Q] ", "[D] ", "stored", 36_282, 8192),
-    "nlpai-lab/KURE-v2": ("late-interaction", None, None, "stored", 128, 8192),
-    "nlpai-lab/KURE-Reranker-base": ("reranker", "", "", "stored", None, 8192),
-    "nlpai-lab/KURE-Reranker-nano": ("reranker", "", "", "stored", None, 8192),
-    "dragonkue/bge-reranker-v2-m3-ko": ("reranker", "", "", "stored", None, None),
-}
 REVISIONS = {
     "nlpai-lab/KURE-v1": "d14c8a9423946e268a0c9952fecf3a7aabd73bd9",
     "nlpai-lab/KoE5": "bc6d284c60fe5a973e74c1751b92594c9f581213",
@@ -101,7 +55,8 @@ def test_the_table_is_complete() -> None:
 def test_card(name: str) -> None:
     card = CARDS[name]
     assert card.name == name
-    facts = (card.kind, card.query_prefix, card.passage_prefix, card.pooling, card.dimension, card.max_tokens)
+    pooling = (card.pooling, card.plain_pooling)
+    facts = (card.kind, card.query_prefix, card.passage_prefix, *pooling, card.dimension, card.max_tokens)
     assert facts == TABLE[name]
     assert card.revision == REVISIONS.get(name)
     assert card.dimensions == CUT_TO.get(name, ())

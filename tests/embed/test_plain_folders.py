@@ -240,6 +240,16 @@ def test_what_a_folder_says_of_itself_is_how_it_is_used(tmp_path: Path) -> None:
     assert any("so the first token's vector is taken" in told for told in long.assumed)
 
 
+def test_the_limit_shown_is_the_one_that_holds(tmp_path: Path) -> None:
+    folder = plain(tmp_path / "모델")
+    assert read_folder(folder).max_tokens == of(folder).load().max_tokens == 129
+    stored = small_models.transformer(tmp_path / "묶음", small_models.xlm_roberta)
+    assert read_folder(stored).max_tokens == of(stored).load().max_tokens == 129
+    path = stored / "sentence_bert_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_seq_length": 60}))
+    assert read_folder(stored).max_tokens == of(stored).load().max_tokens == 60
+
+
 # Devices
 
 

@@ -246,6 +246,12 @@ BAD_ANSWERS = {
     "twice the same": {"data": [{"index": 0, "embedding": [1.0, 2.0]}] * 2},
     "another index": {"data": [{"index": 0, "embedding": [1.0]}, {"index": 2, "embedding": [1.0]}]},
     "two widths": {"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [1.0, 2.0]}]},
+    "nested without end": b"[" * 200_000,
+    "an integer of 400 digits": b'{"data":[{"index":0,"embedding":[1%s]},{"index":1,"embedding":[1]}]}' % (b"0" * 400),
+    "an integer of 5,000 digits": b'{"data":[{"index":0,"embedding":[1%s]}]}' % (b"0" * 5000),
+    "an index with a point": {"data": [{"index": 0.0, "embedding": [1.0]}, {"index": 1, "embedding": [1.0]}]},
+    "an index that is true": {"data": [{"index": 0, "embedding": [1.0]}, {"index": True, "embedding": [1.0]}]},
+    "an index that is a list": {"data": [{"index": [0], "embedding": [1.0]}, {"index": 1, "embedding": [1.0]}]},
     "no numbers": {"data": [{"index": 0, "embedding": ["가"]}, {"index": 1, "embedding": ["나"]}]},
     "nothing in it": {"data": [{"index": 0, "embedding": []}, {"index": 1, "embedding": []}]},
     "null": {"data": [{"index": 0, "embedding": None}, {"index": 1, "embedding": None}]},
@@ -271,6 +277,27 @@ def test_an_answer_of_tei_that_cannot_be_right(server: StandIn, body: Any) -> No
         encode(backend(server), TEXTS[:2])
 
 
+@pytest.mark.parametrize("path", ["/embed", "/v1"])
+def test_a_vector_of_zeros_is_an_error_where_unit_length_is_promised(server: StandIn, path: str) -> None:
+    rows = [[1.0, 2.0], [0.0, -0.0]]
+    server.before = lambda request: Answer(
+        body=rows if path == "/embed" else {"data": [{"index": i, "embedding": row} for i, row in enumerate(rows)]}
+    )
+    with pytest.raises(EndpointError, match=r"vector of text 1 \('급여'\) is zeros alone.*check that"):
+        encode(backend(server, path), ["휴가", "급여"])
+    as_pooled = RemoteBackend(server.url + path, replace(CARD, normalize=False), settings=QUICK)
+    np.testing.assert_array_equal(encode(as_pooled, ["휴가", "급여"]), rows)
+
+
+@pytest.mark.parametrize(
+    "told", [b"[" * 200_000, {"error": "token given: ,"}, {"error": "got " + "9" * 5000 + " tokens"}]
+)
+def test_a_refusal_in_garbage_is_an_error(server: StandIn, told: Any) -> None:
+    server.before = lambda request: Answer(413, told)
+    with pytest.raises(EndpointError, match=r"127\.0\.0\.1.*413"):
+        encode(backend(server, "/v1"), ["휴가"])
+
+
 def test_batches_of_two_widths_are_an_error(server: StandIn) -> None:
     server.before = lambda request: Answer(body=[[1.0] * (4 if TEXTS[0] in request.body["inputs"] else 5)] * 16)
     with pytest.raises(EndpointError, match="another model"):
@@ -283,10 +310,14 @@ def test_a_model_of_another_width_than_the_cards_is_an_error(server: StandIn) ->
         encode(made, ["휴가"])
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://host/", "http://", "https:///embed", ""])
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "ftp://host/", "http://", "https:///embed", "", "http://[::1/v1", "http://host:99999"]
+)
 def test_a_url_that_is_none(url: str) -> None:
     with pytest.raises(EndpointError, match="no URL of a server"):
         RemoteBackend(url, CARD)
+    with pytest.raises(EndpointError, match="no URL of a server"):
+        _ = Embedder("KoE5", EmbedSettings(backend="remote", endpoint=url)).engine
 
 
 @pytest.mark.parametrize(
@@ -540,7 +571,7 @@ def test_the_batch_limits_are_settings_of_the_embedder(server: StandIn) -> None:
 def test_texts_in_a_request_are_for_servers_alone() -> None:
     with pytest.raises(ValueError, match=r"batch_texts=8 is for backend='remote'.*batch_tokens"):
         EmbedSettings(batch_texts=8)
-    with pytest.raises(ValueError, match="batch_texts=0: choose 1 or more"):
+    with pytest.raises(ValueError, match="batch_texts=0: choose a whole number, 1 or more"):
         EmbedSettings(batch_texts=0, backend="remote", endpoint="http://localhost:1")
 
 

@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel, set_seed
 
 from kure_rag.embed import Embedder, EmbedSettings
-from kure_rag.embed.cards import ModelCard, Reference
+from kure_rag.embed.cards import CARDS, ModelCard, Reference
 from kure_rag.embed.folders import read_folder
 from kure_rag.embed.selfcheck import Check, check_model, summary
 from kure_rag.errors import EmbeddingError
@@ -298,7 +298,7 @@ def test_batches_that_mix_up_texts_are_found(plain: str) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("name", ["nlpai-lab/KURE-v1", "nlpai-lab/KoE5", "BM-K/KoSimCSE-roberta-multitask"])
+@pytest.mark.parametrize("name", [card.name for card in CARDS.values() if card.reference is not None])
 def test_published_similarities_hold(name: str) -> None:
     found = check_model(Embedder(name))
     assert [check for check in found.checks if check.passed is False] == []

@@ -29,9 +29,24 @@ def test_a_precision_asked_for_is_the_one_computed_in(folder, asked, computed):
     assert runner.precision == computed
     vectors = runner.start(BATCH)()
     assert vectors.dtype == np.float32
-    assert (vectors * exact).sum(axis=1).min() > 0.999
+    assert (vectors * exact).sum(axis=1).min() >= 0.9995
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)  # normalised in fp32
     assert (asked == "fp32") == np.array_equal(vectors, exact)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize(("hidden", "spread", "layers"), [(32, 0.4, 3), (256, 0.14, 3), (32, 0.4, 24)])
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_bf16_keeps_a_cosine_of_9995_to_fp32(tmp_path, kind, hidden, spread, layers, pooling):
+    # The spread of random weights by their width: with more, each layer makes rounding errors larger than trained
+    # layers do, and bf16 has eight bits.
+    changes = {"initializer_range": spread, "num_hidden_layers": layers}
+    folder = small_encoder(tmp_path / "model", kind, pooling=pooling, hidden=hidden, **changes)
+    exact = TorchRunner(loaded(folder), 1, precision="fp32").start(BATCH)()
+    assert (exact @ exact.T).min() < 0.9, "texts differ, so a cosine says something"
+    runner = TorchRunner(loaded(folder), 1, precision="bf16")
+    assert runner.is_packed
+    assert (runner.start(BATCH)() * exact).sum(axis=1).min() >= 0.9995
 
 
 def test_int8_is_refused_with_the_engines_that_have_it(folder):

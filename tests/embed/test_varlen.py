@@ -149,13 +149,15 @@ def test_where_flash_attention_cannot_be(device, dtype, head):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_flash_attention_on_cuda_is_attention_by_length(tmp_path):
-    folder = small_encoder(tmp_path / "model", "xlm-roberta", hidden=256)
+@pytest.mark.parametrize(("asked", "computed"), [("auto", "float16"), ("fp16", "float16"), ("bf16", "bfloat16")])
+def test_flash_attention_on_cuda_is_attention_by_length(tmp_path, asked, computed):
+    # Width 256 has other weights than 32: with their spread, rounding would grow from layer to layer.
+    folder = small_encoder(tmp_path / "model", "xlm-roberta", hidden=256, initializer_range=0.14)
     batch = rows_of([5, 5, 1, 30, 12, 0, 30])
     from sentence_transformers import SentenceTransformer
 
-    runner = TorchRunner(SentenceTransformer(str(folder), device="cuda").eval(), PAD)
+    runner = TorchRunner(SentenceTransformer(str(folder), device="cuda").eval(), PAD, precision=asked)
     assert runner.is_packed
-    assert runner.precision == "float16"
+    assert runner.precision == computed
     cosines = (runner.start(batch)() * by_transformers(loaded(folder), batch)).sum(axis=1)
-    assert cosines.min() > 0.9995
+    assert cosines.min() >= 0.9995

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,9 @@ from kure_rag.embed.settings import EmbedSettings
 _log = logging.getLogger(__name__)
 
 _SCHEME: Final = 1  # raised when kure-rag computes other vectors than before for the same fingerprint
+# Bytes after the vector of a text that was cut: its tokens. No multiple of four, so that no row is taken for a wider
+# one, and older versions, which know no such rows, compute them anew.
+_CUT: Final = 5
 _SLICE: Final = 8_192  # texts computed before they are kept: what a stopped run has done is not lost
 
 
@@ -92,8 +95,9 @@ class EmbeddingCache:
     that is logged once, and vectors are computed. A damaged file is kept as ``….damaged`` and a new one begun.
 
     Texts themselves are not stored. Unpinned models (a hub name without revision) are one model however often they
-    change there: pin the revision. Vectors of texts that were cut come back without another warning. Put the folder on
-    a local disk: SQLite's log does not work on network drives.
+    change there: pin the revision. A vector of a text that was cut is kept with its tokens, so that
+    this can be said again; those that were kept before this was told count as whole. Put the folder on a local disk:
+    SQLite's log does not work on network drives.
 
     Args:
         folder: Where the file lies; may be shared by any models. Made where it is not there.
@@ -126,7 +130,13 @@ class EmbeddingCache:
         self._hits = self._misses = 0
 
     def through(
-        self, texts: Sequence[str], role: Role, dimension: int, compute: Callable[[Sequence[int]], Vectors]
+        self,
+        texts: Sequence[str],
+        role: Role,
+        dimension: int,
+        compute: Callable[[Sequence[int]], Vectors],
+        *,
+        over: MutableMapping[int, int] | None = None,
     ) -> Vectors:
         """Vectors of texts: those that are known, and the others by ``compute`` of their positions, which are kept.
 
@@ -136,6 +146,8 @@ class EmbeddingCache:
             dimension: Numbers in a vector. Vectors of another width are never taken from the file.
             compute: Given some positions, returns their vectors, float32, in that order; called once for each 8,192
                 texts that are not known, with each text once. What it raises goes on to the caller.
+            over: Position → tokens of the texts that are cut. ``compute`` puts in those that it cuts; all others are
+                put in here: those whose vectors are known, and further ones of an equal text.
 
         Returns:
             Shape (len(texts), dimension), float32.
@@ -147,11 +159,15 @@ class EmbeddingCache:
             if key not in row_of:
                 row_of[key] = len(distinct)
                 distinct.append(i)
-        known = self._known(list(row_of), dimension * 4)
+        size = dimension * 4
+        known = self._known(list(row_of), size)
         out = np.empty((len(row_of), dimension), dtype=np.float32)
         if known:
             rows = [row_of[key] for key in known]
-            out[rows] = np.frombuffer(b"".join(known.values()), dtype="<f4").reshape(len(rows), dimension)
+            numbers = b"".join(row[:size] for row in known.values())
+            out[rows] = np.frombuffer(numbers, dtype="<f4").reshape(len(rows), dimension)
+        over = {} if over is None else over
+        cut = {key: int.from_bytes(row[size:], "little") for key, row in known.items() if len(row) > size}
         missing = [i for i in distinct if keys[i] not in known]
         self._hits += len(texts) - len(missing)
         self._misses += len(missing)
@@ -161,7 +177,9 @@ class EmbeddingCache:
             if vectors.shape[1] != dimension:
                 return self._as_computed(vectors, dimension, distinct, part, compute)[[row_of[key] for key in keys]]
             out[[row_of[keys[i]] for i in part]] = vectors
-            self._keep([keys[i] for i in part], vectors)
+            cut.update({keys[i]: over[i] for i in part if i in over})
+            self._keep([keys[i] for i in part], vectors, cut)
+        over.update({i: cut[key] for i, key in enumerate(keys) if key in cut})
         return out if len(row_of) == len(keys) else out[[row_of[key] for key in keys]]
 
     def clear(self, *, all_models: bool = False) -> int:
@@ -200,17 +218,20 @@ class EmbeddingCache:
         if time.monotonic() < self._rest_until:
             return {}
         try:
-            return self._file.read(keys, size)
+            return self._file.read(keys, (size, size + _CUT))
         except CacheUnusableError as error:
             self._unusable(error)
             return {}
 
-    def _keep(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+    def _keep(self, keys: Sequence[bytes], vectors: Vectors, cut: Mapping[bytes, int]) -> None:
         if time.monotonic() < self._rest_until:
             return
         rows = np.ascontiguousarray(vectors, dtype="<f4")
         try:
-            self._file.write((key, row.tobytes()) for key, row in zip(keys, rows, strict=True))
+            self._file.write(
+                (key, row.tobytes() + (cut[key].to_bytes(_CUT, "little") if key in cut else b""))
+                for key, row in zip(keys, rows, strict=True)
+            )
         except CacheUnusableError as error:
             self._unusable(error)
 

@@ -74,8 +74,8 @@ class CacheFile:
         self._inode: tuple[int, int] | None = None
         self._model_id: int | None = None
 
-    def read(self, keys: Sequence[bytes], size: int) -> dict[bytes, bytes]:
-        """The rows of exactly ``size`` bytes among those of ``keys``, marked as used.
+    def read(self, keys: Sequence[bytes], sizes: tuple[int, int]) -> dict[bytes, bytes]:
+        """The rows of exactly one or the other size in bytes among those of ``keys``, marked as used.
 
         Raises:
             CacheUnusableError: See there.
@@ -86,8 +86,8 @@ class CacheFile:
             for part in _parts(keys, _MANY):
                 rows = connection.execute(
                     "SELECT key, data, id, used FROM entry JOIN vector USING (id) "
-                    f"WHERE key IN ({_marks(len(part))}) AND length(data) = ?",
-                    (*part, size + 4),
+                    f"WHERE key IN ({_marks(len(part))}) AND length(data) IN (?, ?)",
+                    (*part, *(size + 4 for size in sizes)),
                 )
                 for key, data, row, used in rows:
                     found[key] = _checked(data)

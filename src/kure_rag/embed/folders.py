@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from kure_rag.embed.backends.manifest import is_export, read_manifest
 from kure_rag.embed.cards import find_card
 from kure_rag.embed.files import MODULES, PROMPTS, Part, parts_of, prompts_in, read_json
 from kure_rag.embed.model_card import ModelCard
@@ -36,7 +37,8 @@ class FolderFacts:
 
     Attributes:
         architecture: As transformers names it, such as ``xlm-roberta``; ``None`` for other models.
-        made_from: The known model that ``config.json`` names, as which a plain checkpoint is used.
+        made_from: The known model that ``config.json`` names, as which a plain checkpoint is used; of an export, the
+            model that it was made from.
         modules: The steps that ``modules.json`` names, such as ``Transformer``, ``Pooling``, ``Normalize``; empty for
             a plain checkpoint.
         pooling: How token vectors become one, such as ``mean`` or ``cls``.
@@ -62,11 +64,14 @@ def read_folder(folder: Path) -> FolderFacts:
     """Reads a model's folder.
 
     Args:
-        folder: With ``modules.json`` (sentence-transformers) or ``config.json`` (a plain checkpoint).
+        folder: With ``modules.json`` (sentence-transformers), ``config.json`` (a plain checkpoint) or
+            ``kure_export.json`` (a model exported for ONNX Runtime or OpenVINO).
 
     Raises:
         EmbeddingError: No model is there, or one of its files is broken.
     """
+    if is_export(folder):
+        return _export_facts(folder)
     config, plain = _json(folder / "config.json"), not (folder / MODULES).is_file()
     if plain and not config:
         raise EmbeddingError(
@@ -88,7 +93,7 @@ def read_folder(folder: Path) -> FolderFacts:
         pooling = str(assumed_pooling(config)) if plain else _pooling(folder, parts)
         if plain:
             assumed.append(f"a plain checkpoint says nothing of pooling, {_WHY[pooling]}")
-    limit = _max_tokens(folder, config)
+    limit = _max_tokens(folder, config, base)
     if limit is None and _part(parts, "StaticEmbedding") is None:
         assumed.append("no limit is stored, so texts are never cut")
     if not any(folder.glob("**/*.safetensors")):
@@ -254,13 +259,38 @@ def _modes(folder: Path, parts: Sequence[Part]) -> list[str]:
     return [name.removesuffix("_tokens").removesuffix("_token") for name in old] or ["mean"]
 
 
-def _max_tokens(folder: Path, config: Mapping[str, Any]) -> int | None:
-    limits = (
-        _json(folder / "sentence_bert_config.json").get("max_seq_length"),
-        _json(folder / "tokenizer_config.json").get("model_max_length"),
-        _positions(config),
+def _export_facts(folder: Path) -> FolderFacts:
+    """What an export's own file says, and the card of the model that it was made from."""
+    made = read_manifest(folder)
+    card = find_card(made.model)
+    stored = prompts_in(folder / PROMPTS)
+    query, passage = (None, None) if card is None else (card.query_prefix, card.passage_prefix)
+    limits = [limit for limit in (made.max_tokens, None if card is None else card.max_tokens) if limit is not None]
+    return FolderFacts(
+        architecture=None,
+        made_from=made.model,
+        modules=(),
+        pooling=made.pooling,
+        query_prefix=stored[0] if query is None else query,
+        passage_prefix=stored[1] if passage is None else passage,
+        dimension=made.dimension,
+        max_tokens=min(limits, default=None),
+        assumed=(f"it is an export with {made.weights} weights, for backend={made.backend!r} alone",),
     )
-    return next((int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < _NO_LIMIT), None)
+
+
+def _max_tokens(folder: Path, config: Mapping[str, Any], base: ModelCard | None) -> int | None:
+    """The smallest of the limits that are stated. Of the two files, the library's own wins over the tokenizer's."""
+    own = _json(folder / "sentence_bert_config.json") if (folder / MODULES).is_file() else {}  # not read without it
+    longest = _limit(own.get("max_seq_length")) or _limit(
+        _json(folder / "tokenizer_config.json").get("model_max_length")
+    )
+    limits = (longest, _limit(_positions(config)), None if base is None else base.max_tokens)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _limit(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) and 0 < value < _NO_LIMIT else None
 
 
 def _positions(config: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from kure_rag.embed.batches import batches
 from kure_rag.embed.cards import check_name, find_card, folder_of
 from kure_rag.embed.files import bundled_path, check_folder
 from kure_rag.embed.hub import first_line, model_folder, no_telemetry
+from kure_rag.embed.kinds import require_kind
 from kure_rag.embed.loading import check_device, require_all_weights
 from kure_rag.embed.model_card import USED_BY, Kind, ModelCard
 from kure_rag.embed.settings import EmbedSettings
@@ -115,6 +116,7 @@ class LibraryModel:
         if folder is None:
             folder = model_folder(self.card.name, self.card.revision, self.settings)
         check_folder(folder, code=self.settings.trust_remote_code)
+        require_kind(folder, self.kind)
         no_telemetry()
         try:
             model = self._made(

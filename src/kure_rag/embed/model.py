@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kure_rag.embed.backends import Backend, Progress, make_backend
+from kure_rag.embed.backends.http_client import server_url
 from kure_rag.embed.backends.manifest import is_export, read_manifest
 from kure_rag.embed.backends.precision import refuse_int8
+from kure_rag.embed.backends.remote import refuse_max_tokens
 from kure_rag.embed.base import Fingerprint, Role, Vectors
 from kure_rag.embed.cards import DEFAULT_MODEL, ModelCard, check_name, find_card, folder_of
 from kure_rag.embed.engine import engine_record
@@ -23,7 +25,7 @@ from kure_rag.embed.loading import bundled_path, commit_of, local_revision, stor
 from kure_rag.embed.model_card import USED_BY
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.embed.texts import DOUBLED, prefixed
-from kure_rag.errors import EmbeddingError, EndpointError, TextTooLongError
+from kure_rag.errors import EmbeddingError, EndpointError, InvalidTextError, TextTooLongError
 
 if TYPE_CHECKING:
     from kure_rag.embed.cache import EmbeddingCache
@@ -35,15 +37,13 @@ _OTHER_PREFIX: Final = (
     "have a method each, which puts the prefix (said once)"
 )
 _OVER: Final = (
-    "%s: %s%d of %d texts are over its limit of %d tokens (the first has %d) and only their beginnings are embedded; "
+    "%s: %s%d of %d texts are over its limit%s (the first has %s) and only their beginnings are embedded; "
     "cut them into shorter chunks (said once)"
 )
 _CUT: Final = (
     "%s: vectors are cut to %d of %d numbers, for which it is not known to be trained (it is for %s): try whether they "
     "still find what you need"
 )
-# Settings that change vectors by more than rounding, beside those that a card has; named only where given.
-_CHANGES: Final = ("dimension", "max_tokens")
 
 
 class Embedder:
@@ -64,7 +64,7 @@ class Embedder:
     Raises:
         UnknownModelError: The name can be no model.
         EmbeddingError: The model is a sparse or late-interaction model or a reranker.
-        ValueError: ``precision="int8"`` on torch.
+        ValueError: ``precision="int8"`` on torch, or ``max_tokens`` for a server.
     """
 
     def __init__(
@@ -74,15 +74,19 @@ class Embedder:
         self.settings = settings or EmbedSettings()
         if self.settings.backend == "torch":
             refuse_int8(self.settings.precision)
-        if self.settings.backend != "remote":  # a server may call its model anything
+        if self.settings.backend == "remote":
+            refuse_max_tokens(self.settings.max_tokens)
+        else:  # a server may call its model anything
             check_name(model)
         self.folder = folder_of(model)
         # An export says what it was made from: its vectors are that model's.
         self._export = read_manifest(self.folder) if self.folder is not None and is_export(self.folder) else None
         origin = self._export.model if self._export else model
         found = self._given_card(card) or find_card(model) or find_card(origin)
-        if card is not None and found is not None and self.folder is None and find_card(model) != found:
-            found = replace(found, name=model, revision=None)  # used as the card says, but the weights of its own name
+        if card is not None and found is not None and self.folder is None and (own := find_card(model)) != found:
+            # Used as the card says, but the weights of its own name, of which the model may be an alias.
+            name = model if own is None else own.name
+            found = replace(found, name=name, revision=found.revision if found.name == name else None)
         # A model without a card is used as it says itself: `None` prefixes mean its own stored prompts.
         unknown = ModelCard(name=origin, query_prefix=None, passage_prefix=None, normalize=True)
         self._use = FolderUse(card=found or unknown)
@@ -175,9 +179,10 @@ class Embedder:
     def fingerprint(self) -> Fingerprint:
         """All that changes the vectors."""
         query, passage = self.prefixes
-        changed = {name: value for name in _CHANGES if (value := getattr(self.settings, name)) is not None}
+        dimension = {} if self.settings.dimension is None else {"dimension": self.settings.dimension}
         return {
-            **changed,
+            **dimension,
+            **self._cut_and_tokenizer(),
             "model": self.name,
             "revision": self._used_revision(),
             "query_prefix": query,
@@ -185,6 +190,34 @@ class Embedder:
             "pooling": self.card.pooling,
             "normalize": self.card.normalize,
         }
+
+    def _cut_and_tokenizer(self) -> dict[str, Any]:
+        """What tokens are made of a text and where they are cut, as far as that is not what the name stands for.
+
+        What the name's own card says is left out, so that indexes made before a card could be given fit still.
+        """
+        if self.settings.backend == "remote":
+            return {}  # both are the server's
+        found: dict[str, Any] = {}
+        most, told, own = self.settings.max_tokens, self.card.max_tokens, self._own_card()
+        if told != own.max_tokens:
+            limit = min((value for value in (most, told) if value is not None), default=None)
+            if limit is not None and (own.max_tokens is None or limit <= own.max_tokens):
+                most = limit  # as if it were asked for in the settings
+            else:
+                found["card_max_tokens"] = "none" if told is None else told
+        if most is not None:
+            found["max_tokens"] = most
+        if self.card.tokenizer != own.tokenizer:
+            found["tokenizer_of_card"] = self.card.tokenizer
+        return found
+
+    def _own_card(self) -> ModelCard:
+        """How the model is used where no card is given."""
+        card = find_card(self.name) or ModelCard(name=self.name)
+        if self.folder is None or self._export is not None or find_card(self.name) is not None:
+            return card
+        return folder_use(self.folder, card, known=False).card
 
     def _used_revision(self) -> str:
         if self.settings.backend == "remote":  # a server may say what it runs
@@ -195,7 +228,13 @@ class Embedder:
 
     @property
     def engine(self) -> dict[str, str]:
-        """Backend, precision and address: what an index keeps beside the fingerprint."""
+        """Backend, precision and address: what an index keeps beside the fingerprint.
+
+        Raises:
+            EndpointError: The endpoint is no ``http`` URL, or holds a password.
+        """
+        if self.settings.endpoint is not None:
+            server_url(self.settings.endpoint)
         return engine_record(self.settings, weights=self._export.weights if self._export else None)
 
     @property
@@ -234,14 +273,14 @@ class Embedder:
         """Vectors of queries.
 
         Args:
-            texts: Not empty strings; put in Unicode form NFC here.
+            texts: A list of strings that are not empty; put in Unicode form NFC here.
             progress: Told the number of texts that are done, at times.
 
         Returns:
             Shape (len(texts), dimension), float32.
 
         Raises:
-            InvalidTextError: An empty text or a lone surrogate, with its position.
+            InvalidTextError: An empty text or a lone surrogate, with its position; or one string instead of a list.
             TextTooLongError: A text over the limit, where settings say ``too_long="raise"``.
             ModelNotAvailableError: See :meth:`load`.
         """
@@ -252,6 +291,8 @@ class Embedder:
         return self._embed(texts, "passage", progress)
 
     def _embed(self, texts: Sequence[str], role: Role, progress: Progress | None) -> Vectors:
+        if isinstance(texts, str):  # otherwise each of its letters would be a text
+            raise InvalidTextError(f"one text ({texts[:40]!r}) where a list is wanted; pass [text]", position=0)
         prefix, other = self.prefixes if role == "query" else self.prefixes[::-1]
         ready, doubled = prefixed(texts, prefix)
         if doubled:
@@ -262,41 +303,57 @@ class Embedder:
             return np.zeros((0, self.dimension), dtype=np.float32)
 
         done = 0
+        over: dict[int, int] = {}  # told part by part: counted over all before it is said
 
         def compute(positions: Sequence[int]) -> Vectors:
             nonlocal done
             before, done = done, done + len(positions)
             told = None if progress is None else lambda count: progress(before + count)
-            return self._computed(ready, positions, role, told)
+            return self._computed(ready, positions, role, told, over)
 
         if self.cache is None:
-            return compute(range(len(ready)))
-        vectors = self.cache.through(ready, role, self.dimension, compute)
-        if progress is not None:
-            progress(len(ready))
+            vectors = compute(range(len(ready)))
+        else:
+            vectors = self.cache.through(ready, role, self.dimension, compute, over=over)
+            if progress is not None:
+                progress(len(ready))
+        if over:
+            self._warn_cut(over, len(ready))
         return vectors
 
-    def _computed(self, ready: list[str], positions: Sequence[int], role: Role, progress: Progress | None) -> Vectors:
-        """Vectors of the texts at some positions, which are all of them where nothing is cached."""
+    def _warn_cut(self, over: Mapping[int, int], count: int) -> None:
+        # A server that has been told to cut does not say what it cuts from then on.
+        least = "at least " if self.settings.backend == "remote" else ""
+        limit = None if self._backend is None else self._backend.max_tokens  # no model is loaded to say it
+        told = "" if limit is None else f" of {limit:,} tokens"
+        self._warn_once("length", _OVER, least, len(over), count, told, _tokens(over[min(over)], limit))
+
+    def _computed(
+        self,
+        ready: list[str],
+        positions: Sequence[int],
+        role: Role,
+        progress: Progress | None,
+        over: dict[int, int],
+    ) -> Vectors:
+        """Vectors of the texts at some positions, which are all of them where nothing is cached.
+
+        ``over`` gets the positions of those that are cut, and their tokens.
+        """
         backend = self.load()
-        over: list[tuple[int, int]] = []  # told part by part: counted over all before it is said
 
         def too_long(found: Sequence[tuple[int, int]]) -> None:
             position, tokens = positions[found[0][0]], found[0][1]
             if self.settings.too_long == "raise":
                 raise TextTooLongError(
-                    f"text {position} has {tokens:,} tokens and {self.name} uses {backend.max_tokens:,}; "
-                    "cut it into chunks, or set too_long='warn' to embed its beginning",
+                    f"text {position} has {_tokens(tokens, backend.max_tokens)} tokens and {self.name} uses "
+                    f"{backend.max_tokens:,}; cut it into chunks, or set too_long='warn' to embed its beginning",
                     position=position,
                     tokens=tokens,
                 )
-            over.extend(found)
+            over.update((positions[i], tokens) for i, tokens in found)
 
         vectors = backend.encode([ready[i] for i in positions], role=role, too_long=too_long, progress=progress)
-        if over:
-            # A server that has been told to cut does not say what it cuts from then on.
-            least = "at least " if self.settings.backend == "remote" else ""
-            self._warn_once("length", _OVER, least, len(over), len(positions), backend.max_tokens or 0, min(over)[1])
         if self.card.dimension not in (None, vectors.shape[1]):
             self._warn_once(
                 "width",
@@ -324,6 +381,11 @@ class Embedder:
         if about not in self._warned:
             self._warned.add(about)
             _log.warning(message, self.name, *values)
+
+
+def _tokens(tokens: int, limit: int | None) -> str:
+    """How many tokens a text has. A server that cuts tells what it used, and the text has that many or more."""
+    return f"at least {tokens:,}" if tokens == limit else f"{tokens:,}"
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import os
+import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 BackendName = Literal["torch", "onnx", "openvino", "remote"]
 PoolingName = Literal["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len_tokens"]
@@ -12,6 +17,59 @@ Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 MAX_BATCH_TOKENS: Final = 1 << 22
 LEAST_CACHE: Final = 1 << 20  # bytes
+
+_CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "too_long": ("warn", "raise"),
+    "backend": get_args(BackendName),
+    "precision": get_args(Precision),
+    "pooling": (*get_args(PoolingName), None),
+}
+
+
+def _text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:  # half a character
+        return False
+
+
+def _path(value: object) -> bool:
+    return isinstance(value, str | os.PathLike)
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _number(least: float, most: float = math.inf) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, Real) and not isinstance(value, bool) and least <= float(value) <= most
+
+
+def _whole(least: int, most: float = math.inf) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, Integral) and _number(least, most)(value)
+
+
+def _up_to(most: int) -> tuple[Callable[[object], bool], str]:
+    return _whole(1, most), f"choose a whole number from 1 to {most:,}"
+
+
+_TEXT: Final = (_text, "give a string of whole characters; a lone surrogate is half of one")
+_PATH: Final = (_path, "give the path of a folder")
+_FLAG: Final = (_flag, "choose True or False")
+_RIGHT: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
+    **dict.fromkeys(("revision", "query_prefix", "passage_prefix", "device", "endpoint"), _TEXT),
+    **dict.fromkeys(("cache", "cache_folder"), _PATH),
+    **dict.fromkeys(("normalize", "local_files_only", "trust_remote_code"), _FLAG),
+    "dense_weight": (_number(0, 1), "choose a number from 0 to 1"),
+    "dimension": _up_to(1 << 16),
+    "max_tokens": _up_to(1 << 20),
+    "batch_tokens": _up_to(MAX_BATCH_TOKENS),
+    "batch_texts": (_whole(1), "choose a whole number, 1 or more"),
+    "timeout": (_number(math.nextafter(0, 1)), "choose more than 0 seconds"),
+    "retries": (_whole(0), "choose a whole number, 0 or more"),
+    "cache_bytes": (_whole(LEAST_CACHE), f"a cache needs a whole number of bytes, {LEAST_CACHE:,} at the least"),
+}
+_NEVER_NONE: Final = frozenset({"local_files_only", "trust_remote_code"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +79,8 @@ class EmbedSettings:
     Attributes:
         revision: Commit, branch or tag on the model hub. Without one, and without one on the card, the newest when it
             is first downloaded; a copy in the cache stays at its commit.
-        query_prefix: Put before each query.
-        passage_prefix: Put before each passage.
+        query_prefix: Put before each query; put in Unicode form NFC here, as texts are.
+        passage_prefix: Put before each passage; likewise.
         pooling: How token vectors become one, instead of what the card or the model itself says: ``cls`` (the first
             token), ``mean``, ``max``, ``lasttoken``, ``weightedmean``, ``mean_sqrt_len_tokens``.
         normalize: Scale vectors to unit length.
@@ -75,27 +133,18 @@ class EmbedSettings:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("too_long", ("warn", "raise")),
-            ("backend", get_args(BackendName)),
-            ("precision", get_args(Precision)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {', '.join(choices)}")
-        if self.pooling is not None and self.pooling not in get_args(PoolingName):
-            raise ValueError(f"pooling={self.pooling!r}: choose one of {', '.join(get_args(PoolingName))}, or None")
-        if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(f"timeout={self.timeout!r}: choose more than 0 seconds")
-        if self.retries is not None and self.retries < 0:
-            raise ValueError(f"retries={self.retries!r}: choose 0 or more")
-        if self.batch_texts is not None and self.batch_texts < 1:
-            raise ValueError(f"batch_texts={self.batch_texts!r}: choose 1 or more")
-        if self.cache_bytes is not None and self.cache_bytes < LEAST_CACHE:
-            raise ValueError(f"cache_bytes={self.cache_bytes!r}: a cache needs {LEAST_CACHE:,} at the least")
-        for name, most in (("dimension", 1 << 16), ("max_tokens", 1 << 20), ("batch_tokens", MAX_BATCH_TOKENS)):
+        for name, choices in _CHOICES.items():
             value = getattr(self, name)
-            if value is not None and not 1 <= value <= most:
-                raise ValueError(f"{name}={value!r}: choose a whole number from 1 to {most:,}")
+            if value not in choices:
+                raise ValueError(f"{name}={value!r}: choose one of {', '.join(map(str, choices))}")
+        for name, (is_right, wanted) in _RIGHT.items():
+            value = getattr(self, name)
+            if not (is_right(value) or (value is None and name not in _NEVER_NONE)):
+                shown = "…" if name == "endpoint" else repr(value)  # its query string may hold a key
+                raise ValueError(f"{name}={shown}: {wanted}")
+        for name in ("query_prefix", "passage_prefix"):  # as texts are: another form would be another prefix
+            if (prefix := getattr(self, name)) is not None:
+                object.__setattr__(self, name, unicodedata.normalize("NFC", prefix))
         if (self.backend == "remote") != (self.endpoint is not None):
             raise ValueError("backend='remote' and endpoint='http://…' belong together; give both or neither")
         if self.batch_texts is not None and self.backend != "remote":

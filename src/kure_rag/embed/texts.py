@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Final
@@ -36,17 +38,43 @@ def checked(text: str, position: int) -> str:
 def prefixed(texts: Sequence[str], prefix: str) -> tuple[list[str], int]:
     """Checked texts with the prefix put before each, and how many of them already had it.
 
-    A text that begins with the prefix is taken as prefixed by the caller: the prefix is not put twice.
+    A text that begins with the prefix is taken as prefixed by the caller: the prefix is not put twice. Where it is a
+    marker, such as ``query:``, neither case nor white space counts, and several of them are taken for one.
 
     Raises:
-        InvalidTextError: See :func:`checked`. A text that is a prefix and nothing else is empty, too.
+        InvalidTextError: See :func:`checked`. A text that is a prefix and nothing else is empty, too. One string in
+            place of several.
     """
+    if isinstance(texts, str):
+        raise InvalidTextError("texts is one string, whose characters would each be a text; give [text]", position=0)
     out: list[str] = []
     doubled = 0
     for i, text in enumerate(texts):
         ready = checked(text, i)
-        if prefix and ready.startswith(prefix):
+        if (bare := _without(ready, prefix)) is not None:
             doubled += 1
-            ready = checked(ready[len(prefix) :], i)
+            ready = checked(bare, i)
         out.append(prefix + ready)
     return out, doubled
+
+
+def _without(text: str, prefix: str) -> str | None:
+    """What follows the prefix; ``None`` for a text that does not begin with it."""
+    if (marker := _marker(prefix)) is not None:
+        found = marker.match(text)
+        return text[found.end() :] if found else None
+    # Words alone may be the text's own: only the very same ones count, once, and no beginning of a longer word.
+    rest = text[len(prefix) :]
+    if not prefix or not text.startswith(prefix) or (prefix[-1].isalnum() and rest[:1].isalnum()):
+        return None
+    return rest
+
+
+@functools.lru_cache(maxsize=64)
+def _marker(prefix: str) -> re.Pattern[str] | None:
+    """Finds a prefix of words that ends in a sign, such as ``query:`` or ``[Q]``, once or more; ``None`` for others."""
+    words = prefix.split()
+    if not words or words[-1][-1].isalnum() or not any(map(str.isalnum, prefix)):
+        return None
+    one = r"\s+".join(map(re.escape, words))
+    return re.compile(rf"(?:\s*{one})+\s*", re.IGNORECASE)

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from kure_rag.errors import EndpointError, MissingExtraError
 
@@ -94,6 +94,25 @@ class _AgainError(Exception):
         self.wait = wait
 
 
+def server_url(endpoint: str) -> tuple[SplitResult, str]:
+    """The parts of a server's URL, and its host.
+
+    Raises:
+        EndpointError: It is no ``http`` URL, or holds a password.
+    """
+    if "@" in endpoint:
+        raise EndpointError(f"the endpoint's URL holds a user name or password; put the key into {API_KEY} instead")
+    wrong = f"{endpoint!r} is no URL of a server; give one such as 'http://localhost:8080'"
+    try:
+        parts = urlsplit(endpoint.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError as error:  # half an IPv6 address, or a port that is none
+        raise EndpointError(f"{wrong} ({error})") from error
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise EndpointError(wrong)
+    return parts, host
+
+
 class HttpClient:
     """JSON to and from one server.
 
@@ -111,17 +130,13 @@ class HttpClient:
     """
 
     def __init__(self, endpoint: str, settings: RemoteSettings) -> None:
-        parts = urlsplit(endpoint.strip())
-        if "@" in endpoint:
-            raise EndpointError(f"the endpoint's URL holds a user name or password; put the key into {API_KEY} instead")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EndpointError(f"{endpoint!r} is no URL of a server; give one such as 'http://localhost:8080'")
+        parts, host = server_url(endpoint)
         self.url = _shown(endpoint.strip())
         self.path = parts.path
         self._endpoint = endpoint.strip()
         self._settings = settings
         # Redirects need no look: httpx takes the key out of one that leaves this host, or https for http.
-        self._open_to_others = parts.scheme == "http" and not _is_here(parts.hostname)
+        self._open_to_others = parts.scheme == "http" and not _is_here(host)
         _httpx()
 
     def at(self, path: str, base: str | None = None) -> str:
@@ -212,7 +227,7 @@ class HttpClient:
         if response.is_success:
             try:
                 return response.json()
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 if method == "GET":
                     return None
                 raise EndpointError(
@@ -266,7 +281,7 @@ def _told(response: httpx.Response) -> str:
     """The server's own words: ``{"error": "…"}`` of TEI, ``{"error": {"message": "…"}}`` of OpenAI, or plain text."""
     try:
         found: Any = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         found = response.text
     for key in ("error", "message", "detail"):
         if isinstance(found, dict) and key in found:
@@ -281,7 +296,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

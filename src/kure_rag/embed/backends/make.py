@@ -35,7 +35,8 @@ def make_backend(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
 
         return exported_backend(folder, card, settings)
     if folder is not None and card.pooling == "stored" and (files := find_static(folder)):
-        return StaticBackend.from_files(files, max_tokens=settings.max_tokens)  # before torch is imported
+        most = _limit(card.max_tokens, settings.max_tokens)
+        return StaticBackend.from_files(files, max_tokens=most)  # before torch is imported
     from kure_rag.embed.backends.library import LibraryBackend
     from kure_rag.embed.backends.local import LocalBackend
     from kure_rag.embed.backends.precision import refuse_int8
@@ -46,7 +47,8 @@ def make_backend(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
     refuse_int8(settings.precision)
     model = load_model(folder, card, settings)
     if not _is_transformer(model):
-        return StaticBackend.from_library(model, max_tokens=settings.max_tokens) or LibraryBackend(model)
+        static = StaticBackend.from_library(model, max_tokens=_limit(card.max_tokens, settings.max_tokens))
+        return static or LibraryBackend(model, max_tokens=settings.max_tokens)  # the card's limit is kept by loading
     tokenizer = TextTokenizer(model.tokenizer, _limit(model.max_seq_length, card.max_tokens, settings.max_tokens))
     runner = TorchRunner(model, tokenizer.pad_id, precision=settings.precision)
     return LocalBackend(tokenizer, runner, batch_tokens=settings.batch_tokens)

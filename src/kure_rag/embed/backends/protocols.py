@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from typing import Protocol as Interface
 
 import numpy as np
@@ -19,6 +19,10 @@ _TOKENS: Final = (
     re.compile(r"token.*?given:?\s*([\d,]+)", re.IGNORECASE | re.DOTALL),
     re.compile(r"(?:requested|resulted in|has|got)\s+([\d,]+)\s+(?:input\s+)?tokens", re.IGNORECASE),
 )
+
+
+_MOST_DIGITS: Final = 12
+_MOST: Final = 10**_MOST_DIGITS  # no count of tokens or texts
 
 
 class Protocol(Interface):
@@ -42,6 +46,10 @@ class Protocol(Interface):
 
     def body(self, texts: Sequence[str], *, cut: bool) -> dict[str, Any]:
         """The request for some texts."""
+        ...
+
+    def tokens(self, answer: Any) -> int | None:
+        """The tokens of all texts of a request together, as far as its answer says."""
         ...
 
     def vectors(self, answer: Any, count: int, url: str) -> Vectors:
@@ -70,14 +78,21 @@ class OpenAiProtocol:
         """See :class:`Protocol`."""
         return {"model": self._asked_for, "input": list(texts), "encoding_format": "float"}
 
+    def tokens(self, answer: Any) -> int | None:
+        """See :class:`Protocol`: ``usage.prompt_tokens``."""
+        usage = answer.get("usage") if isinstance(answer, dict) else None
+        return _positive(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+
     def vectors(self, answer: Any, count: int, url: str) -> Vectors:
         """See :class:`Protocol`; rows are put in the order of their ``index``. Base64 is understood, too."""
         rows = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise _unusable(url, "there is no list 'data' in it")
         order = [row.get("index", i) for i, row in enumerate(rows)]
-        if sorted(order, key=str) != sorted(range(count), key=str):
-            raise _unusable(url, f"it has {len(rows):,} vectors with indexes {order[:5]}… for {count:,} texts")
+        if any(type(at) is not int for at in order) or sorted(order) != list(range(count)):
+            raise _unusable(
+                url, f"it has {len(rows):,} vectors with indexes {str(order[:5])[:60]}… for {count:,} texts"
+            )
         ordered: list[Any] = [None] * count
         for i, row in zip(order, rows, strict=True):
             ordered[i] = _numbers(row.get("embedding"), url)
@@ -96,14 +111,18 @@ class TeiProtocol:
 
     def __init__(self, url: str, info: Mapping[str, Any]) -> None:
         self.url = url
-        self.model: str | None = _of_kind(info.get("model_id"), str)
-        self.revision: str | None = _of_kind(info.get("model_sha"), str)
-        self.max_tokens: int | None = _of_kind(info.get("max_input_length"), int)
-        self.most_texts: int | None = _of_kind(info.get("max_client_batch_size"), int)
+        self.model: str | None = _text(info.get("model_id"))
+        self.revision: str | None = _text(info.get("model_sha"))
+        self.max_tokens: int | None = _positive(info.get("max_input_length"))
+        self.most_texts: int | None = _positive(info.get("max_client_batch_size"))
 
     def body(self, texts: Sequence[str], *, cut: bool) -> dict[str, Any]:
         """See :class:`Protocol`. Vectors are asked for as pooled: scaling is the embedder's, as the card says."""
         return {"inputs": list(texts), "normalize": False, "truncate": cut}
+
+    def tokens(self, answer: Any) -> int | None:
+        """See :class:`Protocol`: TEI says none."""
+        return None
 
     def vectors(self, answer: Any, count: int, url: str) -> Vectors:
         """See :class:`Protocol`."""
@@ -116,7 +135,8 @@ def tokens_told(message: str) -> int | None:
     """The tokens of a text that was too long, from a server's complaint about it; ``None`` for any other complaint."""
     for pattern in _TOKENS:
         if found := pattern.search(message):
-            return int(found[1].replace(",", ""))
+            digits = found[1].replace(",", "")
+            return int(digits) if 0 < len(digits) <= _MOST_DIGITS else None
     return None
 
 
@@ -134,7 +154,7 @@ def _matrix(rows: Sequence[Any], count: int, url: str) -> Vectors:
         raise _unusable(url, f"it has {len(rows):,} vectors for {count:,} texts")
     try:
         matrix = np.array(rows, dtype=np.float32)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _unusable(url, "its vectors are not all numbers of one dimension") from error
     if matrix.ndim != 2 or not matrix.shape[1]:
         raise _unusable(url, "its vectors are not all numbers of one dimension")
@@ -144,11 +164,12 @@ def _matrix(rows: Sequence[Any], count: int, url: str) -> Vectors:
     return matrix
 
 
-_T = TypeVar("_T")
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
-def _of_kind(value: object, kind: type[_T]) -> _T | None:
-    return value if isinstance(value, kind) and not isinstance(value, bool) and value else None
+def _positive(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MOST else None
 
 
 def _unusable(url: str, what: str) -> EndpointError:

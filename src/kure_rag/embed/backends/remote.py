@@ -27,7 +27,25 @@ from kure_rag.errors import EndpointError
 __all__ = ["API_KEY", "RemoteBackend", "RemoteSettings"]
 
 _PROBE: Final = "가"
+# Characters to a token: Korean text has about two, English four to five. A text over the first may be too long, and one
+# over the second is.
+_MAY_FIT: Final = 1.5
+_CANNOT_FIT: Final = 6
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+
+
+def refuse_max_tokens(max_tokens: int | None) -> None:
+    """No protocol has a word for it, and without the model's tokenizer texts cannot be cut here.
+
+    Raises:
+        ValueError: It is asked for.
+    """
+    if max_tokens is not None:
+        raise ValueError(
+            f"max_tokens={max_tokens!r} with backend='remote': a server uses as many tokens as its model takes, and "
+            "cannot be told to use fewer; leave it out, cut texts into shorter chunks, or start the server with that "
+            "limit. An index that was made with max_tokens needs a model on this machine"
+        )
 
 
 @dataclass(slots=True)
@@ -60,7 +78,10 @@ class RemoteBackend:
         card: How the model is used; its name is what the server is asked for.
         revision: The only commit whose vectors will do; a server that says it runs another one is an error.
         too_long: See :class:`~kure_rag.embed.settings.EmbedSettings`. TEI is told to cut, after the texts that need it
-            are found. OpenAI's protocol knows no cutting: there such a text is an error in any case.
+            are found. OpenAI's protocol knows no cutting: a server that refuses such a text is an error in any case.
+            Some cut in silence, which can be seen where the card has a limit: a text that alone fills it, by the
+            server's ``usage.prompt_tokens``, counts as too long, so texts that may fill it are sent on their own; and
+            where the server does not count, a text of far more characters than fit.
         settings: See :class:`RemoteSettings`.
 
     Raises:
@@ -82,6 +103,7 @@ class RemoteBackend:
         self._card = card
         self._wanted = revision if revision and _COMMIT.fullmatch(revision) else None  # a branch says no commit
         self._raise_too_long = too_long == "raise"
+        self._counts = True  # says how many tokens a request has, as far as is known
         self._cut = False  # told to cut from the start, once a text was found that needs it
         self._most = self.settings.batch_size
         self._width: int | None = None
@@ -125,19 +147,19 @@ class RemoteBackend:
             ) from error
 
     def _encoded(self, texts: Sequence[str], too_long: TooLong | None, progress: Progress | None) -> Vectors:
+        if not texts:
+            raise ValueError("there are no texts to encode")
         job = _Job(texts, threading.Event(), self._cut, [])
-        done, out = 0, None
+        done, out = 0, np.empty((0, 0), dtype=np.float32)
         for positions, vectors in self._answers(job):
-            if job.too_long and too_long is not None:
-                found, job.too_long = sorted(job.too_long), []
-                too_long(found)
-            out = np.empty((len(texts), vectors.shape[1]), dtype=np.float32) if out is None else out
+            if not done:
+                out = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
             out[positions] = vectors
             done += len(positions)
             if progress is not None:
                 progress(done)
-        if out is None:
-            raise ValueError("there are no texts to encode")
+        if job.too_long and too_long is not None:
+            too_long(sorted(job.too_long))
         return out
 
     @cached_property
@@ -195,16 +217,20 @@ class RemoteBackend:
             pool.shutdown(wait=False, cancel_futures=True)  # an error or Ctrl-C waits for no slow server
 
     def _groups(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        _ = self._protocol  # knows how many texts the server takes at once
+        most = self._silent_limit  # the protocol also knows how many texts the server takes at once
         group: list[int] = []
         characters = 0
         for i, text in enumerate(texts):
+            if most is not None and self._counts and len(text) > most * _MAY_FIT:
+                yield [i]  # its tokens are those of the request
+                continue
             if group and (len(group) >= self._most or characters + len(text) > self.settings.batch_characters):
                 yield group
                 group, characters = [], 0
             group.append(i)
             characters += len(text)
-        yield group
+        if group:
+            yield group
 
     def _asked(self, job: _Job, positions: list[int]) -> Vectors:
         """Vectors of the texts at some positions; a batch that is refused for its size is halved."""
@@ -217,8 +243,41 @@ class RemoteBackend:
             if refused.for_size and len(positions) > 1:
                 return self._halved(job, positions, refused)
             return self._alone(job, positions, refused, cut=cut)
-        vectors = protocol.vectors(answer, len(positions), self._http.url)
+        vectors = self._checked(protocol.vectors(answer, len(positions), self._http.url), job, positions)
+        self._watch(job, positions, protocol.tokens(answer))
+        return vectors
+
+    @property
+    def _silent_limit(self) -> int | None:
+        """Tokens that a server uses which may cut without being told to; ``None`` where that is not known."""
+        return None if self._protocol.can_cut else self.max_tokens
+
+    def _watch(self, job: _Job, positions: list[int], tokens: int | None) -> None:
+        """Finds texts that a server must have cut, though it did not say so."""
+        limit = self._silent_limit
+        self._counts = tokens is not None
+        if limit is None:
+            return
+        longest = max(positions, key=lambda i: len(job.texts[i]))
+        if tokens is not None and (len(positions) == 1 or tokens >= limit * len(positions)):
+            mean = tokens // len(positions)  # the longest text has that many at the least
+            over = [(longest, mean)] if mean >= limit else []
+        else:
+            over = [(i, limit) for i in positions if len(job.texts[i]) > limit * _CANNOT_FIT]
+        if over and self._raise_too_long:
+            raise _TooLongError(*over[0])
+        job.too_long.extend(over)
+
+    def _checked(self, vectors: Vectors, job: _Job, positions: list[int]) -> Vectors:
+        """Vectors of the expected width that have a direction."""
         self._check_width(vectors.shape[1])
+        if self._card.normalize and not (some := vectors.any(axis=1)).all():
+            at = positions[int(np.flatnonzero(~some)[0])]
+            raise EndpointError(
+                f"{self._http.url}: the vector of text {at} ({job.texts[at][:40]!r}) is zeros alone, which cannot be "
+                f"scaled to unit length as {self._card.name} needs; check that the server runs an embedding model, and "
+                "leave a text out that has no word in it"
+            )
         return vectors
 
     def _halved(self, job: _Job, positions: list[int], refused: RefusedError) -> Vectors:
@@ -242,7 +301,7 @@ class RemoteBackend:
             answer = self._http.post(self._protocol.url, body, stop=job.stop)
         except RefusedError as again:
             raise EndpointError(str(again)) from again
-        return self._protocol.vectors(answer, 1, self._http.url)
+        return self._checked(self._protocol.vectors(answer, 1, self._http.url), job, positions)
 
     def _check_width(self, width: int) -> None:
         with self._lock:

@@ -1,0 +1,102 @@
+"""A prefix stands before each text exactly once, in whatever form the caller already put it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from kure_rag.embed import CARDS
+from kure_rag.embed.texts import prefixed
+from kure_rag.errors import InvalidTextError
+
+MARKERS = sorted({p for card in CARDS.values() for p in (card.query_prefix, card.passage_prefix) if p} | {"질문: "})
+WHITE = st.text(alphabet=" \t\n\u3000", max_size=3)
+LETTERS = st.text(st.characters(categories=("L", "N", "P", "Zs")), min_size=1, max_size=30)
+
+
+def forms(marker: str) -> list[str]:
+    return [marker, marker.strip(), marker.upper(), marker.lower(), unicodedata.normalize("NFD", marker)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "query: 휴가",
+        " query: 휴가",
+        "\nquery: 휴가",
+        "query:휴가",
+        "Query: 휴가",
+        "QUERY:  휴가",
+        "query: query: 휴가",
+        "Query:query:\nquery: 휴가",
+        "\u3000query:\t휴가",
+    ],
+)
+def test_every_form_of_the_prefix_is_the_prefix(text: str) -> None:
+    assert prefixed(["휴가", text], "query: ") == (["query: 휴가", "query: 휴가"], 1)
+
+
+@given(st.sampled_from(MARKERS), st.data(), LETTERS)
+@example("query: ", None, "휴가는 query: 며칠인가요")
+def test_a_text_with_the_prefix_in_any_form_and_number_is_the_bare_text_with_one(
+    marker: str, data: st.DataObject | None, bare: str
+) -> None:
+    assume(bare.strip())
+    bare = unicodedata.normalize("NFC", bare.lstrip())
+    assume(prefixed([bare], marker)[1] == 0)
+    [expected], _ = prefixed([bare], marker)
+    assert expected == marker + bare
+    drawn = [" ", marker] if data is None else data.draw(st.lists(st.sampled_from(forms(marker)), min_size=1))
+    between = " " if data is None else data.draw(WHITE)
+    written = between.join([*drawn, ""]) + bare if drawn else bare
+    assert prefixed([between + written], marker) == ([expected], 1)
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1), st.sampled_from(["", *MARKERS]))
+def test_nothing_but_prefixes_and_white_space_is_ever_lost(text: str, prefix: str) -> None:
+    assume(text.strip())
+    try:
+        [found], doubled = prefixed([text], prefix)
+    except InvalidTextError:
+        assert prefix.strip().casefold() in text.casefold()
+        return
+    text = unicodedata.normalize("NFC", text)
+    assert found.startswith(prefix)
+    if doubled:
+        assert text.endswith(found.removeprefix(prefix))
+    else:
+        assert found == prefix + text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text", "expected"),
+    [
+        ("", " query: 휴가", " query: 휴가"),  # nothing to put, nothing to take
+        ("query: ", "query 휴가", "query: query 휴가"),
+        ("query: ", "queryable: 휴가", "query: queryable: 휴가"),
+        ("질문", "질문이 있습니다", "질문질문이 있습니다"),  # a longer word
+        ("질문 ", "질문 있습니다", "질문 있습니다"),
+        ("질문 ", "질문 질문 있습니다", "질문 질문 있습니다"),  # words of a text are its own
+        ("질문 ", " 질문 있습니다", "질문  질문 있습니다"),
+        ("Query ", "query 휴가", "Query query 휴가"),
+        ("- ", "-- 휴가", "- -- 휴가"),  # signs alone are no marker
+        (" ", " 휴가", " 휴가"),
+    ],
+)
+def test_words_of_a_text_are_not_taken_for_a_prefix(prefix: str, text: str, expected: str) -> None:
+    assert prefixed([text], prefix)[0] == [expected]
+
+
+@pytest.mark.parametrize("text", ["query: ", "Query:", " query: query:\n"])
+def test_a_prefix_and_nothing_else_is_an_empty_text(text: str) -> None:
+    with pytest.raises(InvalidTextError, match="text 1 is empty") as caught:
+        prefixed(["휴가", text], "query: ")
+    assert caught.value.position == 1
+
+
+def test_one_string_in_place_of_several_is_an_error() -> None:
+    with pytest.raises(InvalidTextError, match=r"give \[text\]"):
+        prefixed("휴가는 며칠인가요", "")
