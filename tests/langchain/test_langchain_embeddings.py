@@ -63,7 +63,6 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
         "normalize": False,
         "dense_weight": 0.0,
         "dimension": 256,
-        "max_tokens": 128,
         "too_long": "raise",
         "backend": "remote",
         "precision": "fp32",
@@ -79,6 +78,7 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
     embeddings = KureEmbeddings("nlpai-lab/KoE5", **given)
     assert embeddings.kure_embedder.settings == EmbedSettings(**given)
     assert embeddings.kure_embedder.prefixes == ("질문: ", "")
+    assert KureEmbeddings("nlpai-lab/KoE5", max_tokens=128).kure_embedder.settings == EmbedSettings(max_tokens=128)
 
 
 def test_vectors_are_the_embedder_s(tiny_model: Path) -> None:
