@@ -32,7 +32,6 @@ SETTINGS: dict[str, Any] = {
     "normalize": False,
     "dense_weight": 0.0,
     "dimension": 256,
-    "max_tokens": 128,
     "too_long": "raise",
     "backend": "remote",
     "precision": "fp32",
@@ -48,10 +47,11 @@ SETTINGS: dict[str, Any] = {
     "local_files_only": True,
     "trust_remote_code": True,
 }
+LOCAL: dict[str, Any] = {"max_tokens": 128}  # a server takes none
 
 
 def test_every_setting_of_the_embedder_can_be_given() -> None:
-    assert {field.name for field in fields(EmbedSettings)} == set(SETTINGS)
+    assert {field.name for field in fields(EmbedSettings)} == {*SETTINGS, *LOCAL}
     embedding = KureEmbedding("KoE5", embed_batch_size=8, **SETTINGS)
     assert embedding.kure_embedder.settings == EmbedSettings(**SETTINGS)
     assert KureEmbedding().kure_embedder.settings == EmbedSettings()
@@ -63,6 +63,7 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
     [
         {},
         {"embed_batch_size": 8, **SETTINGS},
+        LOCAL,
         {"card": "KURE-v1"},
         {"card": ModelCard(name="우리/모델", aliases=("모델",), query_prefix=None, dimension=32)},
     ],
@@ -80,12 +81,13 @@ def test_round_trips_keep_everything(settings: dict[str, Any]) -> None:
         assert again.kure_embedder.settings == embedding.kure_embedder.settings
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", [*SETTINGS, "max_tokens"])
 def test_each_setting_is_part_of_the_pipeline_s_cache_key(setting: str) -> None:
     nodes = [TextNode(id_="1", text=TEXTS[0])]
     server = ("backend", "endpoint")  # one makes no sense without the other, nor some others without them
     of_server = setting in (*server, "batch_texts")
-    changed = {name: SETTINGS[name] for name in {setting, *(server if of_server else ())}}
+    every = {**SETTINGS, **LOCAL}
+    changed = {name: every[name] for name in {setting, *(server if of_server else ())}}
     without = {name: value for name, value in changed.items() if name in server and setting not in server}
     plain, other = KureEmbedding("KoE5", **without), KureEmbedding("KoE5", **changed)
     assert get_transformation_hash(nodes, plain) == get_transformation_hash(nodes, KureEmbedding("KoE5", **without))
