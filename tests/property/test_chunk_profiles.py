@@ -58,7 +58,8 @@ def test_profiles_hold_everything_once_and_in_order(document: Document, sizes: C
         assert chunk.text == document.text[chunk.start : chunk.end] == chunk.text.strip() != ""
         assert chunk.start >= at
         assert not document.text[at : chunk.start].strip()
-        assert chunk.breadcrumb[0] == "규정"
+        if profile != "medical" or "제품명" not in document.text:  # no title stands above a drug it may not name
+            assert chunk.breadcrumb[0] == "규정"
         if chunk.kind == "text":
             assert len(chunk.text) <= settings.longest
         at = chunk.end

@@ -140,7 +140,7 @@ def test_given_domain_wins() -> None:
 def test_each_page_is_announced() -> None:
     seen: list[int] = []
     read_pdf(pdf(), "휴가규정.pdf", on_page=seen.append)
-    assert seen == [1, 2, 3, 0]  # 0: what follows is no page's time
+    assert seen == [1, 2, 3, 1, 2, 3, 0]  # parsed, then cut into lines; 0: what follows is no page's time
 
 
 def test_spacer_decides_at_broken_lines() -> None:
