@@ -134,3 +134,23 @@ def transformer(
         modules.append(Dense(modules[-1].get_embedding_dimension(), dense, activation_function=torch.nn.Tanh()))
     SentenceTransformer(modules=[*modules, Normalize()], device="cpu").save_pretrained(str(folder))
     return folder
+
+
+def plain_checkpoint(folder: Path, *, positions: int = 130, spread: float = 0.2, seed: int = 0) -> Path:
+    """A small checkpoint of KURE-v1's architecture, such as ``AutoModel.save_pretrained`` leaves."""
+    words = tokenizer()
+    set_seed(seed)
+    config = XLMRobertaConfig(
+        vocab_size=len(words),
+        hidden_size=SIZE,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=positions,
+        type_vocab_size=1,
+        initializer_range=spread,
+        pad_token_id=0,
+    )
+    XLMRobertaModel(config).eval().save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder

@@ -17,7 +17,7 @@ import torch
 from card_table import DENSE, TABLE
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-from transformers import AutoModel, AutoTokenizer, XLMRobertaConfig, XLMRobertaModel, set_seed
+from transformers import AutoModel, AutoTokenizer
 
 from kure_rag.embed import Embedder, EmbedSettings
 from kure_rag.errors import TextTooLongError
@@ -31,22 +31,7 @@ OPEN = [chr(code) for code in range(ord("가"), ord("힣") + 1, 28)][:100]  # wh
 
 
 def plain(folder: Path, positions: int) -> Path:
-    words = small_models.tokenizer()
-    set_seed(4)
-    config = XLMRobertaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=positions,
-        type_vocab_size=1,
-        initializer_range=0.4,
-        pad_token_id=0,
-    )
-    XLMRobertaModel(config, add_pooling_layer=True).eval().save_pretrained(folder)
-    words.save_pretrained(folder)
-    return folder
+    return small_models.plain_checkpoint(folder, positions=positions, spread=0.4, seed=4)
 
 
 def small_copy(folder: Path, name: str, limit: int) -> Path:

@@ -11,7 +11,7 @@ import pytest
 import small_models
 import torch
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-from transformers import AutoModel, AutoTokenizer, XLMRobertaConfig, XLMRobertaModel, set_seed
+from transformers import AutoModel, AutoTokenizer
 
 from kure_rag.embed import CARDS, Embedder, EmbedSettings
 from kure_rag.embed.folders import read_folder
@@ -21,22 +21,7 @@ TEXTS = ["연차휴가는 며칠인가요?", "급여는 매월 25일에 지급�
 
 
 def plain(folder: Path, made_from: str | None = None, *, positions: int = 130) -> Path:
-    """A small checkpoint of KURE-v1's architecture, such as ``AutoModel.save_pretrained`` leaves."""
-    words = small_models.tokenizer()
-    set_seed(0)
-    config = XLMRobertaConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=positions,
-        type_vocab_size=1,
-        initializer_range=0.2,
-        pad_token_id=0,
-    )
-    XLMRobertaModel(config).eval().save_pretrained(folder)
-    words.save_pretrained(folder)
+    small_models.plain_checkpoint(folder, positions=positions)
     if made_from is not None:
         said(folder, _name_or_path=made_from)
     return folder
