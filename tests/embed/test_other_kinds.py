@@ -253,7 +253,7 @@ def test_settings_that_mean_nothing_are_refused_and_copies_work(sparse: Path) ->
         SparseEmbedder(str(sparse), EmbedSettings(dimension=8))
     with pytest.raises(ValueError, match="backend='onnx': a sparse model runs on torch only"):
         SparseEmbedder(str(sparse), EmbedSettings(backend="onnx"))
-    for refused in ({"precision": "fp16"}, {"device": "cpu,cpu"}, {"pooling": "cls"}, {"normalize": True}):
+    for refused in ({"precision": "int8"}, {"cache": "vectors"}, {"pooling": "cls"}, {"normalize": True}):
         with pytest.raises(ValueError, match=f"{next(iter(refused))}="):
             SparseEmbedder(str(sparse), EmbedSettings(**refused))
     again = pickle.loads(pickle.dumps(SparseEmbedder(str(sparse), EmbedSettings(max_tokens=16))))

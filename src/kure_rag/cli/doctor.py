@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag._version import __version__
 from kure_rag.cli import common, embedding
+from kure_rag.errors import ConfigError
 
 if TYPE_CHECKING:
     from kure_rag.embed import Embedder
+    from kure_rag.embed.library_model import LibraryModel
+    from kure_rag.embed.model_card import Kind
     from kure_rag.embed.selfcheck import SelfCheck
 
 _PACKAGES: Final = (
@@ -29,10 +32,12 @@ _PACKAGES: Final = (
     ),
     *("chromadb", "tantivy", "kiwipiepy", "pypdfium2", "langchain-core", "llama-index-core"),
 )
+# As embed/model_card.py has them; importing that brings numpy, which help should not wait for.
+KINDS: Final = ("dense", "sparse", "late-interaction", "reranker")
 _NO_FEATURES: Final = ("all", "dev")
 _REQUIREMENT: Final = re.compile(r"^([\w.-]+).*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]", re.ASCII)
 _FAILED: Final = """\
-What failed is not as the card says, and vectors would be wrong. Check that the weights are whole and are this model's
+What failed is not as it should be, and results would be wrong. Check that the weights are whole and are this model's
 (--card, --revision), and whether the engine is the cause: --backend torch --precision fp32 --device cpu."""
 _MARKS: Final = {True: "[green]pass[/]", False: "[red]FAIL[/]", None: "-"}
 
@@ -44,9 +49,13 @@ def add(commands: common.Commands) -> None:
         "doctor",
         "show what this machine brings, or check a model against its card",
         "  kure-rag doctor\n  kure-rag doctor --model KoE5\n"
-        "  kure-rag doctor --model ./models/KURE-v1 --backend openvino --json",
+        "  kure-rag doctor --model ./models/KURE-v1 --backend openvino --json\n"
+        "  kure-rag doctor --model dragonkue/bge-reranker-v2-m3-ko",
     )
     common.add_json(parser)
+    parser.add_argument(
+        "--kind", choices=KINDS, help="what --model is, where neither a card nor its own files say so (dense)"
+    )
     embedding.add_embedding(parser, "by default none is checked", engine="torch", cache=False)
     parser.set_defaults(run=run, parser=parser)
 
@@ -54,24 +63,60 @@ def add(commands: common.Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prints the environment, or a table of checks; 1 when one of them fails."""
     if options.model is None:
-        if embedding.is_asked(options):
+        if embedding.is_asked(options) or options.kind is not None:
             options.parser.error("there is no model to check; give --model too")
         _show_environment(as_json=options.json)
         return 0
-    from kure_rag.embed.selfcheck import check_model
-
     common.log_to_stderr()
-    embedder = embedding.embedder(options)
-    found = check_model(embedder)
+    model, found, revision = _checked(options)
     if options.json:
-        told = {"model": found.model, "engine": embedder.engine, "passed": found.passed}
+        told = {"model": found.model, "kind": model.card.kind, "engine": model.engine, "passed": found.passed}
         common.print_json({**told, "checks": [asdict(check) for check in found.checks]})
     else:
-        _show_checks(found, embedder)
+        _show_checks(found, model, str(model.folder or revision))
     return 0 if found.passed else 1
 
 
-def _show_checks(found: SelfCheck, embedder: Embedder) -> None:
+def _checked(options: argparse.Namespace) -> tuple[Embedder | LibraryModel, SelfCheck, object]:
+    """The model, what was found, and its revision."""
+    kind = options.kind or _kind(options)
+    if kind == "dense":
+        from kure_rag.embed.selfcheck import check_model
+
+        embedder = embedding.embedder(options)
+        return embedder, check_model(embedder), embedder.fingerprint["revision"]
+    from kure_rag.embed.selfcheck_kinds import check_library_model
+
+    model = _library_model(options, kind)
+    return model, check_library_model(model), model.revision
+
+
+def _kind(options: argparse.Namespace) -> Kind:
+    """What a model is, as its files say where they do, and otherwise its card."""
+    from kure_rag.embed.cards import find_card, folder_of
+    from kure_rag.embed.kinds import kind_of
+
+    folder = folder_of(options.model) if options.backend != "remote" else None
+    if folder is not None and (found := kind_of(folder)) != "dense":
+        return found
+    card = find_card(options.card or options.model)
+    return "dense" if card is None else card.kind
+
+
+def _library_model(options: argparse.Namespace, kind: Kind) -> LibraryModel:
+    from kure_rag.embed import EmbedSettings, KureReranker, LateInteractionEmbedder, SparseEmbedder
+
+    classes = {made.kind: made for made in (SparseEmbedder, LateInteractionEmbedder, KureReranker)}
+    given = embedding.chosen(options)
+    card = given.pop("card", None)
+    try:
+        made: LibraryModel = classes[kind](options.model, EmbedSettings(**given), card=card)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return made
+
+
+def _show_checks(found: SelfCheck, model: Embedder | LibraryModel, where: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -85,7 +130,7 @@ def _show_checks(found: SelfCheck, embedder: Embedder) -> None:
     for check in found.checks:
         table.add_row(_MARKS[check.passed], escape(check.name), escape(check.expected), escape(check.got))
     common.console().print(table)
-    print(f"\nchecked: {embedder.folder or embedder.fingerprint['revision']}, on {', '.join(embedder.engine.values())}")
+    print(f"\nchecked: {where}, on {', '.join(model.engine.values())}")
     if not found.passed:
         print(_FAILED)
     print(f"{found.model}: {summary(found.checks)}")

@@ -29,20 +29,22 @@ _NO_HEAD: Final = ("Model", "ForMaskedLM", "ForPreTraining")  # what ends in no 
 
 
 def require_kind(folder: Path, kind: Kind) -> None:
-    """Raises for a model of another kind, which would be loaded with random weights on top.
+    """Raises for a model of another kind, which would be loaded with random weights on top, or without its own.
 
     Args:
         folder: A local copy.
-        kind: What is to be made of it: a sparse or late-interaction model, or a reranker.
+        kind: What is to be made of it. A dense model can be made of any plain checkpoint that is not plainly another's.
 
     Raises:
         EmbeddingError: Says what it is and which class uses it, or that one of its files is broken.
     """
-    if (folder / MODULES).is_file():
-        found = _stored_kind(folder)
+    stored = (folder / MODULES).is_file()
+    if stored or kind == "dense":
+        found = _stored_kind(folder) if stored else kind_of(folder)
         if found is not None and found != kind:
+            says = MODULES if stored else "config.json"
             raise EmbeddingError(
-                f"{folder} holds a {found} model, as its {MODULES} says: use {USED_BY[found]}, not {USED_BY[kind]}"
+                f"{folder} holds a {found} model, as its {says} says: use {USED_BY[found]}, not {USED_BY[kind]}"
             )
         return
     named = _settings(folder / "config.json").get("architectures")
@@ -59,12 +61,27 @@ def require_kind(folder: Path, kind: Kind) -> None:
         )
 
 
+def kind_of(folder: Path) -> Kind:
+    """What a folder holds, as far as its files say: ``dense`` for all that is not plainly something else.
+
+    Raises:
+        EmbeddingError: One of its files is broken.
+    """
+    if (folder / MODULES).is_file():
+        return _stored_kind(folder) or "dense"
+    named = _settings(folder / "config.json").get("architectures")
+    names = [str(name) for name in named] if isinstance(named, list) else []
+    if any(name.endswith("ForSequenceClassification") for name in names):
+        return "reranker"
+    return "late-interaction" if any(name.endswith("HF_ColBERT") for name in names) else "dense"
+
+
 def _stored_kind(folder: Path) -> Kind | None:
     """``None`` for what cannot be told."""
     kinds = {part.kind for part in parts_of(folder / MODULES)}
     found = _KINDS.get(str(_settings(folder / PROMPTS).get("model_type") or "SentenceTransformer"))
     # PyLate once stored late-interaction models as dense ones: a projection of each token, and nothing pools them.
-    if found == "dense" and "Dense" in kinds and not kinds & {"Pooling", "StaticEmbedding"}:
+    if found == "dense" and {"Transformer", "Dense"} <= kinds <= {"Transformer", "Dense", "Normalize"}:
         return "late-interaction"
     return found
 

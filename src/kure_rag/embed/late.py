@@ -6,13 +6,13 @@ SIGIR 2020.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from kure_rag.embed.base import Role, Vectors
-from kure_rag.embed.loading import weight_options
 from kure_rag.embed.model_card import Kind
 from kure_rag.embed.two_roles import TwoRoles
 
@@ -40,29 +40,28 @@ class LateInteractionEmbedder(TwoRoles):
             TextTooLongError: A text over the limit, where settings say ``too_long="raise"``.
             ModelNotAvailableError: See :meth:`load`.
         """
-        return self._encode(texts, "query")
+        return self._embed(texts, "query")
 
     def embed_passages(self, texts: Sequence[str]) -> list[Vectors]:
         """Token vectors of passages; otherwise as :meth:`embed_queries`."""
-        return self._encode(texts, "passage")
+        return self._embed(texts, "passage")
 
-    def _made(self, where: str, **common: Any) -> Any:
-        from sentence_transformers import MultiVectorEncoder
+    async def aembed_queries(self, texts: Sequence[str]) -> list[Vectors]:
+        """As :meth:`embed_queries`, computed in a thread: the event loop goes on."""
+        return await asyncio.to_thread(self.embed_queries, texts)
 
-        return MultiVectorEncoder(where, model_kwargs=weight_options(), **common)
+    async def aembed_passages(self, texts: Sequence[str]) -> list[Vectors]:
+        """As :meth:`embed_passages`, computed in a thread: the event loop goes on."""
+        return await asyncio.to_thread(self.embed_passages, texts)
 
-    def _encoded(self, texts: list[str], role: Role) -> list[Vectors]:
-        # The library's own two methods: queries are padded with mask tokens, passages lose their punctuation.
-        encode = self.load().encode_query if role == "query" else self.load().encode_document
-        found = encode(
-            texts,
-            prompt="",
-            batch_size=len(texts),
-            show_progress_bar=False,
-            convert_to_numpy=True,
-            normalize_embeddings=self.card.normalize,
-        )
-        return [np.ascontiguousarray(vectors, dtype=np.float32) for vectors in found]
+    def _embed(self, texts: Sequence[str], role: Role) -> list[Vectors]:
+        found = [vectors for (vectors,) in self._encode(texts, role)]
+        return [_unit(vectors) for vectors in found] if self.card.normalize else found
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.ascontiguousarray(vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
 def maxsim(queries: Sequence[Vectors], passages: Sequence[Vectors]) -> Vectors:

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from kure_rag.embed.batches import batches
+import numpy as np
+
+from kure_rag.embed.base import Role
 from kure_rag.embed.cards import check_name, find_card, folder_of
-from kure_rag.embed.files import bundled_path, check_folder
-from kure_rag.embed.hub import first_line, model_folder, no_telemetry
+from kure_rag.embed.files import check_folder, local_revision
+from kure_rag.embed.hub import model_folder, no_telemetry
 from kure_rag.embed.kinds import require_kind
-from kure_rag.embed.loading import check_device, require_all_weights
+from kure_rag.embed.library_engine import Engine, Item, LibraryEngine, Row
+from kure_rag.embed.library_kinds import LIBRARIES
+from kure_rag.embed.library_processes import LibraryProcesses
+from kure_rag.embed.machine import check_device, named_devices
 from kure_rag.embed.model_card import USED_BY, Kind, ModelCard
+from kure_rag.embed.notices import Notices
 from kure_rag.embed.settings import EmbedSettings
-from kure_rag.embed.tokens import TextTokenizer
 from kure_rag.errors import EmbeddingError, TextTooLongError
 
-_log = logging.getLogger(__name__)
 _NOT_USED: Final = ("pooling", "normalize", "dense_weight", "dimension", "cache", "cache_bytes", "timeout", "retries")
-_CPU_TOKENS: Final = 4096
-_GPU_TOKENS: Final = 32_768
 
 
 class LibraryModel:
-    """A model that sentence-transformers runs, used as its card says.
+    """A model that sentence-transformers runs, used as its card says. One object can be shared between threads.
 
     Args:
         model: A name on the model hub, an alias, or the folder of a local copy.
-        settings: What to do differently from the model's card. Only torch runs these models, in fp32 on one device;
-            how dense vectors are made, weighted, cached or fetched means nothing to them.
+        settings: What to do differently from the model's card. Only torch runs these models; how dense vectors are
+            made, weighted, cached or fetched means nothing to them. ``precision="auto"`` is half precision on a GPU
+            where this model's cosine to fp32, measured when it is loaded, is at least .9995, and fp32 otherwise.
+            Several devices, as ``cuda:0,cuda:1``, are used at once, one process each.
         card: The card to use instead of the one found by name, for a local copy under another name.
+
+    Attributes:
+        card: How the model is used, settings applied.
+        settings: As given.
+        folder: Where a local model lies; ``None`` for one of the hub.
 
     Raises:
         UnknownModelError: The name can be no model.
@@ -49,7 +57,7 @@ class LibraryModel:
         self._made_from = (model, settings, card)
         self.settings = settings or EmbedSettings()
         self._refuse_what_is_not_used()
-        self._folder = folder_of(model)
+        self.folder = folder_of(model)
         self.card = self._found(model, card)
         if self.card.kind != self.kind:
             raise EmbeddingError(
@@ -57,20 +65,20 @@ class LibraryModel:
                 f"use {USED_BY[self.card.kind]}, not {type(self).__name__}"
             )
         self._lock = threading.Lock()
-        self._model: Any = None
-        self._tokenizer: TextTokenizer | None = None
-        self._warned: set[str] = set()
+        self._engine: Engine | None = None
+        self._notices = Notices(lambda: self.name)
 
     def _refuse_what_is_not_used(self) -> None:
         if self.settings.backend != "torch":
             raise ValueError(f"backend={self.settings.backend!r}: a {self.kind} model runs on torch only")
-        for name in _NOT_USED:
+        for name in self._meaningless():
             if (value := getattr(self.settings, name)) is not None:
                 raise ValueError(f"{name}={value!r} means nothing to a {self.kind} model; leave it out")
-        if self.settings.precision not in {"auto", "fp32"}:
-            raise ValueError(f"precision={self.settings.precision!r}: a {self.kind} model runs in fp32; leave it out")
-        if "," in (self.settings.device or ""):
-            raise ValueError(f"device={self.settings.device!r}: a {self.kind} model runs on one device; name one")
+        if self.settings.precision == "int8":
+            raise ValueError(f"precision='int8': a {self.kind} model runs in fp32, bf16 or fp16; leave it out")
+
+    def _meaningless(self) -> tuple[str, ...]:
+        return _NOT_USED
 
     def __reduce__(self) -> tuple[Any, ...]:
         model, settings, card = self._made_from
@@ -79,9 +87,21 @@ class LibraryModel:
     @property
     def name(self) -> str:
         """The card's name, or the last part of the folder of a model without a card."""
-        return self._folder.name if self._folder is not None and find_card(self.card.name) is None else self.card.name
+        return self.folder.name if self.folder is not None and find_card(self.card.name) is None else self.card.name
 
-    def load(self) -> Any:
+    @property
+    def revision(self) -> str:
+        """Of a model of the hub what is loaded, of a local copy a hash of its files."""
+        return (self.card.revision or "newest") if self.folder is None else local_revision(self.folder)
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """Backend, precision and devices: of a loaded model what it computes in, otherwise what was asked for."""
+        precision = self.settings.precision if self._engine is None else self._engine.facts.precision
+        where = {} if self.settings.device is None else {"device": self.settings.device}
+        return {"backend": "torch", "precision": precision, **where}
+
+    def load(self) -> Engine:
         """The model, loaded at the first call.
 
         Raises:
@@ -89,10 +109,9 @@ class LibraryModel:
             EmbeddingError: They are there and cannot be used.
         """
         with self._lock:
-            if self._model is None:
-                self._model = self._loaded()
-                self._tokenizer = TextTokenizer(self._model.tokenizer, None)
-            return self._model
+            if self._engine is None:
+                self._engine = self._loaded()
+            return self._engine
 
     def _found(self, model: str, card: ModelCard | str | None) -> ModelCard:
         if isinstance(card, str):
@@ -101,7 +120,7 @@ class LibraryModel:
         found = card or find_card(model)
         if found is None:
             found = ModelCard(name=model, kind=self.kind, query_prefix=None, passage_prefix=None, normalize=False)
-        elif card is not None and self._folder is None and find_card(model) != found:
+        elif card is not None and self.folder is None and find_card(model) != found:
             found = replace(found, name=model, revision=None)
         changes = {
             key: value
@@ -110,80 +129,67 @@ class LibraryModel:
         }
         return replace(found, **changes)
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> Engine:
         check_device(self.settings.device)
-        folder = self._folder or bundled_path(self.card.name)
+        names = named_devices(self.settings.device)
+        folder = self.folder
         if folder is None:
             folder = model_folder(self.card.name, self.card.revision, self.settings)
         check_folder(folder, code=self.settings.trust_remote_code)
         require_kind(folder, self.kind)
         no_telemetry()
-        try:
-            model = self._made(
-                str(folder),
-                device=self.settings.device,
-                local_files_only=True,
-                trust_remote_code=self.settings.trust_remote_code,
+        if len(names) > 1:
+            return LibraryProcesses(folder, self.card, self.settings)
+        one = replace(self.settings, device=names[0] if names else None)
+        return LibraryEngine(LIBRARIES[self.kind], folder, self.card, one)
+
+    def compute(self, items: Sequence[Item], role: Role, what: str) -> list[Row]:
+        """What the model makes of items as they are: no prefix is put, and nothing is checked but their lengths.
+
+        Args:
+            items: Texts with their prefix, or pairs.
+            role: Which of the model's two ways is taken, and whose limit holds.
+            what: A text or a pair, for messages.
+
+        Returns:
+            A row for each, in order.
+
+        Raises:
+            TextTooLongError: One over the limit, where settings say ``too_long="raise"``.
+            EmbeddingError: A number is not finite.
+        """
+        engine = self.load()
+        limit = engine.facts.query_tokens if role == "query" else engine.facts.passage_tokens
+
+        def too_long(over: Sequence[tuple[int, int]]) -> None:
+            position, tokens = over[0]
+            if self.settings.too_long == "raise":
+                raise TextTooLongError(
+                    f"{what} {position} has {tokens:,} tokens and {self.name} uses {limit:,}; cut it into chunks, "
+                    "or set too_long='warn' to use its beginning",
+                    position=position,
+                    tokens=tokens,
+                )
+            self._notices.once(
+                f"length of {role}",
+                "%s: %d of %d %ss are over its limit of %s tokens (the first has %d) and only their beginnings are "
+                "used; cut them into shorter chunks (said once)",
+                len(over),
+                len(items),
+                what,
+                limit,
+                tokens,
             )
-        except Exception as error:  # tokenizers and safetensors raise it bare for broken files
-            raise EmbeddingError(f"{folder}: the model could not be loaded ({first_line(error)})") from error
-        require_all_weights(folder, model)
-        if (limit := self._limit(model)) is not None and model.max_seq_length != limit:
-            model.max_seq_length = limit
-        return model.eval()
 
-    def _made(self, where: str, **common: Any) -> Any:
-        """The library's object."""
-        raise NotImplementedError
-
-    def _limit(self, model: Any) -> int | None:
-        limits = (getattr(model, "max_seq_length", None), self.card.max_tokens, self.settings.max_tokens)
-        whole = [limit for limit in limits if isinstance(limit, int)]
-        return min(whole, default=None)
-
-    def _tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, before anything is cut."""
-        self.load()
-        assert self._tokenizer is not None  # noqa: S101 - loaded with the model
-        return [len(row) for row in self._tokenizer.encode(texts).ids]
-
-    def _in_batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Positions in groups of nearly one length, under the token budget."""
-        budget = self.settings.batch_tokens
-        if budget is None:
-            budget = _CPU_TOKENS if self.load().device.type == "cpu" else _GPU_TOKENS
-        limit = self._limit(self._model)
-        return batches([min(length, limit or length) for length in lengths], budget)
-
-    def _check_lengths(self, lengths: Sequence[int], what: str) -> None:
-        """Warns once about texts over the limit, or raises, as the settings say."""
-        limit = self._limit(self.load())
-        over = [(i, length) for i, length in enumerate(lengths) if limit is not None and length > limit]
-        if not over:
-            return
-        position, tokens = over[0]
-        if self.settings.too_long == "raise":
-            raise TextTooLongError(
-                f"{what} {position} has {tokens:,} tokens and {self.name} uses {limit:,}; cut it into chunks, "
-                "or set too_long='warn' to use its beginning",
-                position=position,
-                tokens=tokens,
-            )
-        self._warn_once(
-            "length",
-            "%s: %d of %d %ss are over its limit of %s tokens (the first has %d) and only their beginnings are used; "
-            "cut them into shorter chunks (said once)",
-            len(over),
-            len(lengths),
-            what,
-            limit,
-            tokens,
-        )
-
-    def _warn_once(self, about: str, message: str, *values: object) -> None:
-        if about not in self._warned:
-            self._warned.add(about)
-            _log.warning(message, self.name, *values)
+        rows = engine.encode(items, role, too_long)
+        for item, row in zip(items, rows, strict=True):
+            if not all(np.isfinite(array).all() for array in row):
+                shown = item if isinstance(item, str) else item[1]
+                raise EmbeddingError(
+                    f"{self.name} gave a number that is not finite for {shown[:40]!r}; try device='cpu', "
+                    "precision='fp32', or another revision of the model"
+                )
+        return rows
 
 
 def _remade(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from kure_rag.embed.library_model import LibraryModel
-from kure_rag.embed.loading import weight_options
 from kure_rag.embed.model_card import Kind, ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.embed.texts import checked
@@ -84,32 +83,20 @@ class KureReranker(LibraryModel):
         ready = [(checked(query, i), checked(passage, i)) for i, (query, passage) in enumerate(pairs)]
         if not ready:
             return np.zeros(0, dtype=np.float32)
+        if (labels := self.load().facts.labels) != 1:
+            raise EmbeddingError(f"{self.name} gives {labels} scores for a pair: it is no reranker")
         # Equal pairs are scored once: in one batch their scores could differ in the last digit, and so their order.
         unique = list(dict.fromkeys(ready))
-        tokens = self._tokens([text for pair in unique for text in pair])
-        lengths = {pair: tokens[2 * i] + tokens[2 * i + 1] for i, pair in enumerate(unique)}
-        self._check_lengths([lengths[pair] for pair in ready], "pair")
-        scores = self._scored(unique, list(lengths.values()))
-        return np.array([scores[pair] for pair in ready], dtype=np.float32)
+        found = {pair: score for pair, (score,) in zip(unique, self.compute(unique, "query", "pair"), strict=True)}
+        return np.array([found[pair] for pair in ready], dtype=np.float32)
 
-    def _scored(self, pairs: Sequence[tuple[str, str]], lengths: Sequence[int]) -> dict[tuple[str, str], float]:
-        model = self.load()
-        if model.num_labels != 1:
-            raise EmbeddingError(f"{self.name} gives {model.num_labels} scores for a pair: it is no reranker")
-        out: dict[tuple[str, str], float] = {}
-        for group in self._in_batches(lengths):
-            batch = [pairs[i] for i in group]
-            found = model.predict(batch, batch_size=len(batch), show_progress_bar=False, convert_to_numpy=True)
-            out.update(zip(batch, found.tolist(), strict=True))
-        bad = next((pair for pair, score in out.items() if not math.isfinite(score)), None)
-        if bad is not None:
-            raise EmbeddingError(
-                f"{self.name} gave a score that is not finite for {bad[1][:40]!r}; try device='cpu', or another "
-                "revision of the model"
-            )
-        return out
+    async def arank(self, query: str, passages: Sequence[str], *, top_k: int | None = None) -> list[Ranked]:
+        """As :meth:`rank`, computed in a thread: the event loop goes on."""
+        return await asyncio.to_thread(self.rank, query, passages, top_k=top_k)
 
-    def _made(self, where: str, **common: Any) -> Any:
-        from sentence_transformers import CrossEncoder
+    async def ascores(self, pairs: Sequence[tuple[str, str]]) -> npt.NDArray[np.float32]:
+        """As :meth:`scores`, computed in a thread: the event loop goes on."""
+        return await asyncio.to_thread(self.scores, pairs)
 
-        return CrossEncoder(where, model_kwargs=weight_options(), **common)
+    def _meaningless(self) -> tuple[str, ...]:
+        return (*super()._meaningless(), "query_prefix", "passage_prefix")

@@ -14,9 +14,11 @@ from typing import Final
 
 import numpy as np
 
+from kure_rag.embed import notices
 from kure_rag.embed.base import Role, Vectors
 from kure_rag.embed.loading import stored_prompts
 from kure_rag.embed.model import Embedder
+from kure_rag.embed.texts import DOUBLED
 from kure_rag.errors import EmbeddingError
 
 TOLERANCE: Final = 0.005
@@ -87,7 +89,7 @@ def check_model(embedder: Embedder, *, tolerance: float = TOLERANCE) -> SelfChec
     """
     embedder.load()
     checks: list[Check] = []
-    with _quiet():
+    with quiet():
         try:
             checks.extend(_checks(embedder, tolerance))
         except EmbeddingError as error:  # such as a vector that is not finite: what was found before is told, too
@@ -241,12 +243,12 @@ def _cosine(a: Vectors, b: Vectors) -> float:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the warning of prefixed texts, which are ours."""
-    logger = logging.getLogger("kure_rag.embed.model")
+    logger = logging.getLogger(notices.__name__)
 
     def drop(record: logging.LogRecord) -> bool:
-        return "not put twice" not in str(record.msg)
+        return record.msg != DOUBLED
 
     logger.addFilter(drop)
     try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kure_rag.embed.base import Role, Vectors
-from kure_rag.embed.loading import weight_options
+from kure_rag.embed.library_engine import Row
 from kure_rag.embed.model_card import Kind
 from kure_rag.embed.two_roles import TwoRoles
 
@@ -92,33 +93,29 @@ class SparseEmbedder(TwoRoles):
         """Sparse vectors of passages; otherwise as :meth:`embed_queries`."""
         return self._embed(texts, "passage")
 
+    async def aembed_queries(self, texts: Sequence[str]) -> SparseVectors:
+        """As :meth:`embed_queries`, computed in a thread: the event loop goes on."""
+        return await asyncio.to_thread(self.embed_queries, texts)
+
+    async def aembed_passages(self, texts: Sequence[str]) -> SparseVectors:
+        """As :meth:`embed_passages`, computed in a thread: the event loop goes on."""
+        return await asyncio.to_thread(self.embed_passages, texts)
+
     def words(self, vectors: SparseVectors, position: int, *, most: int = 10) -> Mapping[str, float]:
         """The heaviest tokens of one row and their weights, to see what the model understood."""
         indices, values = vectors.row(position)
         heaviest = np.argsort(-values, kind="stable")[:most]
-        names = self.load().tokenizer.convert_ids_to_tokens(indices[heaviest].tolist())
+        names = self.load().names(indices[heaviest].tolist())
         return dict(zip(names, values[heaviest].tolist(), strict=True))
 
     def _embed(self, texts: Sequence[str], role: Role) -> SparseVectors:
         rows = self._encode(texts, role)
-        dimension = int(self.load().get_embedding_dimension() or 0)
-        counts = [len(indices) for indices, _ in rows]
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        indices = np.concatenate([row[0] for row in rows]) if rows else np.zeros(0, np.int32)
-        values = np.concatenate([row[1] for row in rows]) if rows else np.zeros(0, np.float32)
-        return SparseVectors(starts, indices.astype(np.int32), values.astype(np.float32), dimension)
+        return sparse_vectors(rows, self.load().facts.dimension or 0)
 
-    def _made(self, where: str, **common: Any) -> Any:
-        from sentence_transformers import SparseEncoder
 
-        return SparseEncoder(where, model_kwargs=weight_options(), **common)
-
-    def _encoded(self, texts: list[str], role: Role) -> list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-        # The library's own two methods, since some models have another path for queries than for passages.
-        encode = self.load().encode_query if role == "query" else self.load().encode_document
-        found = encode(texts, prompt="", batch_size=len(texts), show_progress_bar=False, save_to_cpu=True)
-        out = []
-        for row in found:
-            line = row.coalesce()
-            out.append((line.indices()[0].numpy(), line.values().float().numpy()))
-        return out
+def sparse_vectors(rows: Sequence[Row], dimension: int) -> SparseVectors:
+    """Vectors of rows of (indices, values)."""
+    starts = np.concatenate([[0], np.cumsum([len(indices) for indices, _ in rows])]).astype(np.int64)
+    indices = np.concatenate([row[0] for row in rows]) if rows else np.zeros(0, np.int32)
+    values = np.concatenate([row[1] for row in rows]) if rows else np.zeros(0, np.float32)
+    return SparseVectors(starts, indices.astype(np.int32), values.astype(np.float32), dimension)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from kure_rag.embed.base import Role
+from kure_rag.embed.library_engine import Row
 from kure_rag.embed.library_model import LibraryModel
-from kure_rag.embed.texts import DOUBLED, prefixed
+from kure_rag.embed.texts import DOUBLED, OTHER_PREFIX, count_other_prefix, prefixed
 
 
 class TwoRoles(LibraryModel):
@@ -18,29 +18,23 @@ class TwoRoles(LibraryModel):
         """What is put before queries and before passages: the card's, or what the model stores."""
         query, passage = self.card.query_prefix, self.card.passage_prefix
         if query is None or passage is None:
-            stored: dict[str, str | None] = getattr(self.load(), "prompts", None) or {}
-            query = (stored.get("query") or "") if query is None else query
-            if passage is None:
-                passage = next((found for role in ("document", "passage") if (found := stored.get(role))), "")
+            stored = self.stored_prefixes
+            query, passage = stored[0] if query is None else query, stored[1] if passage is None else passage
         return query, passage
 
-    def _encode(self, texts: Sequence[str], role: Role) -> list[Any]:
+    @property
+    def stored_prefixes(self) -> tuple[str, str]:
+        """What the model itself stores for queries and for passages, each empty where it stores none. Loads it."""
+        stored = self.load().facts.prompts
+        passage = next((found for role in ("document", "passage") if (found := stored.get(role))), "")
+        return stored.get("query") or "", passage
+
+    def _encode(self, texts: Sequence[str], role: Role) -> list[Row]:
         """What the library makes of each text, in order."""
-        prefix = self.prefixes[0 if role == "query" else 1]
+        prefix, other = self.prefixes if role == "query" else self.prefixes[::-1]
         ready, doubled = prefixed(texts, prefix)
         if doubled:
-            self._warn_once("prefix", DOUBLED, doubled, len(texts), prefix)
-        if not ready:
-            return []
-        lengths = self._tokens(ready)
-        self._check_lengths(lengths, "text")
-        out: list[Any] = [None] * len(ready)
-        for group in self._in_batches(lengths):
-            found = self._encoded([ready[i] for i in group], role)
-            for i, vectors in zip(group, found, strict=True):
-                out[i] = vectors
-        return out
-
-    def _encoded(self, texts: list[str], role: Role) -> Sequence[Any]:
-        """One batch; its texts have their prefix."""
-        raise NotImplementedError
+            self._notices.once("prefix", DOUBLED, doubled, len(texts), prefix)
+        if mixed := count_other_prefix(ready, prefix, other):
+            self._notices.once(f"other prefix {role}", OTHER_PREFIX, mixed, len(texts), other)
+        return self.compute(ready, role, "text") if ready else []
