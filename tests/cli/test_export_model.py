@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from small_models import bert, transformer
 
+from kure_rag import KureEmbeddings
 from kure_rag.cli import main
 from kure_rag.embed import Embedder, EmbedSettings
 
@@ -56,7 +57,8 @@ def test_an_export_made_ahead_is_the_one_that_is_used(folder: Path, exports: Pat
     assert lines[0] == "BM-K/KoSimCSE-bert for onnx, fp32"
     assert lines[1].split() == ["folder", str(place)]
     assert lines[2].split()[:3] == ["cosine", "min", "1.00000,"]
-    assert [line.split()[0] for line in lines[3:]] == ["size", "seconds"]
+    assert [line.split()[0] for line in lines[3:]] == ["size", "seconds", "use"]
+    assert lines[5].strip() == f'use      KureEmbeddings("{folder}", backend="onnx")'
     Embedder(str(folder), EmbedSettings(backend="onnx")).embed_passages(TEXTS)
     assert [path for path in exports.iterdir() if path.is_dir()] == [place]
 
@@ -77,6 +79,18 @@ def test_int8_with_texts_of_ones_own_into_a_folder_of_its_own(folder: Path, tmp_
     found = Embedder(str(out_folder), EmbedSettings(backend="openvino")).embed_passages(TEXTS)
     plain = Embedder(str(folder)).embed_passages(TEXTS)
     assert (np.einsum("ij,ij->i", found, plain) >= 0.99).all()
+
+
+def test_the_call_that_is_printed_takes_the_export(folder: Path, tmp_path: Path, exports: Path, call: Any) -> None:
+    out_folder = tmp_path / '우리 "모델"'
+    for options in ((), ("--card", "KoSimCSE-bert"), ("--out", out_folder)):
+        _, out, _ = call("export-model", folder, "--backend", "onnx", "--precision", "int8", *options)
+        printed = out.splitlines()[-1].split(maxsplit=1)[1]
+        made = sorted(tmp_path.rglob("kure_export.json"))
+        embeddings = eval(printed, {"KureEmbeddings": KureEmbeddings})
+        assert len(embeddings.embed_query("퇴직금은 언제까지 받나요?")) == 32
+        assert sorted(tmp_path.rglob("kure_export.json")) == made, "no other one was made"
+    assert printed == f'KureEmbeddings("{str(out_folder).replace(chr(34), chr(92) + chr(34))}", backend="onnx")'
 
 
 def test_calibration_texts_that_are_not_there(folder: Path, tmp_path: Path, call: Any) -> None:

@@ -1,12 +1,17 @@
+import dataclasses
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
-from kure_rag.cli import doctor, embedding, main
-from kure_rag.embed import CARDS
+from kure_rag.cli import doctor, embedding, main, model_table
+from kure_rag.embed import CARDS, ModelCard
 from kure_rag.embed.model_card import PlainPooling
 from kure_rag.embed.settings import BackendName, PoolingName, Precision
 
@@ -45,20 +50,68 @@ def test_the_table_has_every_card_under_its_kind(call: Any) -> None:
     lines = out.splitlines()
     headings = [lines.index(line) for line in lines if line.partition(":")[0] in HEADINGS]
     assert [lines[i].partition(":")[0] for i in headings] == list(HEADINGS)
-    for heading, end in zip(headings, [*headings[1:], len(lines)], strict=True):
+    for heading, end in zip(headings, [*headings[1:], lines.index("", headings[-1])], strict=True):
         kind = HEADINGS[lines[heading].partition(":")[0]]
         shown = {line.split()[0].rstrip("*") for line in lines[heading + 1 : end] if "/" in line.partition(" ")[0]}
         assert shown == {card.name for card in CARDS.values() if card.kind == kind}
 
 
-def test_the_table_is_whole_at_100_columns(call: Any) -> None:
-    _, out, _ = call("models")  # a pipe is wider than that, so this is what the table needs
-    assert max(map(len, out.splitlines())) <= 100
-    assert all(name in out for name in CARDS)
-    assert "'search_query: ' 'search_document: '" in out
-    assert out.count("…") == 1  # the instruction, which is a sentence
-    [nomic] = [line for line in out.splitlines() if line.startswith("nomic")]
-    assert nomic.split()[:3] == ["nomic-ai/nomic-embed-text-v2-moe*", "768", "512"]
+def _drawn(width: int) -> tuple[list[str], str]:
+    """The table's lines as a terminal of that width shows them, and what is said below."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True, highlight=False)
+    with console.capture() as shown:
+        console.print(model_table.model_table(width))
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.get()).splitlines(), model_table.legend(width)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_the_table_names_every_model_whole_and_fits(width: int) -> None:
+    lines, legend = _drawn(width)
+    assert max(map(cell_len, [*lines, *legend.splitlines()])) <= min(width, 120)
+    assert all(any(line.startswith((f"{name} ", f"{name}*")) for line in lines) for name in CARDS)
+    assert sum(line.count("…") for line in lines) == 1, "the instruction, which is a sentence"
+
+
+def test_from_120_columns_on_the_table_has_all(call: Any) -> None:
+    lines, legend = _drawn(120)
+    assert call("models")[1] == "\n".join([*lines, "", *model_table.legend(200).splitlines(), ""]), "as in a pipe"
+    row = {line.split()[0]: line.split() for line in lines if "/" in line}
+    assert row["nomic-ai/nomic-embed-text-v2-moe*"][1:] == [
+        *("768", "512", "'search_query:", "'", "'search_document:", "'", "mean", "Apache-2.0", "a", ".6410")
+    ]
+    assert row["dragonkue/snowflake-arctic-embed-l-v2.0-ko"][-2:] == ["b", ".7653"]
+    at = next(i for i, line in enumerate(lines) if line.startswith("nlpai-lab/KURE-v1"))
+    assert lines[at].split() == ["nlpai-lab/KURE-v1", "1024", "8192", "cls", "MIT", "a", ".6947"]
+    assert lines[at + 1].strip() == "kure, at d14c8a942394"
+    told = " ".join(legend.split())
+    assert "b: nDCG@10, MTEB(kor, v2) retrieval, mean of 9 tasks" in told
+    assert model_table.benchmark_marks().keys() == {c.published[0][:2] for c in CARDS.values() if c.published}
+
+
+def test_at_80_columns_both_prefixes_stand_in_one_column() -> None:
+    lines, legend = _drawn(80)
+    at = next(i for i, line in enumerate(lines) if line.startswith("nlpai-lab/KoE5"))
+    assert lines[at].split() == ["nlpai-lab/KoE5", "1024", "512", "query:", "mean"]
+    assert lines[at + 1].split() == ["at", "bc6d284c60fe", "passage:"]
+    arctic = next(i for i, line in enumerate(lines) if line.startswith("Snowflake/"))
+    assert lines[arctic + 1].split() == ["arctic-l-v2.0", "-"], "passages have none"
+    assert "Licences and scores need 120 columns." in legend
+
+
+def test_the_part_after_the_slash_is_an_alias_as_the_table_says() -> None:
+    assert all(card.name.rpartition("/")[2] in card.aliases for card in CARDS.values())
+
+
+def test_prefixes_of_hangul_keep_the_columns_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = ModelCard(
+        name="우리/모델", query_prefix="질문: ", passage_prefix="문서에서 찾을 글: ", dimension=7, max_tokens=9
+    )
+    monkeypatch.setitem(CARDS, own.name, own)
+    for width, prefix in ((120, "'질문: '"), (80, "질문:")):
+        lines, _ = _drawn(width)
+        [line] = [line for line in lines if line.startswith("우리/모델")]
+        assert cell_len(line) == cell_len(lines[0])
+        assert cell_len(line[: line.index(prefix)]) == 55, "where the column begins"
 
 
 def test_all_cards_as_json(call: Any) -> None:
@@ -66,6 +119,8 @@ def test_all_cards_as_json(call: Any) -> None:
     assert [card["name"] for card in told["models"]] == list(CARDS)
     first = told["models"][0]
     assert first["reference"]["similarities"] == [[0, 1, 0.6967], [0, 2, 0.5306], [1, 2, 0.4427]]
+    fields = {field.name for field in dataclasses.fields(ModelCard)}
+    assert all(card.keys() == fields | {"used_by"} for card in told["models"])
     assert ["MTEB(kor, v2) retrieval, mean of 9 tasks", "nDCG@10", 0.7616] in first["published"]
 
 
@@ -76,6 +131,7 @@ def test_one_card(call: Any, name: str) -> None:
     status, out, _ = call("models", card.aliases[0])
     assert status == 0
     facts, _, snippet = out.partition("\n\n")
+    assert json.loads(call("models", name, "--json")[1])["snippet"] == snippet.partition("\n# ")[0].strip()
     told = dict(line.split(":", 1) for line in facts.splitlines() if not line.startswith("published"))
     assert told["name"].strip() == name
     assert told["kind"].strip() == card.kind
@@ -135,6 +191,7 @@ def test_a_folder_without_card_is_shown_as_its_files_say(call: Any, prompted: Pa
     assert told == {
         "name": "우리-모델",
         "card": None,
+        "kind": "dense",
         "architecture": None,
         "made_from": None,
         "modules": ["StaticEmbedding"],
@@ -144,6 +201,8 @@ def test_a_folder_without_card_is_shown_as_its_files_say(call: Any, prompted: Pa
         "dimension": 32,
         "max_tokens": None,
         "assumed": [],
+        "used_by": "KureEmbeddings",
+        "snippet": f'from kure_rag import KureEmbeddings\nembeddings = KureEmbeddings("{prompted}")',
     }
 
 
@@ -290,7 +349,6 @@ def test_doctor_checks_what_a_model_stores(call: Any, prompted: Path) -> None:
     ("arguments", "message"),
     [
         (["--model", "KoE55"], "Did you mean nlpai-lab/KoE5"),
-        (["--model", "KURE-Reranker-nano"], "use KureReranker"),
         (["--model", "KoE5", "--backend", "remote"], "endpoint"),
         (["--model", "static-ko", "--precision", "int8"], "--precision int8 needs --backend openvino"),
     ],

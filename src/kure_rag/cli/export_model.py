@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kure_rag.cli import common
+from kure_rag.cli.model_snippets import call_arguments, quoted
 
 
 def add(commands: common.Commands) -> None:
@@ -71,7 +72,21 @@ def run(options: argparse.Namespace) -> int:
     print(f"  cosine   {cosines} ({manifest.checked_texts} texts, computed in {manifest.checked_in})")
     print(f"  size     {size:,.1f} MB; the original's weights in fp32: {manifest.original_bytes / 1e6:,.1f} MB")
     print(f"  seconds  {manifest.seconds:.1f}")
+    print(f"  use      {_use(options)}")
     return 0
+
+
+def _use(options: argparse.Namespace) -> str:
+    """The call that takes this export: its folder, or what it is found by."""
+    given: dict[str, str | bool] = {"backend": options.backend}
+    if options.out is None:
+        if options.precision == "int8":
+            given["precision"] = "int8"
+        given |= {name: value for name in ("card", "revision") if (value := getattr(options, name)) is not None}
+        if options.local_files_only:
+            given["local_files_only"] = True
+    arguments = call_arguments(given)
+    return f"KureEmbeddings({', '.join([quoted(str(options.out or options.model)), *arguments])})"
 
 
 def _lines(file: Path) -> list[str]:

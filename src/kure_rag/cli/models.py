@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
-from kure_rag.cli import common
+from kure_rag.cli import common, model_snippets, model_table
 from kure_rag.errors import UnknownModelError
 
 if TYPE_CHECKING:
     from kure_rag.embed.folders import FolderFacts
-    from kure_rag.embed.model_card import Kind, ModelCard, Reference
-
-_HEADINGS: Final[dict[Kind, str]] = {
-    "dense": "dense: a vector for each text",
-    "sparse": "sparse: weighted terms",
-    "late-interaction": "late interaction: a vector for each token",
-    "reranker": "rerankers: score a question with a passage",
-}
-_COLUMNS: Final = ("model", "dims", "tokens", "query prefix", "passage prefix", "pooling")
-# What "search_query: " and "search_document: " need, so that a line has 100 columns; `models NAME` shows longer ones.
-_QUERY_WIDTH: Final = 16
-_PASSAGE_WIDTH: Final = 19
+    from kure_rag.embed.model_card import ModelCard, Reference
 
 
 def add(commands: common.Commands) -> None:
@@ -47,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
 
     if options.name is None:
         if options.json:
-            common.print_json({"default": DEFAULT_MODEL, "models": [asdict(card) for card in CARDS.values()]})
+            common.print_json({"default": DEFAULT_MODEL, "models": [_as_json(card) for card in CARDS.values()]})
         else:
-            _table()
+            _show_table()
         return 0
     card, folder = find_card(options.name), folder_of(options.name)
     if card is None and folder is not None:
@@ -65,61 +53,31 @@ def run(options: argparse.Namespace) -> int:
         from kure_rag.embed import Embedder
 
         card = Embedder(options.name).card  # a copy without modules is pooled as they would
+    settings = model_snippets.needed(folder, remote_code=card.needs_remote_code)
+    used_as = options.name if folder is not None else card.name
+    code = model_snippets.snippet(used_as, card.kind, settings)
     if options.json:
-        common.print_json(asdict(card))
-    else:
-        _show_card(card, options.name if folder is not None else card.name)
+        common.print_json({**_as_json(card), "snippet": code})
+        return 0
+    _show_card(card)
+    print(f"\n{code}")
+    print(model_snippets.commands(used_as, card.kind, settings))
     return 0
 
 
-def _table() -> None:
-    from rich.table import Table
-
-    from kure_rag.embed.cards import CARDS
-
-    table = Table(box=None, pad_edge=False, collapse_padding=True)
-    for column in _COLUMNS:
-        table.add_column(column, no_wrap=True, justify="right" if column in ("dims", "tokens") else "left")
-    for kind, heading in _HEADINGS.items():
-        table.add_row()
-        table.add_row(f"[bold]{heading}[/]")
-        for card in CARDS.values():
-            if card.kind == kind:
-                table.add_row(*_row(card))
-    common.console().print(table)
-    print(
-        "\ndims and tokens are empty where they are not known; tokens are what a text is cut at."
-        "\n'stored' prefixes and pooling come with the weights. * needs trust_remote_code=True."
-        "\nThe default is nlpai-lab/KURE-v1; static-ko comes with kure-rag and works offline."
-        "\n`kure-rag models NAME` shows all that is known of one. Others work too, with the prompts they store."
-    )
+def _show_table() -> None:
+    console = common.console()
+    console.print(model_table.model_table(console.width))
+    print(f"\n{model_table.legend(console.width)}")
 
 
-def _row(card: ModelCard) -> tuple[str, ...]:
-    from rich.markup import escape
+def _as_json(card: ModelCard) -> dict[str, Any]:
+    from kure_rag.embed.cards import USED_BY
 
-    return (
-        card.name + ("*" if card.needs_remote_code else ""),
-        str(card.dimension or ""),
-        str(card.max_tokens or ""),
-        escape(_short(card.query_prefix, _QUERY_WIDTH)),
-        escape(_short(card.passage_prefix, _PASSAGE_WIDTH)),
-        "" if card.kind == "reranker" else _pooling(card),
-    )
+    return {**asdict(card), "used_by": USED_BY[card.kind]}
 
 
-def _pooling(card: ModelCard) -> str:
-    return card.plain_pooling or card.pooling if card.pooling == "stored" else card.pooling
-
-
-def _short(prefix: str | None, width: int) -> str:
-    if prefix is None:
-        return "stored"
-    quoted = repr(prefix) if prefix else ""
-    return quoted if len(quoted) <= width else quoted[: width - 1] + "…"
-
-
-def _show_card(card: ModelCard, used_as: str) -> None:
+def _show_card(card: ModelCard) -> None:
     for name, value in _facts(card):
         print(f"{name + ':':16}{value}")
     for benchmark, metric, score in card.published:
@@ -128,10 +86,6 @@ def _show_card(card: ModelCard, used_as: str) -> None:
         print(f"{'reference:':16}{_similarities(card.reference)}")
     if unknown := ", ".join(_unknown(card)):
         print(f"{'not known:':16}{unknown}")
-    print(f"\n{_snippet(card, used_as)}")
-    if card.kind == "dense":
-        print(f"# or: kure-rag ingest ./documents --index my-index --model {shlex.quote(used_as)}{_code_option(card)}")
-        print(f"# to check it on this machine: kure-rag doctor --model {shlex.quote(used_as)}{_code_option(card)}")
 
 
 def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
@@ -145,8 +99,9 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.kind != "reranker":
         for name, prefix in (("query_prefix", card.query_prefix), ("passage_prefix", card.passage_prefix)):
             yield name, "what the model stores" if prefix is None else repr(prefix) if prefix else "none"
+        pooling = model_table.pooling_of(card)
         own = " (as its own modules do)" if card.pooling == "stored" and card.plain_pooling else ""
-        yield "pooling", f"{_pooling(card)}{own}" if _pooling(card) != "stored" else "what its own modules say"
+        yield "pooling", f"{pooling}{own}" if pooling != "stored" else "what its own modules say"
         yield "normalize", "yes" if card.normalize else "no"
     if card.tokenizer != "stored":
         yield "tokenizer", card.tokenizer
@@ -184,47 +139,33 @@ def _unknown(card: ModelCard) -> Iterator[str]:
         yield "reference similarities"
 
 
-def _code_option(card: ModelCard) -> str:
-    return " --trust-remote-code" if card.needs_remote_code else ""
-
-
 def _similarities(reference: Reference) -> str:
     values = ", ".join(f"{value:.4f}" for *_, value in reference.similarities)
     return f"similarities {values} of published sentences ({reference.source})"
 
 
-def _snippet(card: ModelCard, used_as: str) -> str:
-    from kure_rag.embed.cards import USED_BY
-
-    used_by, quoted = USED_BY[card.kind], f'"{used_as}"'
-    if card.kind == "dense":
-        more = ", trust_remote_code=True" if card.needs_remote_code else ""
-        return f"from kure_rag import {used_by}\nembeddings = {used_by}({quoted}{more})"
-    variable = "reranker" if card.kind == "reranker" else "embedder"
-    if card.needs_remote_code:
-        return (
-            f"from kure_rag.embed import {used_by}, EmbedSettings\n"
-            f"{variable} = {used_by}({quoted}, EmbedSettings(trust_remote_code=True))"
-        )
-    return f"from kure_rag.embed import {used_by}\n{variable} = {used_by}({quoted})"
-
-
 def _show_folder(name: str, folder: Path, *, as_json: bool) -> None:
+    from kure_rag.embed.cards import USED_BY
     from kure_rag.embed.folders import read_folder
+    from kure_rag.embed.kinds import kind_of
 
-    facts = read_folder(folder)
+    facts, kind = read_folder(folder), kind_of(folder)
+    settings = model_snippets.needed(folder)
+    code = model_snippets.snippet(name, kind, settings)
     if as_json:
-        common.print_json({"name": folder.resolve().name, "card": None, **asdict(facts)})
+        told = {"name": folder.resolve().name, "card": None, "kind": kind, **asdict(facts)}
+        common.print_json({**told, "used_by": USED_BY[kind], "snippet": code})
         return
     print(f"{name} has no card here: it is used as its files say.\n")
+    print(f"{'kind:':16}{kind}")
     for label, value in _folder_facts(facts):
         print(f"{label + ':':16}{value}")
     for what in facts.assumed:
         print(f"{'assumed:':16}{what}")
-    print(
-        f'\nfrom kure_rag import KureEmbeddings\nembeddings = KureEmbeddings("{name}")'
-        '\n# If it is a copy of a known model, say which: card="KoE5". To differ: query_prefix=..., pooling=...'
-    )
+    print(f"\n{code}")
+    print(model_snippets.commands(name, kind, settings))
+    if kind == "dense":
+        print('# If it is a copy of a known model, say which: card="KoE5". To differ: query_prefix=..., pooling=...')
 
 
 def _folder_facts(facts: FolderFacts) -> Iterator[tuple[str, str]]:
