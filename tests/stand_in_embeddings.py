@@ -46,22 +46,28 @@ class StandIn:
     """What the server is and does; all may be changed while it runs.
 
     Attributes:
-        tei: Answer `/info` and `/embed`; `/v1/embeddings` is answered in any case.
+        tei: Answer `/info`, `/embed` and `/tokenize`; `/v1/embeddings` is answered in any case.
+        tells_itself: Answer `/info`, likewise.
+        tokenizes: Answer `/tokenize`, which a gateway may not let through.
         key: The key it wants, if any.
         most_texts: Texts of one request.
         most_tokens: Tokens of one text.
+        counted: What `/tokenize` answers instead of tokens.
         before: Asked first at each request for vectors: an answer is given as it is; None goes on.
         shuffle: Give OpenAI's rows in another order, with their indexes.
         encode_base64: Give OpenAI's rows in base64.
     """
 
     tei: bool = True
+    tells_itself: bool = True
+    tokenizes: bool = True
     key: str | None = None
     model: str = "nlpai-lab/KoE5"
     revision: str | None = None
     dimension: int = 8
     most_texts: int = 32
     most_tokens: int = 512
+    counted: Any = None
     before: Callable[[Request], Answer | None] = lambda request: None
     shuffle: bool = False
     encode_base64: bool = False
@@ -71,14 +77,16 @@ class StandIn:
     @property
     def asked(self) -> list[Request]:
         """The requests for vectors."""
-        return [request for request in self.requests if request.body is not None]
+        return [request for request in self.requests if request.body is not None and request.path != "/tokenize"]
 
     def answer(self, request: Request) -> Answer:
         self.requests.append(request)
         if request.path == "/info":
-            return Answer(body=self._info()) if self.tei else Answer(404, {"detail": "Not Found"})
+            return Answer(body=self._info()) if self.tei and self.tells_itself else Answer(404, {"detail": "Not Found"})
         if self.key is not None and request.key != f"Bearer {self.key}":
             return Answer(401, {"error": {"message": f"Incorrect API key provided: {request.key}"}})
+        if request.path == "/tokenize" and self.tei and self.tokenizes:
+            return self._tokenize(request.body)
         if (given := self.before(request)) is not None:
             return given
         if request.path == "/embed" and self.tei:
@@ -116,6 +124,15 @@ class StandIn:
         if body.get("normalize", True):
             vectors = [v / np.linalg.norm(v) for v in vectors]
         return Answer(body=[v.tolist() for v in vectors])
+
+    def _tokenize(self, body: dict[str, Any]) -> Answer:
+        texts = body["inputs"]
+        if self.counted is not None:
+            return Answer(body=self.counted)
+        if len(texts) > self.most_texts:
+            told = f"batch size {len(texts)} > maximum allowed batch size {self.most_texts}"
+            return Answer(413, {"error": told, "error_type": "Validation"})
+        return Answer(body=[[{"id": 1, "text": word, "special": False} for word in text.split()] for text in texts])
 
     def _openai(self, body: dict[str, Any]) -> Answer:
         texts = body["input"]

@@ -11,7 +11,7 @@ import pytest
 from stand_in_embeddings import Answer, Request, StandIn, serving, vector_of
 
 from kure_rag import KureEmbeddings
-from kure_rag.embed import ModelCard
+from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 
 TEXTS = ["연차휴가는 며칠인가요?", "보험금을 청구한다."]
 CARD = ModelCard(name="someone/model", normalize=False)
@@ -66,9 +66,15 @@ def chain(endpoint: str) -> KureEmbeddings:
     return KureEmbeddings("someone/model", card=CARD, backend="remote", endpoint=endpoint)
 
 
+def core(endpoint: str) -> Embedder:
+    return Embedder("someone/model", EmbedSettings(backend="remote", endpoint=endpoint), card=CARD)
+
+
 CALLS: dict[str, Callable[[str], Awaitable[Any]]] = {
     "langchain query": lambda url: chain(url).aembed_query(TEXTS[0]),
     "langchain documents": lambda url: chain(url).aembed_documents(TEXTS),
+    "core queries": lambda url: core(url).aembed_queries(TEXTS),
+    "core passages": lambda url: core(url).aembed_passages(TEXTS),
     "llama_index query": lambda url: llama(url).aget_query_embedding(TEXTS[0]),
     "llama_index text": lambda url: llama(url).aget_text_embedding(TEXTS[0]),
     "llama_index texts": lambda url: llama(url).aget_text_embedding_batch(TEXTS),
@@ -79,7 +85,7 @@ CALLS: dict[str, Callable[[str], Awaitable[Any]]] = {
 async def test_while_a_server_is_slow(slow_server: StandIn, gate: Gate, call: str) -> None:
     pytest.importorskip("httpx", reason="the extra `remote` is not installed")
     found = await gate.opened_by_the_loop(CALLS[call](slow_server.url))
-    first = found[0] if call.endswith(("documents", "texts")) else found
+    first = found[0] if call.endswith(("documents", "queries", "passages", "texts")) else found
     np.testing.assert_allclose(first, vector_of(TEXTS[0]), rtol=1e-6)
 
 
@@ -123,6 +129,27 @@ async def test_while_a_local_model_computes(model: Path, gate: Gate, texts: bool
         handle.remove()
     assert all(in_time)
     np.testing.assert_allclose(found if texts else [found], expected if texts else expected[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("role", ["queries", "passages"])
+async def test_while_the_core_computes(model: Path, gate: Gate, role: str) -> None:
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    embedder = Embedder(str(model), EmbedSettings(device="cpu", query_prefix="휴가 ", passage_prefix="보험금 "))
+    expected = {"queries": embedder.embed_queries(TEXTS), "passages": embedder.embed_passages(TEXTS)}
+    assert not np.allclose(expected["queries"], expected["passages"], atol=1e-3)
+    in_time: list[bool] = []
+    told: list[int] = []
+    handle = register_module_forward_pre_hook(lambda module, args: in_time.append(gate.wait()))
+    try:
+        work = {"queries": embedder.aembed_queries, "passages": embedder.aembed_passages}[role]
+        found = await gate.opened_by_the_loop(work(TEXTS, progress=told.append))
+    finally:
+        handle.remove()
+    assert in_time
+    assert all(in_time)
+    assert told[-1] == len(TEXTS)
+    np.testing.assert_allclose(found, expected[role], atol=1e-6)
 
 
 async def test_the_gate_finds_a_blocked_loop(slow_server: StandIn, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,14 +167,15 @@ def test_a_prefix_is_not_put_twice_and_that_is_said_once(models_at: Path, caplog
     assert sum("not put twice" in record.getMessage() for record in caplog.records) == 1
 
 
+@pytest.mark.parametrize("written", ["query: ", "Query:", "\nQUERY:  "])
 def test_a_text_with_the_other_role_s_prefix_is_told_and_kept(
-    models_at: Path, caplog: pytest.LogCaptureFixture
+    models_at: Path, caplog: pytest.LogCaptureFixture, written: str
 ) -> None:
     embedder, folder = Embedder(str(models_at / "KoE5")), models_at / "KoE5"
     for _ in range(2):
-        found = embedder.embed_passages([f"query: {TEXTS[0]}", TEXTS[1]])
+        found = embedder.embed_passages([written + TEXTS[0], TEXTS[1]])
     np.testing.assert_allclose(
-        found, by_hand(folder, [f"passage: query: {TEXTS[0]}", f"passage: {TEXTS[1]}"]), atol=1e-5
+        found, by_hand(folder, [f"passage: {written}{TEXTS[0]}", f"passage: {TEXTS[1]}"]), atol=1e-5
     )
     told = [r.getMessage() for r in caplog.records if "other role" in r.getMessage()]
     assert len(told) == 1

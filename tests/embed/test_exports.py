@@ -78,8 +78,10 @@ def test_an_export_is_in_an_index_what_it_was_made_from(alone: tuple[Path, Path,
 
 
 def test_torch_cannot_run_an_export_and_says_so(alone: tuple[Path, Path, Manifest]) -> None:
-    with pytest.raises(EmbeddingError, match="if it is an export, the backend that it was made for"):
+    with pytest.raises(EmbeddingError, match="exported for onnx; use backend='onnx'"):
         Embedder(str(alone[1])).load()
+    with pytest.raises(EmbeddingError, match="exported for onnx; use backend='onnx'"):
+        Embedder(str(alone[1]), EmbedSettings(device="cpu,cpu")).load()
 
 
 def test_an_exported_folder_says_what_it_is(alone: tuple[Path, Path, Manifest]) -> None:

@@ -161,6 +161,20 @@ def test_a_model_from_the_hub_is_the_model(hub: Hub, ask: Ask, tmp_path: Path) -
     assert not {"pytorch_model.bin", "training_args.bin", "model.onnx"} & hub.downloaded()
 
 
+@pytest.mark.parametrize("how", ["plain", "modules"])
+def test_what_a_model_of_the_hub_was_made_from_is_told_where_that_has_prefixes(
+    hub: Hub, ask: Ask, tmp_path: Path, how: str
+) -> None:
+    folder = plain(tmp_path / "model") if how == "plain" else with_dense(tmp_path / "model")
+    config = folder / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_name_or_path": "intfloat/multilingual-e5-base"}))
+    hub.push(f"ours/from-e5-{how}", folder)
+    told = "which has prefixes. If it needs them, say so: card='intfloat/multilingual-e5-base'; if not: query_prefix=''"
+    said = ask(f"ours/from-e5-{how}")["said"]
+    assert [line for line in said if line.startswith(f"ours/from-e5-{how} stores no prompts") and told in line]
+    assert not [line for line in ask(f"ours/from-e5-{how}", query_prefix="query: ")["said"] if told in line]
+
+
 def test_fingerprint_names_the_commit_and_downloads_no_weights(hub: Hub, ask: Ask, tmp_path: Path) -> None:
     commit = hub.push("ours/fingerprint", static(tmp_path / "model"))
     assert ask("ours/fingerprint", embed=False)["fingerprint"]["revision"] == commit

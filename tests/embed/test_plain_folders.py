@@ -182,7 +182,7 @@ def test_a_folders_width_is_that_of_its_files_whatever_its_name(
         assert embedder.embed_passages(TEXTS).shape == (3, 32)
     assert embedder.cache is not None
     assert (embedder.cache.stats().hits, embedder.cache.stats().misses) == (3, 3)
-    told = [r.getMessage() for r in caplog.records if r.name == "kure_rag.embed.model"]
+    told = [r.getMessage() for r in caplog.records if r.name.startswith("kure_rag.embed.")]
     assert len(told) == 1
     assert told[0].startswith("nlpai-lab/KURE-v1: its card says vectors of 1024 numbers, and these have 32: another mo")
 

@@ -11,7 +11,7 @@ import pytest
 from small_encoders import LETTERS, small_encoder
 
 from kure_rag.embed import Embedder, EmbedSettings
-from kure_rag.embed.backends.processes import ProcessBackend, devices
+from kure_rag.embed.backends.processes import ProcessBackend
 from kure_rag.errors import EmbeddingError, TextTooLongError
 
 CHOSEN = np.random.default_rng(5)
@@ -162,11 +162,3 @@ def test_a_process_that_ends_leaves_no_child_and_runs_its_script_once(folder):
     assert process.returncode == 0
     assert "began" not in out
     assert _all_gone_soon(children)
-
-
-@pytest.mark.parametrize(
-    ("device", "found"),
-    [(None, ()), ("cuda:1", ("cuda:1",)), ("cuda:0, cuda:1", ("cuda:0", "cuda:1")), ("cpu,", ("cpu",))],
-)
-def test_devices_of_the_settings(device, found):
-    assert devices(EmbedSettings(device=device)) == found

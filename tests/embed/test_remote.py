@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -471,11 +472,78 @@ def test_long_texts_are_cut_by_tei_and_counted(server: StandIn) -> None:
     vectors = encode(made, texts, too_long=found.extend)
     np.testing.assert_allclose(vectors[5], vector_of(" ".join(LONG.split()[:10])), rtol=1e-6)
     np.testing.assert_allclose(vectors[:5], right(TEXTS[:5]), rtol=1e-6)
-    assert found == [(5, 80)]
+    assert found == [(5, 80), (21, 81)]
     server.requests.clear()
-    encode(made, texts)
+    found.clear()
+    encode(made, texts, too_long=found.extend)
+    assert found == [(5, 80), (21, 81)], "as well when it is told to cut from the start"
     assert all(request.body["truncate"] for request in server.asked), "asked to cut from the start by now"
     assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_all_texts_that_tei_cuts_are_counted_and_told_as_all(
+    server: StandIn, caplog: pytest.LogCaptureFixture, at_once: int, tmp_path: Path
+) -> None:
+    server.most_tokens, server.most_texts = 10, 7
+    texts = [LONG + str(i) if i % 3 == 1 else f"휴가 {i}일" for i in range(100)]
+    settings = EmbedSettings(backend="remote", endpoint=server.url, cache=tmp_path)
+    card = replace(CARD, dimension=8)
+    Embedder("someone/model", settings, card=card).embed_passages(texts)
+    assert "someone/model: 33 of 100 texts are over its limit of 10 tokens (the first has 81)" in caplog.text
+    caplog.clear()
+    server.requests.clear()
+    Embedder("someone/model", settings, card=card).embed_passages(texts)
+    assert not server.asked, "all are in the cache"
+    assert "33 of 100 texts are over its limit" in caplog.text
+
+
+def test_only_texts_that_may_be_too_long_are_counted(server: StandIn) -> None:
+    server.most_tokens = 100
+    made = backend(server)
+    texts = ["긴 글 " * 60, "휴가 " * 90, "휴가는 며칠인가요"]
+    encode(made, texts)
+    server.requests.clear()
+    encode(made, texts)
+    [counted] = [request for request in server.requests if request.path == "/tokenize"]
+    assert counted.body == {"inputs": texts[:2], "add_special_tokens": True}
+
+
+@pytest.mark.parametrize("path", ["", "/embed"])
+def test_a_server_that_counts_no_tokens_is_told_of_once(
+    server: StandIn, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    server.most_tokens, server.tokenizes = 10, False
+    embedder = Embedder("someone/model", EmbedSettings(backend="remote", endpoint=server.url + path), card=CARD)
+    embedder.embed_passages([LONG, "휴가"] * 40)
+    asked = [request.path for request in server.requests].count("/tokenize")
+    embedder.embed_passages([LONG, "휴가"] * 40)
+    assert caplog.text.count("cannot be asked which they are") == 1
+    assert caplog.text.count("texts are over its limit") == 1
+    assert "someone/model: at least " in caplog.text
+    assert [request.path for request in server.requests].count("/tokenize") == asked, "it is asked no more"
+
+
+def test_without_a_limit_what_tei_cuts_cannot_be_counted(server: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    server.most_tokens, server.tells_itself = 10, False
+    settings = EmbedSettings(backend="remote", endpoint=f"{server.url}/embed")
+    card = replace(CARD, max_tokens=None)
+    Embedder("someone/model", settings, card=card).embed_passages([LONG, *TEXTS, LONG])
+    assert caplog.text.count("neither it nor a card says how many tokens it uses") == 1
+    assert "at least 1 of 152 texts are over its limit (the first has 80)" in caplog.text
+    with pytest.raises(TextTooLongError, match="text 1 has 80 tokens and someone/model uses fewer; cut it"):
+        Embedder("someone/model", replace(settings, too_long="raise"), card=card).embed_passages(["휴가", LONG])
+
+
+@pytest.mark.parametrize("answer", [{}, [], [[1]] * 3, ["가"], "가"])
+def test_tokens_in_garbage_are_no_error(server: StandIn, caplog: pytest.LogCaptureFixture, answer: Any) -> None:
+    server.most_tokens = 10
+    made = backend(server)
+    encode(made, [LONG])
+    server.counted = answer
+    np.testing.assert_allclose(encode(made, [LONG, "휴가"])[1], vector_of("휴가"), rtol=1e-6)
+    assert "its answer is no list of tokens for each of 2 texts" in caplog.text
+    assert not made.counts_all
 
 
 def test_long_texts_are_warned_about_once(server: StandIn, caplog: pytest.LogCaptureFixture) -> None:

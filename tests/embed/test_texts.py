@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from kure_rag.embed import CARDS
-from kure_rag.embed.texts import prefixed
+from kure_rag.embed.texts import count_other_prefix, prefixed
 from kure_rag.errors import InvalidTextError
 
 MARKERS = sorted({p for card in CARDS.values() for p in (card.query_prefix, card.passage_prefix) if p} | {"질문: "})
@@ -100,3 +100,49 @@ def test_a_prefix_and_nothing_else_is_an_empty_text(text: str) -> None:
 def test_one_string_in_place_of_several_is_an_error() -> None:
     with pytest.raises(InvalidTextError, match=r"give \[text\]"):
         prefixed("휴가는 며칠인가요", "")
+
+
+# The prefix of the other role
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "passage: 휴가",
+        "Passage:휴가",
+        " PASSAGE:\t휴가",
+        "\u3000passage: passage: 휴가",
+        "query: passage: 휴가",
+        "passage:",
+    ],
+)
+def test_every_form_of_the_other_roles_prefix_is_counted_and_kept(text: str) -> None:
+    ready, _ = prefixed(["휴가", text], "query: ")
+    assert count_other_prefix(ready, "query: ", "passage: ") == 1
+    assert ready[1].endswith(unicodedata.normalize("NFC", text.removeprefix("query: ")))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "other", "text"),
+    [
+        ("query: ", "passage: ", "passages: 휴가"),
+        ("query: ", "passage: ", "그 passage: 휴가"),
+        ("질문: ", "문서 ", "문서가 없습니다"),  # a longer word
+        ("", "", "passage: 휴가"),  # there is no other prefix
+        ("> ", "> ", "> 휴가"),  # nor where both are the same
+    ],
+)
+def test_words_of_a_text_are_not_taken_for_the_other_roles_prefix(prefix: str, other: str, text: str) -> None:
+    ready, _ = prefixed([text], prefix)
+    assert count_other_prefix(ready, prefix, other) == 0
+
+
+@given(st.sampled_from(MARKERS), st.sampled_from(["", *MARKERS]), st.data(), LETTERS)
+def test_a_text_with_the_other_roles_prefix_in_any_form_is_counted(
+    other: str, prefix: str, data: st.DataObject, bare: str
+) -> None:
+    assume(other != prefix)
+    text = data.draw(WHITE) + data.draw(st.sampled_from(forms(other))) + data.draw(WHITE) + bare.lstrip()
+    ready, doubled = prefixed([text], prefix)
+    assume(not doubled)  # one prefix may begin with the other
+    assert count_other_prefix(ready, prefix, other) == 1

@@ -14,7 +14,7 @@ from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sparse_encoder.modules import SpladePooling
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel
 
-from kure_rag.embed import EmbedSettings, KureReranker, LateInteractionEmbedder, SparseEmbedder
+from kure_rag.embed import Embedder, EmbedSettings, KureReranker, LateInteractionEmbedder, SparseEmbedder
 from kure_rag.errors import EmbeddingError
 
 CLASSES = {"sparse": SparseEmbedder, "late-interaction": LateInteractionEmbedder, "reranker": KureReranker}
@@ -83,6 +83,27 @@ def test_a_folder_of_another_kind_is_an_error_that_names_the_right_class(
         use(model)
 
 
+@pytest.mark.parametrize("card", [None, "KoE5"])
+@pytest.mark.parametrize(
+    ("holds", "file"), [*((kind, "modules.json") for kind in CLASSES), ("scored", "config.json"), ("dense", None)]
+)
+def test_what_is_no_dense_model_is_not_used_as_one_whatever_card_is_given(
+    folders: dict[str, Path], holds: str, file: str | None, card: str | None
+) -> None:
+    embedder = Embedder(str(folders[holds]), SETTINGS, card=card)
+    if file is None:
+        assert embedder.embed_queries(["휴가"]).shape == (1, 32)
+        return
+    right = CLASSES["reranker" if holds == "scored" else holds].__name__
+    with pytest.raises(EmbeddingError, match=rf"as its {file} says: use {right}, not KureEmbeddings"):
+        embedder.embed_queries(["휴가"])
+
+
+def test_plain_checkpoints_of_no_plain_kind_make_a_dense_model(folders: dict[str, Path]) -> None:
+    for name in ("base", "masked"):
+        assert Embedder(str(folders[name]), SETTINGS).embed_queries(["휴가"]).shape == (1, 32)
+
+
 @pytest.mark.parametrize(
     ("asked", "holds", "architecture"),
     [
@@ -116,5 +137,6 @@ def test_a_folder_that_pylate_saved_is_late_interaction(tmp_path: Path, called: 
     told.pop("model_type")
     file.write_text(json.dumps(told if called is None else {**told, "model_type": called}))
     assert LateInteractionEmbedder(str(folder), SETTINGS).embed_queries(["휴가"])[0].shape[1] == 8
-    with pytest.raises(EmbeddingError, match="use LateInteractionEmbedder, not SparseEmbedder"):
-        SparseEmbedder(str(folder), SETTINGS).load()
+    for other, name in ((SparseEmbedder, "SparseEmbedder"), (Embedder, "KureEmbeddings")):
+        with pytest.raises(EmbeddingError, match=f"use LateInteractionEmbedder, not {name}"):
+            other(str(folder), SETTINGS).load()

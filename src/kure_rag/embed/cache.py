@@ -94,10 +94,10 @@ class EmbeddingCache:
     vector, not even where the prefixes are empty. A file that is locked, full, read-only or damaged is never an error:
     that is logged once, and vectors are computed. A damaged file is kept as ``….damaged`` and a new one begun.
 
-    Texts themselves are not stored. Unpinned models (a hub name without revision) are one model however often they
-    change there: pin the revision. A vector of a text that was cut is kept with its tokens, so that
-    this can be said again; those that were kept before this was told count as whole. Put the folder on a local disk:
-    SQLite's log does not work on network drives.
+    Texts themselves are not stored. A model from the hub is known by its commit, pinned or not, and a folder by a hash
+    of its files; a server that does not say which revision it runs is one model however often that changes. A vector of
+    a text that was cut is kept with its tokens, so that this can be said again; those that were kept before this was
+    told count as whole. Put the folder on a local disk: SQLite's log does not work on network drives.
 
     Args:
         folder: Where the file lies; may be shared by any models. Made where it is not there.

@@ -96,6 +96,18 @@ def read_json(path: Path) -> Any:
         raise EmbeddingError(f"{path}: the model's settings are broken ({reason}); copy the file again") from error
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """An object from a settings file; an empty one where there is no file.
+
+    Raises:
+        EmbeddingError: It cannot be read, or holds no object.
+    """
+    value = read_json(path) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise EmbeddingError(f"{path}: the model's settings are broken (no object); copy the file again")
+    return value
+
+
 def parts_of(modules: Path | None) -> tuple[Part, ...]:
     """The modules that a ``modules.json`` lists; a transformer alone where there is no such file.
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from kure_rag.embed.backends.manifest import is_export, read_manifest
 from kure_rag.embed.cards import find_card
-from kure_rag.embed.files import MODULES, PROMPTS, Part, parts_of, prompts_in, read_json
+from kure_rag.embed.files import MODULES, PROMPTS, Part, parts_of, prompts_in, read_object
+from kure_rag.embed.folder_use import assumed_pooling, base_card, pooled_as, unprompted
 from kure_rag.embed.model_card import ModelCard
-from kure_rag.embed.settings import EmbedSettings, PoolingName
 from kure_rag.errors import EmbeddingError
 
-# BAAI's bge-m3 and all that was made from it, KURE-v1 and arctic-embed-l-v2.0 among them, have 8,194 positions and take
-# the first token; XLM-RoBERTa itself and the E5 models, which take the mean, have 514.
-_LONG_XLM_ROBERTA: Final = 8192
 _COUNT_FROM_PADDING: Final = frozenset({"roberta", "xlm-roberta", "camembert"})
-_NO_TRANSFORMER: Final = frozenset({None, "model2vec"})
 _WHY: Final[Mapping[str, str]] = {
     "cls": "so the first token's vector is taken, as of bge-m3 and models made from it, which have its long positions",
     "lasttoken": "so the last token's vector is taken: it generates text, and only that token has seen all others",
@@ -72,7 +68,7 @@ def read_folder(folder: Path) -> FolderFacts:
     """
     if is_export(folder):
         return _export_facts(folder)
-    config, plain = _json(folder / "config.json"), not (folder / MODULES).is_file()
+    config, plain = read_object(folder / "config.json"), not (folder / MODULES).is_file()
     if plain and not config:
         raise EmbeddingError(
             f"{folder}: no model is here: neither {MODULES} nor config.json; give the folder that holds the weights"
@@ -83,13 +79,13 @@ def read_folder(folder: Path) -> FolderFacts:
     if base is not None:
         assumed.append(f"it was made from {base.name}, as config.json says, and is used as that model's card says")
         query, passage = base.query_prefix or "", base.passage_prefix or ""
-        pooling = str(_pooled_as(base) or assumed_pooling(config))
+        pooling = str(pooled_as(base) or assumed_pooling(config))
     else:
         query, passage = prompts_in(folder / PROMPTS)
         if not query and not passage:
             assumed.append("no prompts are stored, so nothing is put before queries and passages")
-            if unprompted := _unprompted(folder):
-                assumed.append(_UNPROMPTED.format(unprompted))
+            if (made_from := unprompted(folder)) is not None:
+                assumed.append(_UNPROMPTED.format(made_from))
         pooling = str(assumed_pooling(config)) if plain else _pooling(folder, parts)
         if plain:
             assumed.append(f"a plain checkpoint says nothing of pooling, {_WHY[pooling]}")
@@ -112,130 +108,13 @@ def read_folder(folder: Path) -> FolderFacts:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderUse:
-    """How a local folder is used.
-
-    Attributes:
-        card: The card found, with the pooling that the folder needs.
-        made_from: The known model that ``config.json`` names and a plain checkpoint is used as, where nothing else says
-            what it is.
-        guessed: Whether the pooling follows from the architecture alone.
-        unprompted: The known model with prefixes that ``config.json`` names, where the folder has modules and stores
-            none. Whether it still wants them only those know who trained it.
-    """
-
-    card: ModelCard
-    made_from: str | None = None
-    guessed: bool = False
-    unprompted: str | None = None
-
-    def assumed(self, folder: Path, settings: EmbedSettings, prefixes: tuple[str, str]) -> str | None:
-        """What to say, once, of that which neither files nor settings tell; ``None`` for nothing."""
-        if self.made_from is not None:
-            return (
-                f"{folder} has no modules.json, and was made from {self.made_from}, as its config.json says: it is "
-                f"used like that, with {settings.pooling or self.card.pooling} pooling and {prefixes[0]!r} before "
-                f"queries and {prefixes[1]!r} before passages. If that is wrong, say so: pooling=, query_prefix=, "
-                "passage_prefix=, or card=... for a known model"
-            )
-        if self.guessed and settings.pooling is None:
-            return (
-                f"{folder} stores no pooling; the first token's vector is taken, as of bge-m3 and the models made from "
-                "it, which have its long positions. If it was trained with another, say so: pooling='mean', or "
-                "card=... for a known model that is used alike"
-            )
-        if self.unprompted is not None and settings.query_prefix is None and settings.passage_prefix is None:
-            return (
-                f"{folder} stores no prompts, so nothing is put before queries and passages; it was made from "
-                f"{self.unprompted}, as its config.json says, which has prefixes. If it needs them, say so: "
-                f"card={self.unprompted!r}; if not: query_prefix=''"
-            )
-        return None
-
-
-def folder_use(folder: Path, card: ModelCard, *, known: bool) -> FolderUse:
-    """How a folder is used: as its card says, and a plain checkpoint also as its ``config.json`` lets see.
-
-    Args:
-        folder: A local copy.
-        card: The card that its name or the caller gives, or one of a model that nothing is known of.
-        known: Whether it is the first of these.
-    """
-    try:
-        if (folder / MODULES).exists():
-            return FolderUse(card=card, unprompted=None if known else _unprompted(folder))
-        config = _json(folder / "config.json")
-    except EmbeddingError:  # told when it is loaded
-        return FolderUse(card=card)
-    if card.pooling != "stored" or config.get("model_type") in _NO_TRANSFORMER:
-        return FolderUse(card=card)
-    if not known and (base := base_card(config)) is not None:
-        # What was made from a model is used like it, but has weights and so scores of its own.
-        used = replace(
-            base,
-            name=card.name,
-            aliases=(),
-            revision=None,
-            pooling=_pooled_as(base) or card.pooling,
-            dimension=None,
-            dimensions=(),
-            published=(),
-            reference=None,
-            note="",
-        )
-        return FolderUse(card=used, made_from=base.name)
-    if (pooling := _pooled_as(card)) is not None:
-        return FolderUse(card=replace(card, pooling=pooling))
-    if (usual := assumed_pooling(config)) == "cls":
-        return FolderUse(card=replace(card, pooling=usual), guessed=True)
-    return FolderUse(card=card)  # loading assumes the rest, and says so
-
-
-def base_card(config: Mapping[str, Any]) -> ModelCard | None:
-    """The card of the model that a checkpoint was loaded from before it was saved.
-
-    Transformers before version 5 wrote its name into ``config.json``, as ``_name_or_path``.
-    """
-    name = config.get("_name_or_path")
-    card = find_card(name) if isinstance(name, str) and name else None
-    return card if card is not None and card.kind == "dense" else None
-
-
-def assumed_pooling(config: Mapping[str, Any]) -> PoolingName:
-    """How a checkpoint that stores no pooling is pooled, by its architecture.
-
-    Args:
-        config: Its ``config.json``.
-    """
-    architectures = config.get("architectures") or [""]
-    if str(architectures[0]).endswith("ForCausalLM") and config.get("is_causal", True) is not False:
-        return "lasttoken"
-    positions = config.get("max_position_embeddings")
-    if config.get("model_type") == "xlm-roberta" and isinstance(positions, int) and positions >= _LONG_XLM_ROBERTA:
-        return "cls"
-    return "mean"
-
-
 def stated_dimension(folder: Path) -> int | None:
     """Numbers in a vector, where the files of a folder say so for certain.
 
     Raises:
         EmbeddingError: One of them is broken.
     """
-    return _dimension(folder, parts_of(folder / MODULES), _json(folder / "config.json"))
-
-
-def _unprompted(folder: Path) -> str | None:
-    if not (folder / MODULES).is_file() or any(prompts_in(folder / PROMPTS)):
-        return None
-    first = parts_of(folder / MODULES)[0]
-    base = base_card(_json(folder / first.path / "config.json")) if first.kind == "Transformer" else None
-    return base.name if base is not None and (base.query_prefix or base.passage_prefix) else None
-
-
-def _pooled_as(card: ModelCard) -> PoolingName | None:
-    return card.plain_pooling if card.pooling == "stored" else card.pooling
+    return _dimension(folder, parts_of(folder / MODULES), read_object(folder / "config.json"))
 
 
 def _part(parts: Sequence[Part], kind: str) -> Part | None:
@@ -252,7 +131,7 @@ def _modes(folder: Path, parts: Sequence[Part]) -> list[str]:
     part = _part(parts, "Pooling")
     if part is None:
         return []
-    config = _json(folder / part.path / "config.json")
+    config = read_object(folder / part.path / "config.json")
     if mode := config.get("pooling_mode"):
         return [mode] if isinstance(mode, str) else [str(one) for one in mode]
     old = [key.removeprefix("pooling_mode_") for key, on in config.items() if key.startswith("pooling_mode_") and on]
@@ -281,9 +160,11 @@ def _export_facts(folder: Path) -> FolderFacts:
 
 def _max_tokens(folder: Path, config: Mapping[str, Any], base: ModelCard | None) -> int | None:
     """The smallest of the limits that are stated. Of the two files, the library's own wins over the tokenizer's."""
-    own = _json(folder / "sentence_bert_config.json") if (folder / MODULES).is_file() else {}  # not read without it
+    own = (
+        read_object(folder / "sentence_bert_config.json") if (folder / MODULES).is_file() else {}
+    )  # not read without it
     longest = _limit(own.get("max_seq_length")) or _limit(
-        _json(folder / "tokenizer_config.json").get("model_max_length")
+        read_object(folder / "tokenizer_config.json").get("model_max_length")
     )
     limits = (longest, _limit(_positions(config)), None if base is None else base.max_tokens)
     return min((limit for limit in limits if limit is not None), default=None)
@@ -303,7 +184,7 @@ def _positions(config: Mapping[str, Any]) -> Any:
 
 def _dimension(folder: Path, parts: Sequence[Part], config: Mapping[str, Any]) -> int | None:
     if dense := _part(parts, "Dense"):
-        out = _json(folder / dense.path / "config.json").get("out_features")
+        out = read_object(folder / dense.path / "config.json").get("out_features")
         return out if isinstance(out, int) else None
     if static := _part(parts, "StaticEmbedding"):
         shapes = _shapes(folder / static.path / "model.safetensors")
@@ -312,14 +193,6 @@ def _dimension(folder: Path, parts: Sequence[Part], config: Mapping[str, Any]) -
         return None  # vectors of several side by side
     hidden = next((config[key] for key in ("hidden_size", "d_model", "n_embd", "dim") if config.get(key)), None)
     return hidden if isinstance(hidden, int) else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """An object from a settings file; an empty one where there is no file."""
-    value = read_json(path) if path.is_file() else {}
-    if not isinstance(value, dict):
-        raise EmbeddingError(f"{path}: the model's settings are broken (no object); copy the file again")
-    return value
 
 
 def _shapes(path: Path) -> dict[str, list[int]]:

@@ -46,7 +46,7 @@ def commit_of(name: str, revision: str | None, settings: EmbedSettings) -> str:
     """
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
-    if (folder := _cached(name, revision, settings)) is not None:
+    if (folder := cached_folder(name, revision, settings)) is not None:
         return folder.name
     for marker in _MARKERS:
         if (file := file_of(name, marker, revision, settings)) is not None:
@@ -137,7 +137,7 @@ def _downloaded(name: str, commit: str, names: frozenset[str], settings: EmbedSe
 
 def _complete(name: str, commit: str, settings: EmbedSettings, error: BaseException | None) -> Path:
     """The copy in the cache, once it is known that nothing it needs is missing."""
-    folder = _cached(name, commit, settings)
+    folder = cached_folder(name, commit, settings)
     if folder is None:
         raise not_available(name, error or f"commit {commit} is not in the cache", commit) from error
     refuse_pickled(name, names_in(folder), parts_of(folder / MODULES))
@@ -148,8 +148,17 @@ def _complete(name: str, commit: str, settings: EmbedSettings, error: BaseExcept
     return folder
 
 
-def _cached(name: str, revision: str | None, settings: EmbedSettings) -> Path | None:
-    """The folder of a revision in the cache, complete or not."""
+def cached_folder(name: str, revision: str | None, settings: EmbedSettings) -> Path | None:
+    """The folder of a revision in the cache, complete or not; ``None`` where there is none.
+
+    Args:
+        name: ``owner/name``.
+        revision: Commit, branch or tag; ``None`` for the newest.
+        settings: Where the cache is.
+
+    Raises:
+        ModelNotAvailableError: The cache cannot be read.
+    """
     no_telemetry()
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -171,7 +180,7 @@ def _absent(name: str, file: str, revision: str | None, settings: EmbedSettings)
     found = try_to_load_from_cache(name, file, cache_dir=settings.cache_folder, revision=revision)
     if found is _CACHED_NO_EXIST:
         return True
-    folder = _cached(name, revision, settings)
+    folder = cached_folder(name, revision, settings)
     if folder is None:
         return False
     try:  # a copy that is complete without the file, such as `hf download` makes

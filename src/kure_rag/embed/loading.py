@@ -20,8 +20,10 @@ from kure_rag.embed.files import (
     prompts_in,
     read_json,
 )
-from kure_rag.embed.folders import assumed_pooling
+from kure_rag.embed.folder_use import assumed_pooling
 from kure_rag.embed.hub import commit_of, file_of, first_line, model_folder, no_telemetry
+from kure_rag.embed.kinds import require_kind
+from kure_rag.embed.machine import check_device
 from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.errors import EmbeddingError, KureError
@@ -73,12 +75,15 @@ def checked_folder(folder: Path | None, card: ModelCard, settings: EmbedSettings
 
     Raises:
         ModelNotAvailableError: The files cannot be reached.
-        EmbeddingError: Something is missing, pickled, or needs ``trust_remote_code=True``.
+        EmbeddingError: Something is missing, pickled, or needs ``trust_remote_code=True``; or it is a sparse or
+            late-interaction model or a reranker, whatever its card says.
     """
     no_telemetry()
     if folder is None:
         folder = model_folder(card.name, card.revision, settings)
-    return folder, check_folder(folder, code=settings.trust_remote_code)
+    parts = check_folder(folder, code=settings.trust_remote_code)
+    require_kind(folder, "dense")
+    return folder, parts
 
 
 def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) -> SentenceTransformer:
@@ -108,38 +113,6 @@ def load_model(folder: Path | None, card: ModelCard, settings: EmbedSettings) ->
     require_all_weights(where, model)
     _cap_length(model, card)
     return model.eval()
-
-
-def check_device(name: str | None) -> None:
-    """Raises for a device that is not here, before anything is downloaded or read for it.
-
-    Args:
-        name: As settings have it; ``None`` for the best there is.
-
-    Raises:
-        EmbeddingError: Names the devices that are here.
-    """
-    if name is None or name == "cpu":
-        return
-    import torch
-
-    from kure_rag.embed.machine import devices
-
-    try:
-        asked = torch.device(name)
-    except (RuntimeError, ValueError):
-        asked = None
-    if asked is not None and asked.type == "cuda":
-        found = (asked.index or 0) < torch.cuda.device_count()
-    elif asked is not None and asked.type == "mps":
-        found = torch.backends.mps.is_available()
-    else:
-        found = asked is not None  # torch knows others, whose makers' packages say whether they are there
-    if not found:
-        raise EmbeddingError(
-            f"device={name!r}: PyTorch finds no such device; here are {', '.join(devices())}. Leave device out for the "
-            "best of them; for a GPU, install the build of PyTorch that is made for it"
-        )
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from kure_rag.errors import EmbeddingError
+
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
@@ -19,6 +21,49 @@ def devices() -> tuple[str, ...]:
         gpu = torch.cuda.get_device_properties(i)
         found.append(f"cuda:{i} ({gpu.name}, {gpu.total_memory / 1e9:.0f} GB)")
     return tuple(found)
+
+
+def named_devices(device: str | None) -> tuple[str, ...]:
+    """The devices that a setting names, none for the best there is: ``cuda:0, cuda:1`` → two."""
+    return tuple(name for part in (device or "").split(",") if (name := part.strip()))
+
+
+def check_device(device: str | None) -> None:
+    """Raises for a device that is not here, before anything is downloaded or read for it.
+
+    Args:
+        device: As settings have it, one or several; ``None`` for the best there is.
+
+    Raises:
+        EmbeddingError: Names those that are missing, and the devices that are here.
+    """
+    names = named_devices(device)
+    if device is None or set(names) == {"cpu"}:
+        return
+    missing = tuple(dict.fromkeys(name for name in names if not _is_here(name)))
+    if missing or not names:
+        what = "such device" if missing == (device,) or not names else f"{' and no '.join(missing)}"
+        raise EmbeddingError(
+            f"device={device!r}: PyTorch finds no {what}; here are {', '.join(devices())}. Leave device out for the "
+            "best of them; for a GPU, install the build of PyTorch that is made for it"
+        )
+
+
+def _is_here(name: str) -> bool:
+    import torch
+
+    try:
+        device = torch.device(name)
+    except (RuntimeError, ValueError):
+        return False
+    if device.type == "cpu":
+        return True
+    if device.type == "mps":
+        return torch.backends.mps.is_available()
+    # `torch.cuda`, `torch.xpu` and those that makers' packages add; `meta`, which computes nothing, has none.
+    module = getattr(torch, device.type, None)
+    has, count = getattr(module, "is_available", None), getattr(module, "device_count", None)
+    return bool(has and count and has() and (device.index or 0) < count())
 
 
 def bf16_instructions() -> tuple[str, ...] | None:

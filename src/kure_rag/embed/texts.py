@@ -12,6 +12,10 @@ from kure_rag.errors import InvalidTextError
 
 # For the log, with the model's name, how many texts, of how many, and the prefix.
 DOUBLED: Final = "%s: %d of %d texts already begin with %r, which is not put twice"
+OTHER_PREFIX: Final = (
+    "%s: %d of %d texts begin with %r, the prefix of the other role, which stays in the text; queries and passages "
+    "have a method each, which puts the prefix (said once)"
+)
 
 
 def checked(text: str, position: int) -> str:
@@ -56,6 +60,22 @@ def prefixed(texts: Sequence[str], prefix: str) -> tuple[list[str], int]:
             ready = checked(bare, i)
         out.append(prefix + ready)
     return out, doubled
+
+
+def count_other_prefix(ready: Sequence[str], prefix: str, other: str) -> int:
+    """How many texts begin with the prefix of the other role, in any form that :func:`prefixed` takes for a prefix.
+
+    It is most likely a mistake, as a query that was put among the passages. But it may be the text's own beginning, so
+    it stays there, and the caller is warned.
+
+    Args:
+        ready: As :func:`prefixed` returns them.
+        prefix: What stands before each of them.
+        other: What the other role's texts begin with.
+    """
+    if not other or other == prefix:
+        return 0
+    return sum(_without(text[len(prefix) :], other) is not None for text in ready)
 
 
 def _without(text: str, prefix: str) -> str | None:

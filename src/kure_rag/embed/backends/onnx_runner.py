@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
+from kure_rag.embed.backends.graph_runner import GraphRunner
 from kure_rag.embed.backends.padding import padded
 from kure_rag.embed.base import Vectors
 from kure_rag.embed.settings import Precision
 from kure_rag.errors import EmbeddingError, MissingExtraError
-
-_TOKENS: Final = 2048
-_PASS_TOKENS: Final = 32
 
 
 def onnxruntime() -> Any:
@@ -44,47 +42,20 @@ def check_onnx_precision(precision: Precision) -> None:
         )
 
 
-class OnnxRunner:
-    """An exported graph from token ids to pooled vectors.
+class OnnxRunner(GraphRunner):
+    """An exported ``.onnx`` file; see :class:`~kure_rag.embed.backends.graph_runner.GraphRunner`."""
 
-    Args:
-        graph: The ``.onnx`` file.
-        dimension: Numbers in a vector.
-        pad_id: The tokenizer's padding token.
-        precision: Of the engine; int8 is in the graph itself.
+    engine = "ONNX Runtime"
 
-    Attributes:
-        batch_tokens: Tokens that suit one forward pass.
-        pass_tokens: What a pass costs beside its tokens.
-
-    Raises:
-        MissingExtraError: ONNX Runtime is not installed.
-        EmbeddingError: The graph cannot be read, or the precision is none of this engine's.
-    """
-
-    batch_tokens = _TOKENS
-    pass_tokens = _PASS_TOKENS
-    precision = "f32"
-
-    def __init__(
-        self,
-        graph: Path,
-        *,
-        dimension: int,
-        pad_id: int,
-        precision: Precision = "auto",
-    ) -> None:
-        library = onnxruntime()
+    def _library(self, precision: Precision) -> Any:
         check_onnx_precision(precision)
-        self.dimension = dimension
-        self._pad_id = pad_id
-        try:
-            self._session: Any = library.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no base of their own
-            raise EmbeddingError(f"{graph}: ONNX Runtime cannot read it ({error}); export the model again") from error
+        return onnxruntime()
+
+    def _loaded(self, library: Any, graph: Path, precision: Precision) -> Any:
+        return library.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
 
     def start(self, batch: Sequence[Sequence[int]]) -> Callable[[], Vectors]:
         """See :class:`~kure_rag.embed.backends.base.Runner`; the pass is over when this returns."""
         ids, mask = padded(batch, self._pad_id)
-        (vectors,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        (vectors,) = self._model.run(None, {"input_ids": ids, "attention_mask": mask})
         return lambda: np.ascontiguousarray(vectors, dtype=np.float32)

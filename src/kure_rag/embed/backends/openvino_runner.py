@@ -10,13 +10,12 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from kure_rag.embed.backends.graph_runner import GraphRunner
 from kure_rag.embed.backends.padding import padded
 from kure_rag.embed.base import Vectors
 from kure_rag.embed.settings import Precision
 from kure_rag.errors import EmbeddingError, MissingExtraError
 
-_TOKENS: Final = 2048
-_PASS_TOKENS: Final = 32  # a new shape is prepared in the time of 4 (bf16) to 40 tokens (int8)
 _TELEMETRY: Final = "openvino_telemetry"
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CAPABILITIES: Final = {"bf16": "BF16", "fp16": "FP16"}
@@ -59,51 +58,29 @@ def check_openvino_precision(precision: Precision) -> None:
         )
 
 
-class OpenvinoRunner:
-    """An exported graph from token ids to pooled vectors.
+class OpenvinoRunner(GraphRunner):
+    """An exported ``.xml`` file, with its ``.bin`` beside it.
 
-    Args:
-        graph: The ``.xml`` file, with its ``.bin`` beside it.
-        dimension: Numbers in a vector.
-        pad_id: The tokenizer's padding token.
-        precision: Of the engine: ``auto`` and ``int8`` leave what is not quantised to OpenVINO, which takes bf16 where
-            the processor has instructions for it and fp32 otherwise.
-
-    Attributes:
-        batch_tokens: Tokens that suit one forward pass.
-        pass_tokens: What a pass costs beside its tokens.
-        precision: What the engine computes in, where weights are not quantised: ``bf16``, ``f16`` or ``f32``.
-
-    Raises:
-        MissingExtraError: OpenVINO is not installed.
-        EmbeddingError: The graph cannot be read, or the processor has no such precision.
+    See :class:`~kure_rag.embed.backends.graph_runner.GraphRunner`. The precisions ``auto`` and ``int8`` leave what is
+    not quantised to OpenVINO, which takes bf16 where the processor has instructions for it and fp32 otherwise.
     """
 
-    batch_tokens = _TOKENS
-    pass_tokens = _PASS_TOKENS
+    engine = "OpenVINO"
 
-    def __init__(
-        self,
-        graph: Path,
-        *,
-        dimension: int,
-        pad_id: int,
-        precision: Precision = "auto",
-    ) -> None:
+    def _library(self, precision: Precision) -> Any:
         library = openvino()
         check_openvino_precision(precision)
-        self.dimension = dimension
-        self._pad_id = pad_id
+        return library
+
+    def _loaded(self, library: Any, graph: Path, precision: Precision) -> Any:
         # Threads bound to cores wait for whatever else runs there: a tenth more time for a question on a busy machine.
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         if precision in _HINTS:
             settings["INFERENCE_PRECISION_HINT"] = _HINTS[precision]
-        try:
-            self._compiled: Any = library.Core().compile_model(str(graph), "CPU", settings)
-        except Exception as error:  # it raises RuntimeError, and others for files that are cut off
-            raise EmbeddingError(f"{graph}: OpenVINO cannot read it ({error}); export the model again") from error
-        self.precision = str(self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        compiled = library.Core().compile_model(str(graph), "CPU", settings)
+        self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
         self._idle: deque[Any] = deque()  # appending and popping are safe between threads
+        return compiled
 
     def start(self, batch: Sequence[Sequence[int]]) -> Callable[[], Vectors]:
         """See :class:`~kure_rag.embed.backends.base.Runner`; several passes can be begun and wait for their turn."""
@@ -111,7 +88,7 @@ class OpenvinoRunner:
         try:
             request = self._idle.popleft()
         except IndexError:
-            request = self._compiled.create_infer_request()
+            request = self._model.create_infer_request()
         request.start_async({"input_ids": ids, "attention_mask": mask}, share_inputs=False)
 
         def wait() -> Vectors:

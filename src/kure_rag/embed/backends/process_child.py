@@ -14,7 +14,7 @@ from typing import IO, Any
 from kure_rag.embed.backends.base import Backend
 from kure_rag.embed.backends.frames import receive, send
 from kure_rag.embed.backends.make import make_backend
-from kure_rag.embed.loading import check_device
+from kure_rag.embed.machine import check_device
 from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.errors import KureError
@@ -40,22 +40,28 @@ def main() -> int:
 def _made(message: Mapping[str, Any], out: IO[bytes]) -> Backend | None:
     try:
         check_device(message["settings"]["device"])
-        _take_device(message["settings"]["device"], message["threads"])
+        take_device(message["settings"]["device"], message["threads"])
         folder = None if message["folder"] is None else Path(message["folder"])
         backend = make_backend(folder, ModelCard(**message["card"]), EmbedSettings(**message["settings"]))
         send(out, {"dimension": backend.dimension, "max_tokens": backend.max_tokens})
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent's user must read it
-        send(out, _told(error))
+        send(out, error_message(error))
         return None
     return backend
 
 
-def _take_device(device: str, threads: int | None) -> None:
+def take_device(device: str, threads: int | None) -> None:
+    """Makes a device this process's own.
+
+    Args:
+        device: As torch names it.
+        threads: Threads to compute with on the CPU; ``None`` for as many as torch takes.
+    """
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
-    if device.startswith("cuda"):
+    if device.startswith("cuda:"):
         torch.cuda.set_device(device)  # pinned memory would take room on the first device otherwise
 
 
@@ -68,12 +74,13 @@ def _answer(backend: Backend, job: Mapping[str, Any], out: IO[bytes]) -> None:
     try:
         vectors = backend.encode(job["texts"], role=job["role"], too_long=too_long)
     except Exception as error:  # noqa: BLE001 - as above; the next job may well succeed
-        send(out, _told(error))
+        send(out, error_message(error))
         return
     send(out, {"shape": vectors.shape, "too_long": cut}, vectors.data.cast("B"))
 
 
-def _told(error: Exception) -> dict[str, Any]:
+def error_message(error: Exception) -> dict[str, Any]:
+    """What the parent is sent of an error: its kind, and what a user can read."""
     kind = type(error).__name__
     return {"error": kind, "message": str(error) if isinstance(error, KureError) else f"{kind}: {error}"}
 

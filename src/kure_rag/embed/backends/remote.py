@@ -18,6 +18,7 @@ from typing import Final, Literal
 import numpy as np
 
 from kure_rag.embed.backends.base import Progress, TooLong
+from kure_rag.embed.backends.cut_texts import CutTexts
 from kure_rag.embed.backends.http_client import API_KEY, HttpClient, RefusedError, RemoteSettings
 from kure_rag.embed.backends.protocols import OpenAiProtocol, Protocol, TeiProtocol, tokens_told
 from kure_rag.embed.base import Role, Vectors
@@ -77,11 +78,14 @@ class RemoteBackend:
             ``https://host/embed`` is TEI, ``https://host/v1`` and ``https://host/v1/embeddings`` are OpenAI's.
         card: How the model is used; its name is what the server is asked for.
         revision: The only commit whose vectors will do; a server that says it runs another one is an error.
-        too_long: See :class:`~kure_rag.embed.settings.EmbedSettings`. TEI is told to cut, after the texts that need it
-            are found. OpenAI's protocol knows no cutting: a server that refuses such a text is an error in any case.
-            Some cut in silence, which can be seen where the card has a limit: a text that alone fills it, by the
-            server's ``usage.prompt_tokens``, counts as too long, so texts that may fill it are sent on their own; and
-            where the server does not count, a text of far more characters than fit.
+        too_long: See :class:`~kure_rag.embed.settings.EmbedSettings`. TEI refuses a text over its limit, and is told
+            to cut from the first such text on. From then on its ``/tokenize`` is asked for the tokens of texts that
+            may be over, so that all are counted; where that does not answer, which is logged, or the limit is not
+            known, what is cut from then on is not counted, and a cache keeps it as whole. OpenAI's protocol knows no
+            cutting: a server that refuses such a text is an error in any case. Some cut in silence, which can be seen
+            where the card has a limit: a text that alone fills it, by the server's ``usage.prompt_tokens``, counts as
+            too long, so texts that may fill it are sent on their own; and where the server does not count, a text of
+            far more characters than fit. A text that such a server cuts and that has fewer characters is not found.
         settings: See :class:`RemoteSettings`.
 
     Raises:
@@ -127,6 +131,11 @@ class RemoteBackend:
     def revision(self) -> str | None:
         """The commit of the model that the server says it runs; ``None`` if it does not say."""
         return self._protocol.revision
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether every text that was cut has been counted: where OpenAI's protocol is spoken, that is not known."""
+        return self._protocol.can_cut and self._cut_texts.counts
 
     def encode(
         self, texts: Sequence[str], *, role: Role, too_long: TooLong | None = None, progress: Progress | None = None
@@ -180,11 +189,24 @@ class RemoteBackend:
             )
         return protocol
 
+    @property
+    def _place(self) -> str:
+        """The URL below which TEI answers."""
+        return self._http.at(".." if self._last == "embed" else "")
+
+    @property
+    def _last(self) -> str:
+        return self._http.path.rstrip("/").rpartition("/")[2]
+
+    @cached_property
+    def _cut_texts(self) -> CutTexts:
+        return CutTexts(self._http, self._http.at("tokenize", self._place))
+
     def _detected(self) -> Protocol:
-        last = self._http.path.rstrip("/").rpartition("/")[2]
+        last = self._last
         if last in ("v1", "embeddings"):
             return OpenAiProtocol(self._http.at("" if last == "embeddings" else "embeddings"), self._card.name)
-        place = self._http.at("..") if last == "embed" else self._http.at("")
+        place = self._place
         info = self._http.get(self._http.at("info", place))
         if isinstance(info, dict) and ("max_client_batch_size" in info or "model_id" in info):
             return TeiProtocol(self._http.at("embed", place), info)
@@ -244,6 +266,8 @@ class RemoteBackend:
                 return self._halved(job, positions, refused)
             return self._alone(job, positions, refused, cut=cut)
         vectors = self._checked(protocol.vectors(answer, len(positions), self._http.url), job, positions)
+        if cut:
+            job.too_long.extend(self._cut_texts.over(job.texts, positions, self.max_tokens, stop=job.stop))
         self._watch(job, positions, protocol.tokens(answer))
         return vectors
 
@@ -296,7 +320,7 @@ class RemoteBackend:
             raise _TooLongError(position, tokens) from refused
         job.too_long.append((position, tokens))
         body = self._protocol.body([job.texts[position]], cut=True)
-        self._cut = job.cut = True  # what follows is cut at once; the count that is warned with says so far
+        self._cut = job.cut = True  # what follows is cut at once
         try:
             answer = self._http.post(self._protocol.url, body, stop=job.stop)
         except RefusedError as again:
