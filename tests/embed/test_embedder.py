@@ -1,6 +1,7 @@
 import logging
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -303,6 +304,35 @@ def test_fingerprint_changes_with_the_weights(tmp_path: Path) -> None:
     before = Embedder(str(folder)).fingerprint
     static(folder, seed=1)
     assert Embedder(str(folder)).fingerprint != before
+
+
+@pytest.mark.parametrize("name", ["modeling_ours.py", "vocab.vocab", "words.tiktoken", "chat_template.jinja"])
+def test_fingerprint_changes_with_code_and_every_file_of_a_tokenizer(tmp_path: Path, name: str) -> None:
+    folder = static(tmp_path / "model")
+    (folder / "README.md").write_text("설명")
+    without = Embedder(str(folder)).fingerprint
+    (folder / name).write_text("하나")
+    before = Embedder(str(folder)).fingerprint
+    assert before != without
+    (folder / name).write_text("다른 둘")
+    assert Embedder(str(folder)).fingerprint != before
+    (folder / name).unlink()
+    (folder / "README.md").write_text("다른 설명")  # which changes no vector
+    assert Embedder(str(folder)).fingerprint == without
+
+
+@pytest.mark.parametrize("settings", [{}, {"backend": "openvino"}])
+def test_a_folder_has_no_other_revision_than_its_own(models_at: Path, settings: dict[str, Any]) -> None:
+    folder = str(models_at / "prompted")
+    own = str(Embedder(folder).fingerprint["revision"])
+    with pytest.raises(EmbeddingError, match=f"prompted: a local folder, whose revision is {own}, and revision='abc'"):
+        Embedder(folder, EmbedSettings(revision="abc", **settings)).load()
+    assert Embedder(folder, EmbedSettings(revision=own)).embed_queries(["휴가"]).shape[0] == 1
+
+
+def test_the_bundled_model_has_no_other_revision_than_its_own() -> None:
+    with pytest.raises(EmbeddingError, match="leave revision out"):
+        Embedder("static-ko", EmbedSettings(revision="main")).embed_queries(["휴가"])
 
 
 def test_a_card_given_for_a_name_on_the_hub_keeps_that_name() -> None:

@@ -399,7 +399,14 @@ def test_an_export_too_far_from_the_original_is_not_kept(
     assert kept(exports) == []
 
 
-def test_a_model_that_is_no_transformer_is_refused(exports: Path) -> None:
+def test_a_model_that_is_no_transformer_is_refused(exports: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(EmbeddingError, match=r"static-ko: is no transformer.*backend='torch'"):
         Embedder("static-ko", EmbedSettings(backend="openvino")).embed_passages(TEXTS)
+    assert kept(exports) == []
+    assert "exporting" not in caplog.text  # nobody is told to wait for it
+
+
+def test_a_folder_is_not_exported_as_another_revision_than_its_own(exports: Path) -> None:
+    with pytest.raises(EmbeddingError, match="revision='abc' was asked for; leave revision out"):
+        export_model("static-ko", EmbedSettings(backend="openvino", revision="abc"))
     assert kept(exports) == []

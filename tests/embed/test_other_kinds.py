@@ -260,6 +260,13 @@ def test_settings_that_mean_nothing_are_refused_and_copies_work(sparse: Path) ->
     assert (type(again), again.settings.max_tokens, again.name) == (SparseEmbedder, 16, "nlpai-lab/KURE-Sparse-nano")
 
 
+def test_a_folder_has_no_other_revision_than_its_own(sparse: Path) -> None:
+    own = SparseEmbedder(str(sparse)).revision
+    with pytest.raises(EmbeddingError, match=f"whose revision is {own}, and revision='abc' was asked for"):
+        SparseEmbedder(str(sparse), EmbedSettings(revision="abc")).load()
+    SparseEmbedder(str(sparse), EmbedSettings(revision=own)).load()
+
+
 def test_nothing_is_said_of_texts_within_the_limit(late: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="kure_rag"):
         LateInteractionEmbedder(str(late)).embed_passages(TEXTS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import small_models
 import torch
+from safetensors.torch import load_file
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from transformers import AutoModel, AutoTokenizer
 
@@ -243,3 +244,45 @@ def test_a_device_that_is_not_here_is_told_with_those_that_are(tmp_path: Path, d
     folder = small_models.transformer(tmp_path / "model", small_models.bert)
     with pytest.raises(EmbeddingError, match=rf"device='{device}': PyTorch finds no such device; here are cpu \("):
         Embedder(str(folder), EmbedSettings(device=device)).embed_queries(TEXTS)
+
+
+# Pickled weights, converted as the message says
+
+
+def pickled(folder: Path, *, shards: int = 1) -> None:
+    weights = list(load_file(folder / "model.safetensors").items())
+    for i in range(shards):
+        name = "pytorch_model.bin" if shards == 1 else f"pytorch_model-{i + 1:05}-of-{shards:05}.bin"
+        torch.save(dict(weights[i::shards]), folder / name)
+    (folder / "model.safetensors").unlink()
+
+
+def follow(folder: Path) -> None:
+    with pytest.raises(EmbeddingError, match="is pickled") as caught:
+        of(folder).embed_queries(TEXTS)
+    code = [line.strip() for line in str(caught.value).splitlines() if line.startswith("    ")]
+    exec("\n".join(code), {})  # what the message says is what is tested
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+@pytest.mark.parametrize("name", ["KURE-v1", "우리-모델"])
+def test_a_pickled_copy_converted_as_the_message_says_has_the_same_vectors(
+    tmp_path: Path, name: str, shards: int
+) -> None:
+    folder = plain(tmp_path / name)  # the first token's vector for the one, the mean for the other
+    before, files = of(folder).embed_queries(TEXTS), {file.name for file in folder.iterdir()}
+    pickled(folder, shards=shards)
+    follow(folder)
+    np.testing.assert_allclose(of(folder).embed_queries(TEXTS), before, atol=1e-6)
+    assert {file.name for file in folder.iterdir() if file.suffix != ".bin"} == files
+
+
+def test_a_pickled_kobert_converted_as_the_message_says_keeps_its_tokenizer(tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("\n".join(f"연차 휴가와 보험금 청구 기한 {i}, 가나다라" for i in range(400)), "utf-8")
+    (folder := tmp_path / "kobert-base-v1").mkdir()
+    small_models.kobert(folder, lines)
+    before = of(folder).embed_queries(TEXTS)
+    pickled(folder)
+    follow(folder)
+    np.testing.assert_allclose(of(folder).embed_queries(TEXTS), before, atol=1e-6)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_models
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
@@ -173,6 +174,25 @@ def test_a_model_without_card_is_checked_by_what_it_stores(tmp_path: Path) -> No
     assert found.checks[-1].expected == "no published reference"
     assert found.checks[-1].passed is None
     assert [check.name for check in found.checks if "prefix" in check.name] == WITH_PREFIXES[5:9]
+
+
+def told(embedder: Embedder, name: str) -> list[str]:
+    return [check.got for check in check_model(embedder).checks if check.name == name]
+
+
+def test_pooling_and_what_is_assumed_are_told_of_a_model_without_card(tmp_path: Path) -> None:
+    folder = str(small_models.plain_checkpoint(tmp_path / "우리 모델"))
+    found = check_model(Embedder(folder))
+    assert all(check.passed is None for check in found.checks if check.name in {"pooling", "assumed"})
+    assert told(Embedder(folder), "pooling") == ["mean"]
+    assumed = list(read_folder(Path(folder)).assumed)
+    assert told(Embedder(folder), "assumed") == assumed
+    assert any("nothing of pooling" in what for what in assumed)
+    chosen = Embedder(folder, EmbedSettings(pooling="cls", query_prefix="질문: "))
+    assert told(chosen, "pooling") == ["cls"]
+    assert not any("pooling" in what or "prompts" in what for what in told(chosen, "assumed"))
+    known = Embedder(folder, card="ko-sbert-nli")  # of which nothing is assumed
+    assert told(known, "pooling") == told(known, "assumed") == []
 
 
 def test_a_prefix_that_changes_nothing_is_found(tmp_path: Path) -> None:

@@ -34,14 +34,15 @@ def test_the_gpu_benchmark_on_a_tiny_model_and_its_kept_table(models_at, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     head, _, *found = rows(done.stdout)
-    assert len(found) == 2 * 5
+    assert len(found) == 2 * 6
     column = {name: i for i, name in enumerate(head)}
     for row in found:
         assert float(row[column["cosine mean"]]) > 0.999
         assert float(row[column["tokens/s"]].replace(",", "")) > 0
     for stock in (row for row in found if "fp16" in row[1]):
         assert float(stock[column["x best fp16"]]) <= float(stock[column["x fp16"]])
-    for ours in found[4::5]:
+    assert all("kure-rag bf16 (bfloat16, packed)" in bf16[1] for bf16 in found[5::6])
+    for ours in (*found[4::6], *found[5::6]):
         assert "packed" in ours[1]
         assert float(ours[column["padding"]]) == 1
     (kept,) = (tmp_path / "results").iterdir()

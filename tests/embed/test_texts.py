@@ -146,3 +146,33 @@ def test_a_text_with_the_other_roles_prefix_in_any_form_is_counted(
     ready, doubled = prefixed([text], prefix)
     assume(not doubled)  # one prefix may begin with the other
     assert count_other_prefix(ready, prefix, other) == 1
+
+
+# Instructions
+
+SEARCH = next(card.query_prefix for card in CARDS.values() if (card.query_prefix or "").startswith("Instruct: "))
+OWN = "Instruct: Given a Korean statute question, retrieve articles that answer it\nQuery: 연차휴가는 며칠인가요?"
+
+
+@pytest.mark.parametrize("text", [OWN, OWN.lower(), OWN.replace("Query: ", "Query:"), f" {OWN}"])
+def test_a_text_with_another_instruction_keeps_its_own_and_is_counted(text: str) -> None:
+    assert prefixed([text, "휴가"], SEARCH) == ([text, f"{SEARCH}휴가"], 1)
+
+
+def test_another_instruction_in_a_passage_is_the_other_roles_prefix() -> None:
+    assert count_other_prefix(prefixed([OWN, "휴가"], "")[0], "", SEARCH) == 1
+    assert count_other_prefix(prefixed([OWN], SEARCH)[0], SEARCH, "passage: ") == 0
+
+
+@pytest.mark.parametrize("text", ["Instruct: 한 줄로 답한다", "Query: 휴가", "앞글 Instruct: 답한다\nQuery: 휴가"])
+def test_what_only_resembles_an_instruction_gets_the_prefix(text: str) -> None:
+    assert prefixed([text], SEARCH) == ([SEARCH + text], 0)
+
+
+def test_an_instruction_is_the_texts_own_where_the_prefix_is_none() -> None:
+    assert prefixed([OWN], "query: ") == ([f"query: {OWN}"], 0)
+
+
+def test_another_instruction_and_nothing_else_is_an_empty_text() -> None:
+    with pytest.raises(InvalidTextError):
+        prefixed(["Instruct: 찾는다\nQuery: "], SEARCH)

@@ -132,6 +132,7 @@ def test_repr_shows_what_was_chosen() -> None:
         {"query_prefix": "", "passage_prefix": "", "normalize": False, "dense_weight": 0.0},
         {"card": "KURE-v1"},
         {"card": ModelCard(name="우리/모델", aliases=("모델",), query_prefix=None, dimension=32)},
+        {"cache": Path("벡터")},  # of which JSON knows nothing
     ],
 )
 def test_langchain_serialisation_keeps_everything(settings: dict[str, Any]) -> None:

@@ -66,6 +66,7 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
         LOCAL,
         {"card": "KURE-v1"},
         {"card": ModelCard(name="우리/모델", aliases=("모델",), query_prefix=None, dimension=32)},
+        {"cache": Path("벡터")},  # of which JSON knows nothing
     ],
 )
 def test_round_trips_keep_everything(settings: dict[str, Any]) -> None:

@@ -41,8 +41,8 @@ _CELLS: Final = (
     "'stored' prefixes and pooling come with the weights. * needs trust_remote_code=True."
 )
 _MORE: Final = (
-    "`kure-rag models NAME` shows all that is known of one, and the code that uses it. Others work too, with the "
-    "prompts they store."
+    "`kure-rag models NAME` shows all that is known of one, whether vectors are scaled and their default weight beside "
+    "keyword scores among it, and the code that uses it. Others work too, with the prompts they store."
 )
 
 

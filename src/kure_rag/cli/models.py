@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         check_name(options.name)  # says which name may be meant
         raise UnknownModelError(
             f"no card for {options.name!r}. If it is on the model hub it works all the same, with the prompts and the "
-            "pooling that it stores itself: `kure-rag doctor --model` shows them. `kure-rag models` lists the cards."
+            "pooling that it stores itself: `kure-rag doctor --model` shows both. `kure-rag models` lists the cards."
         )
     if folder is not None and card.kind == "dense":
         from kure_rag.embed import Embedder

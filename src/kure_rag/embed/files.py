@@ -27,6 +27,7 @@ _OTHER_WEIGHTS: Final = frozenset({".h5", ".msgpack", ".gguf", ".onnx", ".tflite
 _WEIGHTS: Final = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 _SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors$")
 _SMALL: Final = frozenset({".json", ".txt", ".model", ".jinja", ".tiktoken", ".vocab"})
+_HASHED: Final = _SMALL | {".safetensors", ".py"}
 _TOKENIZER: Final = frozenset({"tokenizer.json", "vocab.txt", "vocab.json", "tekken.json"})
 # Modules of sentence-transformers that compute without weights.
 _WEIGHTLESS: Final = frozenset(
@@ -61,7 +62,7 @@ def bundled_path(name: str) -> Path | None:
 def _revision_of(folder: Path, _stamp: tuple[tuple[str, int, int], ...]) -> str:
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
-        if file.suffix in {".safetensors", ".json", ".model", ".txt"} and file.is_file():
+        if file.suffix in _HASHED and file.is_file():
             digest.update(str(file.relative_to(folder)).encode())
             with file.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
@@ -69,13 +70,26 @@ def _revision_of(folder: Path, _stamp: tuple[tuple[str, int, int], ...]) -> str:
 
 
 def local_revision(folder: Path) -> str:
-    """A revision for a folder: a hash of weights, tokenizer and settings, so that a retrained model is another one."""
+    """A revision for a folder: a hash of weights, tokenizer, settings and code, so that a changed model is another."""
     stamp = tuple(
         (str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns)
         for f in sorted(folder.rglob("*"))
         if f.is_file()
     )
     return _revision_of(folder, stamp)
+
+
+def refuse_revision(folder: Path, revision: str | None) -> None:
+    """Raises where a revision is asked for that a folder is not: a folder has one, see :func:`local_revision`.
+
+    Raises:
+        EmbeddingError: Says which it has.
+    """
+    if revision is not None and not (own := local_revision(folder)).startswith(revision):
+        raise EmbeddingError(
+            f"{folder}: a local folder, whose revision is {own}, and revision={revision!r} was asked for; leave "
+            "revision out, or give the model's name on the model hub"
+        )
 
 
 def names_in(folder: Path) -> frozenset[str]:
@@ -217,9 +231,26 @@ def _refuse_pickled(where: str, folder: str, files: Collection[str], part: Part)
         return
     raise EmbeddingError(
         f"{where}: {PurePosixPath(folder) / pickled[0]} is pickled, which can run any code, and only safetensors are "
-        "loaded. Where you trust the file, convert it once: load it with sentence-transformers and call "
-        "model.save_pretrained('folder'); then give that folder. On the model hub a pull request may hold the "
-        "converted weights: revision='refs/pr/1', for example"
+        "loaded. On the model hub a pull request may hold the converted weights: revision='refs/pr/1', for example. Or "
+        "convert them once, in a copy of the whole folder, whose other files must stay as they are:\n"
+        f"{_conversion(where, folder, pickled)}\n"
+        "and give that folder, with card='owner/name' where the model has a card and the folder another name"
+    )
+
+
+def _conversion(where: str, folder: str, pickled: Sequence[str]) -> str:
+    """Code that puts the same tensors beside the pickled ones, whatever class they are of; it runs no code of theirs.
+
+    Saving the model with a library instead would store a pooling that library assumes, and lose what it does not know.
+    """
+    here = (Path(where) if Path(where).is_dir() else Path("FOLDER")) / folder
+    files = [name for name in pickled if "-of-" in name] if "-of-" in pickled[0] else pickled[:1]
+    return (
+        "    import torch; from safetensors.torch import save_file\n"
+        f"    files = {[str(here / name) for name in files]}\n"
+        "    parts = [torch.load(file, weights_only=True, map_location='cpu') for file in files]\n"
+        "    weights = {name: tensor.contiguous().clone() for part in parts for name, tensor in part.items()}\n"
+        f"    save_file(weights, {str(here / 'model.safetensors')!r}, {{'format': 'pt'}})"
     )
 
 

@@ -14,6 +14,7 @@ from kure_rag.embed.cards import find_card
 from kure_rag.embed.files import MODULES, PROMPTS, Part, parts_of, prompts_in, read_object
 from kure_rag.embed.folder_use import assumed_pooling, base_card, pooled_as, unprompted
 from kure_rag.embed.model_card import ModelCard
+from kure_rag.embed.settings import EmbedSettings
 from kure_rag.errors import EmbeddingError
 
 _COUNT_FROM_PADDING: Final = frozenset({"roberta", "xlm-roberta", "camembert"})
@@ -56,12 +57,14 @@ class FolderFacts:
     assumed: tuple[str, ...]
 
 
-def read_folder(folder: Path) -> FolderFacts:
+def read_folder(folder: Path, settings: EmbedSettings | None = None, *, from_hub: bool = False) -> FolderFacts:
     """Reads a model's folder.
 
     Args:
         folder: With ``modules.json`` (sentence-transformers), ``config.json`` (a plain checkpoint) or
             ``kure_export.json`` (a model exported for ONNX Runtime or OpenVINO).
+        settings: What they say of pooling and prefixes is neither read nor assumed.
+        from_hub: Whether it is the hub's copy, which is never used as the model that it was made from.
 
     Raises:
         EmbeddingError: No model is there, or one of its files is broken.
@@ -75,19 +78,20 @@ def read_folder(folder: Path) -> FolderFacts:
         )
     parts = parts_of(folder / MODULES)
     assumed: list[str] = []
-    base = base_card(config) if plain else None
+    told = settings or EmbedSettings()
+    base = base_card(config) if plain and not from_hub else None
     if base is not None:
         assumed.append(f"it was made from {base.name}, as config.json says, and is used as that model's card says")
         query, passage = base.query_prefix or "", base.passage_prefix or ""
         pooling = str(pooled_as(base) or assumed_pooling(config))
     else:
         query, passage = prompts_in(folder / PROMPTS)
-        if not query and not passage:
+        if not query and not passage and told.query_prefix is None and told.passage_prefix is None:
             assumed.append("no prompts are stored, so nothing is put before queries and passages")
             if (made_from := unprompted(folder)) is not None:
                 assumed.append(_UNPROMPTED.format(made_from))
         pooling = str(assumed_pooling(config)) if plain else _pooling(folder, parts)
-        if plain:
+        if plain and told.pooling is None:
             assumed.append(f"a plain checkpoint says nothing of pooling, {_WHY[pooling]}")
     limit = _max_tokens(folder, config, base)
     if limit is None and _part(parts, "StaticEmbedding") is None:
@@ -99,9 +103,9 @@ def read_folder(folder: Path) -> FolderFacts:
         architecture=str(architecture) if architecture else None,
         made_from=base.name if base is not None else None,
         modules=() if plain else tuple(part.kind for part in parts),
-        pooling=pooling,
-        query_prefix=query,
-        passage_prefix=passage,
+        pooling=told.pooling or pooling,
+        query_prefix=query if told.query_prefix is None else told.query_prefix,
+        passage_prefix=passage if told.passage_prefix is None else told.passage_prefix,
         dimension=_dimension(folder, parts, config),
         max_tokens=limit,
         assumed=tuple(assumed),

@@ -12,7 +12,7 @@ from kure_rag.embed.base import Fingerprint
 from kure_rag.embed.cards import ModelCard, check_name, find_card, folder_of
 from kure_rag.embed.files import bundled_path, local_revision
 from kure_rag.embed.folder_use import FolderUse, folder_use, hub_use
-from kure_rag.embed.folders import stated_dimension
+from kure_rag.embed.folders import FolderFacts, read_folder, stated_dimension
 from kure_rag.embed.hub import cached_folder, commit_of
 from kure_rag.embed.loading import stored_prompts
 from kure_rag.embed.model_card import USED_BY
@@ -152,6 +152,19 @@ class ModelIdentity:
         folder = cached_folder(self.card.name, self.revision, self._settings)
         use = None if folder is None else hub_use(folder, self.card)
         return None if use is None else use.assumed(self.card.name, self._settings, self.prefixes)
+
+    def facts(self) -> FolderFacts | None:
+        """How a model without a card is used, and what of that is assumed; it must be here.
+
+        Returns:
+            ``None`` for a model with a card, and for one of a server.
+        """
+        if self.is_known or self._is_remote:
+            return None
+        if self.folder is not None:
+            return read_folder(self.folder, self._settings)
+        folder = cached_folder(self.card.name, self.revision, self._settings)
+        return None if folder is None else read_folder(folder, self._settings, from_hub=True)
 
     def _cut_and_tokenizer(self) -> dict[str, Any]:
         """What tokens are made of a text and where they are cut, as far as that is not what the name stands for.

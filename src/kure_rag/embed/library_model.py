@@ -11,7 +11,7 @@ import numpy as np
 
 from kure_rag.embed.base import Role
 from kure_rag.embed.cards import check_name, find_card, folder_of
-from kure_rag.embed.files import check_folder, local_revision
+from kure_rag.embed.files import check_folder, local_revision, refuse_revision
 from kure_rag.embed.hub import model_folder, no_telemetry
 from kure_rag.embed.kinds import require_kind
 from kure_rag.embed.library_engine import Engine, Item, LibraryEngine, Row
@@ -133,7 +133,9 @@ class LibraryModel:
         check_device(self.settings.device)
         names = named_devices(self.settings.device)
         folder = self.folder
-        if folder is None:
+        if folder is not None:
+            refuse_revision(folder, self.settings.revision)
+        else:
             folder = model_folder(self.card.name, self.card.revision, self.settings)
         check_folder(folder, code=self.settings.trust_remote_code)
         require_kind(folder, self.kind)

@@ -29,6 +29,7 @@ from kure_rag.errors import InvalidTextError, TextTooLongError
 
 if TYPE_CHECKING:
     from kure_rag.embed.cache import EmbeddingCache
+    from kure_rag.embed.folders import FolderFacts
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +94,15 @@ class Embedder:
     def revision(self) -> str | None:
         """Of a model from the hub its commit, so that fingerprint, prompts and weights are of one copy."""
         return self._identity.revision
+
+    @property
+    def facts(self) -> FolderFacts | None:
+        """How a model without a card is used, once it is here; ``None`` for one with a card, and for a server's.
+
+        Raises:
+            EmbeddingError: One of its files is broken.
+        """
+        return self._identity.facts()
 
     @cached_property
     def cache(self) -> EmbeddingCache | None:

@@ -105,6 +105,7 @@ def _checks(embedder: Embedder, tolerance: float) -> Iterator[Check]:
     yield from _prefix(embedder, "passage")
     yield _roles(embedder)
     yield from _stored(embedder)
+    yield from _uncarded(embedder)
     yield from _published(embedder, tolerance)
 
 
@@ -206,6 +207,17 @@ def _stored(embedder: Embedder) -> Iterator[Check]:
             got=repr(found) if found else "none stored",
             passed=found == put if found or not put else None,
         )
+
+
+def _uncarded(embedder: Embedder) -> Iterator[Check]:
+    """How a model without a card is used: nothing says whether that is right, but people may know."""
+    facts = embedder.facts
+    if facts is None:
+        return
+    by = "as the settings say" if embedder.settings.pooling else "not known without a card"
+    yield Check(name="pooling", expected=by, got=facts.pooling, passed=None)
+    for what in facts.assumed:
+        yield Check(name="assumed", expected="not known without a card", got=what, passed=None)
 
 
 def _published(embedder: Embedder, tolerance: float) -> Iterator[Check]:

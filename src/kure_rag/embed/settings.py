@@ -78,7 +78,8 @@ class EmbedSettings:
 
     Attributes:
         revision: Commit, branch or tag on the model hub. Without one, and without one on the card, the newest when it
-            is first downloaded; a copy in the cache stays at its commit.
+            is first downloaded; a copy in the cache stays at its commit. A local folder has only its own: loading it
+            with another is an error.
         query_prefix: Put before each query; put in Unicode form NFC here, as texts are.
         passage_prefix: Put before each passage; likewise.
         pooling: How token vectors become one, instead of what the card or the model itself says: ``cls`` (the first

@@ -11,11 +11,14 @@ from typing import Final
 from kure_rag.errors import InvalidTextError
 
 # For the log, with the model's name, how many texts, of how many, and the prefix.
-DOUBLED: Final = "%s: %d of %d texts already begin with %r, which is not put twice"
+DOUBLED: Final = "%s: %d of %d texts already begin with %r or the like, which is not put twice"
 OTHER_PREFIX: Final = (
     "%s: %d of %d texts begin with %r, the prefix of the other role, which stays in the text; queries and passages "
     "have a method each, which puts the prefix (said once)"
 )
+
+# Of E5 models and those made alike; what follows "Instruct:" is the task, which is the caller's to choose.
+_INSTRUCTION: Final = re.compile(r"\s*Instruct:[^\n]*\n\s*Query:", re.IGNORECASE)
 
 
 def checked(text: str, position: int) -> str:
@@ -43,7 +46,8 @@ def prefixed(texts: Sequence[str], prefix: str) -> tuple[list[str], int]:
     """Checked texts with the prefix put before each, and how many of them already had it.
 
     A text that begins with the prefix is taken as prefixed by the caller: the prefix is not put twice. Where it is a
-    marker, such as ``query:``, neither case nor white space counts, and several of them are taken for one.
+    marker, such as ``query:``, neither case nor white space counts, and several of them are taken for one. Where it is
+    an instruction, ``Instruct: …`` and ``Query:`` in the next line, a text that begins with another keeps its own.
 
     Raises:
         InvalidTextError: See :func:`checked`. A text that is a prefix and nothing else is empty, too. One string in
@@ -57,8 +61,13 @@ def prefixed(texts: Sequence[str], prefix: str) -> tuple[list[str], int]:
         ready = checked(text, i)
         if (bare := _without(ready, prefix)) is not None:
             doubled += 1
-            ready = checked(bare, i)
-        out.append(prefix + ready)
+            ready = prefix + checked(bare, i)
+        elif (own := _own_instruction(ready, prefix)) is not None:
+            doubled += 1
+            checked(ready[own.end() :], i)
+        else:
+            ready = prefix + ready
+        out.append(ready)
     return out, doubled
 
 
@@ -75,7 +84,13 @@ def count_other_prefix(ready: Sequence[str], prefix: str, other: str) -> int:
     """
     if not other or other == prefix:
         return 0
-    return sum(_without(text[len(prefix) :], other) is not None for text in ready)
+    bare = (text.removeprefix(prefix) for text in ready)
+    return sum(_without(text, other) is not None or _own_instruction(text, other) is not None for text in bare)
+
+
+def _own_instruction(text: str, prefix: str) -> re.Match[str] | None:
+    """The instruction that a text begins with, where the prefix is one, too; ``None`` otherwise."""
+    return _INSTRUCTION.match(text) if _INSTRUCTION.match(prefix) else None
 
 
 def _without(text: str, prefix: str) -> str | None:

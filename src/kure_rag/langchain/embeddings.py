@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
@@ -86,6 +87,11 @@ class KureEmbeddings(Serializable, Embeddings):
     trust_remote_code: bool = False
 
     _embedder: Embedder = PrivateAttr()
+
+    @field_validator("cache", mode="before")
+    @classmethod
+    def _path_as_text(cls, cache: Any) -> Any:
+        return os.fspath(cache) if isinstance(cache, os.PathLike) else cache  # JSON knows no paths
 
     def __init__(self, model: str = DEFAULT_MODEL, **settings: Any) -> None:
         super().__init__(model=model, **settings)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
@@ -86,6 +87,11 @@ class KureEmbedding(BaseEmbedding):
     trust_remote_code: bool = Field(default=False, frozen=True)
 
     _embedder: Embedder = PrivateAttr()
+
+    @field_validator("cache", mode="before")
+    @classmethod
+    def _path_as_text(cls, cache: Any) -> Any:
+        return os.fspath(cache) if isinstance(cache, os.PathLike) else cache  # JSON knows no paths
 
     def __init__(self, model_name: str = DEFAULT_MODEL, **settings: Any) -> None:
         if unknown := settings.keys() - type(self).model_fields.keys():  # pydantic would ignore a misspelt prefix

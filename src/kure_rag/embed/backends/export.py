@@ -33,7 +33,7 @@ from kure_rag.embed.backends.first_token import compute_first_token_alone
 from kure_rag.embed.backends.manifest import Manifest, TokenizerKind, is_export
 from kure_rag.embed.backends.sentences import calibration_texts, check_texts
 from kure_rag.embed.base import Vectors
-from kure_rag.embed.files import PROMPTS
+from kure_rag.embed.files import MODULES, PROMPTS, parts_of, refuse_revision
 from kure_rag.embed.hub import first_line
 from kure_rag.embed.loading import bundled_path, checked_folder, load_model, stored_prompts
 from kure_rag.embed.model_card import ModelCard
@@ -93,6 +93,8 @@ def export_model(
     folder = local if local.is_dir() else bundled_path(known.name)
     if folder is not None and is_export(folder):
         raise EmbeddingError(f"{folder}: is an exported model; give the original")
+    if folder is not None:
+        refuse_revision(folder, settings.revision)
     if out is None and calibration is None:
         place = cached_place(folder, known, settings)
         return place, ensure_export(place, folder, known, settings)
@@ -112,6 +114,8 @@ def write_export(
     calibration: Sequence[str] | None = None,
 ) -> Manifest:
     """Makes an export in a folder beside its place and moves it there once it is checked. The place must be locked."""
+    if folder is not None and parts_of(folder / MODULES)[0].kind != "Transformer":
+        raise _no_transformer(card)  # before the user is told to wait
     for left in place.parent.glob(
         f".{glob.escape(place.name)}.*.part"
     ):  # of a process that was killed; the lock was its
@@ -235,10 +239,7 @@ class _Plan:
         plain = replace(self.settings, backend="torch", precision="fp32", device="cpu")
         model = load_model(self.folder, self.card, plain)
         if not is_transformer(model):
-            raise EmbeddingError(
-                f"{self.card.name}: is no transformer with its pooling, and only such models are exported; "
-                "use backend='torch'"
-            )
+            raise _no_transformer(self.card)
         return model
 
     def _write_graph(self, module: Any, manifest: Manifest, row: Sequence[int]) -> None:
@@ -277,6 +278,12 @@ class _Plan:
             query, passage = stored[0] if query is None else query, stored[1] if passage is None else passage
         prompts = json.dumps({"prompts": {"query": query, "document": passage}}, ensure_ascii=False, indent=2)
         (self.work / PROMPTS).write_text(prompts + "\n", encoding="utf-8")
+
+
+def _no_transformer(card: ModelCard) -> EmbeddingError:
+    return EmbeddingError(
+        f"{card.name}: is no transformer with its pooling, and only such models are exported; use backend='torch'"
+    )
 
 
 def _pooling(model: SentenceTransformer) -> str | None:

@@ -1,4 +1,4 @@
-"""A local model fed with tokens: batches of one length under a token budget, tokenised while the model computes."""
+"""A local model fed with tokens: batches of one length under a token budget, many of them tokenised meanwhile."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ _AHEAD: Final = 2  # passes begun before the first is waited for
 
 class LocalBackend:
     """Tokenizer and runner together.
+
+    Texts are tokenised in windows, each while the one before is computed. The first has 512 texts: up to 768 in one
+    call are a single window, which is tokenised before anything is computed.
 
     Args:
         tokenizer: See :class:`~kure_rag.embed.tokens.TextTokenizer`.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kure_rag.embed.backends.base import Backend
 from kure_rag.embed.backends.manifest import is_export, read_manifest
 from kure_rag.embed.cards import ModelCard
+from kure_rag.embed.files import refuse_revision
 from kure_rag.embed.machine import check_device, named_devices
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.errors import EmbeddingError
@@ -27,10 +28,13 @@ def check_engine(folder: Path | None, card: ModelCard, settings: EmbedSettings) 
 
     Raises:
         MissingExtraError: The engine is not installed.
-        EmbeddingError: There is no such device, or the engine does not run on it or in that precision.
+        EmbeddingError: There is no such device, or the engine does not run on it or in that precision; or the settings
+            ask for another revision than a folder's.
     """
     if settings.backend == "remote":
         return  # its devices are the server's
+    if folder is not None and not is_export(folder):  # an export has the revision of what it was made from
+        refuse_revision(folder, settings.revision)
     names = named_devices(settings.device)
     if settings.backend in {"onnx", "openvino"}:
         from kure_rag.embed.backends.exported import check_engine as check_exported
