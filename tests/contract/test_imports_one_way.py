@@ -45,6 +45,7 @@ MAY_KNOW: dict[str, set[str]] = {
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "chromadb": ("index/dense.py",),
     "tantivy": ("index/lexical.py",),
+    "faiss": ("index/codes.py",),
     "pypdfium2": ("read/pdfium.py",),
     "pypdfium2_raw": ("read/pdfium.py",),
     "pypdf": ("read/outline.py",),
@@ -54,7 +55,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sqlite3": ("index/", "embed/cache_file.py"),
     "langchain_core": ("langchain/",),
     "llama_index": ("llama_index/",),
-    "torch": ("embed/", "train/"),
+    "torch": ("embed/", "train/", "index/on_device.py"),
     "transformers": ("embed/", "train/"),
     "sentence_transformers": ("embed/", "train/"),
     "onnxruntime": ("embed/backends/onnx_runner.py", "embed/backends/graphs.py"),

@@ -67,7 +67,7 @@ def test_every_view_finds_its_passage(path: Path) -> None:
                 assert index.search(text, k=1, mode=mode)[0].source == f"r{i}"
 
 
-@pytest.mark.parametrize("view", ["lexical", "dense"])
+@pytest.mark.parametrize("view", ["lexical", "dense", "matrix"])
 def test_a_lost_view_is_seen_and_rebuilt(path: Path, view: str) -> None:
     with open_again(path) as index:
         before = [hit.chunk.id for hit in index.search("보증금은 언제 돌려받나요", k=5)]
@@ -86,7 +86,7 @@ def test_a_torn_graph_file_costs_a_rebuild_and_nothing_else(tmp_path: Path, name
     with open_again(path) as index:
         documents = [Record(f"r{i}", "", f"제{i}호 안건은 {i * 7}원의 예산을 다룬다.") for i in range(count)]
         from kure_rag.chunk import chunk_record
-        from kure_rag.ingest.target import Target
+        from kure_rag.ingest.target import Ready, Target
         from kure_rag.read.corpus import record_id
         from kure_rag.types import Document
 
@@ -95,7 +95,7 @@ def test_a_torn_graph_file_costs_a_rebuild_and_nothing_else(tmp_path: Path, name
             items = []
             for record in documents:
                 document = Document(record_id(record), record.id, "", "general", record.text)
-                items.append((document, [chunk_record(document)], [["안건", record.id]]))
+                items.append(Ready(document, [chunk_record(document)], [["안건", record.id]]))
             Target(index._store, index.embedder).add(items)
     [file] = path.glob(f"dense/*/{name}")
     assert file.stat().st_size, "nothing to break off: add more records"
@@ -129,7 +129,7 @@ def test_adding_the_same_again_adds_nothing(path: Path) -> None:
     with open_again(path) as index:
         before = index.info()["generation"]
         report = index.add_records([Record(f"r{i}", "", text) for i, text in enumerate(PASSAGES)])
-        assert report.counts() == {"added": 0, "unchanged": len(PASSAGES), "rejected": 0}
+        assert report.counts()["unchanged"] == len(report.rows) == len(PASSAGES)
         assert index.info()["generation"] == before
 
 
@@ -182,9 +182,10 @@ def test_verify_sees_a_text_that_is_not_its_documents(path: Path) -> None:
 
 def test_verify_sees_a_missing_and_a_superfluous_vector(path: Path) -> None:
     with open_again(path) as index:
-        with index._store.views() as (_, dense, _):
-            dense.delete([index._store.catalog.all_rows()[0][1]])
-            dense.add(["phantom"], np.ones((1, 48), np.float32))
+        with index._store.views() as views:
+            assert views.dense is not None
+            views.dense.delete([index._store.catalog.all_rows()[0][1]])
+            views.dense.add(["phantom"], np.ones((1, 48), np.float32))
         problems = " ".join(index.verify().problems)
         assert "1 chunks are missing" in problems
         assert "1 chunks are too many" in problems
@@ -284,7 +285,7 @@ def test_a_full_disk_is_a_clear_error_and_the_index_stays_whole(path: Path) -> N
         assert len(index.documents()) == len(PASSAGES)
 
 
-@pytest.mark.parametrize("view", ["lexical", "dense"])
+@pytest.mark.parametrize("view", ["lexical", "dense", "matrix"])
 def test_a_rebuild_that_was_cut_off_leaves_the_old_view(path: Path, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed when the new folder is filled and the catalog does not name it yet."""
 

@@ -1,55 +1,86 @@
 """The keyword view, by tantivy. The only module that imports tantivy.
 
-A passage's score is a sum over the question's terms: BM25 over morphemes, and at a lower weight BM25 over pairs of
-letters, which find names that the analyser cuts differently in a question and in a passage. For each, a share of the
-term's IDF is added for its presence alone: that is BM25 at a lower k1, which the engine fixes at 1.2 (b at .75).
-Measured on KorQuAD dev: morphemes alone .959 nDCG@10, with letter pairs .968, with presence too .971; on the facts of
-Ko-StrategyQA .743, .787 and .788 (``benchmarks/lexical_quality.py``).
+A passage's score is BM25 over morphemes and, at a lower weight, BM25 over pairs of letters, which find names that the
+analyser cuts differently in a question and in a passage. The engine fixes k1 at 1.2 and b at .75; that suits repeated
+words too well, so each distinct term of a passage is indexed once more than it occurs: a term's presence then weighs
+more and its repetition less, which ranks like a k1 of .6 or a share for presence alone, at no cost.
+
+The engine skips what cannot reach the top only in a plain union of terms (weights are fine, constant scores and nested
+queries are not), so a question is nothing else. Its commonest terms are left out where rarer ones decide.
 
 Row numbers stand in place of ids; no text is stored.
 """
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from kure_rag.errors import IndexCorruptError
 from kure_rag.index.catalog import Keywords
-from kure_rag.tokenize import char_bigrams
+from kure_rag.tokenize.pairs import letter_pairs
 
 if TYPE_CHECKING:
     import tantivy
 
+Rows = Sequence[int] | npt.NDArray[np.int64]
+Ranking = list[tuple[int, float]]
+
 _HEAP: Final = 64_000_000  # bytes the writer may fill before it flushes a segment
 _ANALYZER: Final = "ready_terms"
-_TERMS: Final = "terms"
-_PAIRS: Final = "pairs"
+# A view of another version, whose scores would be others, has other fields: it cannot be opened and is rebuilt.
+_TERMS: Final = "terms_2"
+_PAIRS: Final = "pairs_2"
+_FEW: Final = 1_000  # passages with a term, below which leaving it out saves nothing
+_RARER: Final = 3  # terms a question must keep for its commonest to be left out
+_MOST_RANGES: Final = 8  # of rows that follow one another, for a filter to be asked for as ranges
+_SELECTIVE: Final = 0.05  # share of the rows below which a filter is part of the query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LexicalSettings:
-    """How the parts of the keyword score are weighed.
+    """How the parts of the keyword score are weighed, and how much of a question is looked up.
 
     Attributes:
         pairs: Weight of letter pairs beside morphemes.
-        presence: Share of a term's IDF that its presence alone adds.
+        most: Of a question's morphemes, and of its pairs, only so many are looked up: the rarest.
+        common: A term in a larger share of the passages is not looked up, if three rarer ones are.
     """
 
-    pairs: float = 0.5
-    presence: float = 0.6
+    pairs: float = 0.6
+    most: int = 16
+    common: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is searched for: a question's morphemes and its pairs of letters."""
+    """What is searched for.
+
+    Attributes:
+        terms: A question's morphemes; repeated ones count once.
+        pairs: Its pairs of letters, see :func:`kure_rag.tokenize.letter_pairs`.
+        optional: More terms with a weight each, such as synonyms; none that is among ``terms`` counts again.
+    """
 
     terms: Sequence[str]
     pairs: Sequence[str] = ()
+    optional: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class _Looked(NamedTuple):
+    """A term to look up; a tuple, since a question makes dozens."""
+
+    holding: int
+    term: str
+    field: str
+    weight: float
 
 
 class LexicalView:
@@ -60,7 +91,7 @@ class LexicalView:
         settings: Weights.
 
     Raises:
-        IndexCorruptError: The folder holds something that tantivy cannot open.
+        IndexCorruptError: The folder holds something that tantivy cannot open, or a view of another version.
     """
 
     def __init__(self, folder: Path, settings: LexicalSettings | None = None) -> None:
@@ -74,6 +105,7 @@ class LexicalView:
             self._index.register_tokenizer(
                 _ANALYZER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
             )
+            self._schema = self._index.schema
             self._searcher = self._index.searcher()
         except (ValueError, OSError) as error:
             raise IndexCorruptError(f"{folder}: the keyword view cannot be opened ({error}); rebuild it") from error
@@ -92,67 +124,95 @@ class LexicalView:
         import tantivy
 
         self.reload()
-        new = [row for row in added if not self._has(row)]
-        gone = [row for row in deleted if self._has(row)]
+        here = self._present([*added, *(deleted := list(deleted))])
+        new = [row for row in added if row not in here]
+        gone = [row for row in deleted if row in here]
         if not new and not gone:
             return
-        schema = self._index.schema
         writer = self._index.writer(heap_size=_HEAP, num_threads=1)
         if gone:  # by query: deleting by term takes a Python integer for a signed one and finds nothing
-            writer.delete_documents_by_query(tantivy.Query.term_set_query(schema, "row", gone))
+            writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "row", gone))
         for row in new:
-            pairs = " ".join(char_bigrams(added[row].text))
-            values: dict[str, Any] = {"row": [row], _TERMS: [added[row].terms], _PAIRS: [pairs]}
-            writer.add_document(tantivy.Document.from_dict(values, schema))
+            writer.add_document(_document(row, added[row]))
         writer.commit()
         writer.wait_merging_threads()
         self.reload()
 
-    def search(self, question: Question, limit: int, allowed: Sequence[int] | None = None) -> list[tuple[int, float]]:
+    def search(self, question: Question, limit: int, allowed: Rows | None = None) -> Ranking:
         """Rows with any of the question's terms, best score first.
 
         Args:
-            question: Repeated terms count once.
+            question: What to look for.
             limit: At most so many rows.
-            allowed: Only these rows, if given.
+            allowed: Only these rows, if given; sorted, as the catalog gives them.
 
         Returns:
-            Pairs of row and score; every score is positive.
+            Pairs of row and score; every score is positive. Equal passages have equal scores.
         """
+        searcher = self._searcher  # another thread may reload meanwhile, and addresses hold for one searcher only
+        if limit < 1 or (allowed is not None and not len(allowed)):
+            return []
+        looked = self._looked(searcher, question)
+        chosen = _chosen(looked, searcher.num_docs, self.settings)
+        found = self._found(searcher, chosen, limit, allowed)
+        if len(found) < limit and len(chosen) < len(looked):  # what was left out may be all that some passages hold
+            found = self._found(searcher, looked, limit, allowed)
+        return found
+
+    def _looked(self, searcher: tantivy.Searcher, question: Question) -> list[_Looked]:
+        """The terms that some passage holds."""
+        terms = dict.fromkeys(question.terms, 1.0)
+        terms = {**question.optional, **terms} if question.optional else terms
+        weights = [(_TERMS, term, weight) for term, weight in terms.items()]
+        weights += [(_PAIRS, pair, self.settings.pairs) for pair in dict.fromkeys(question.pairs)]
+        looked = (
+            _Looked(searcher.doc_freq(name, term), term, name, weight) for name, term, weight in weights if weight > 0
+        )
+        return [item for item in looked if item.holding]
+
+    def _found(
+        self, searcher: tantivy.Searcher, looked: Sequence[_Looked], limit: int, allowed: Rows | None
+    ) -> Ranking:
         from tantivy import Occur, Query
 
-        searcher = self._searcher  # another thread may reload meanwhile, and addresses hold for one searcher only
-        parts = [
-            *self._parts(searcher, _TERMS, question.terms, 1.0),
-            *self._parts(searcher, _PAIRS, question.pairs, self.settings.pairs),
-        ]
-        if not parts or limit < 1 or (allowed is not None and not allowed):
+        if not looked:
             return []
-        query = Query.boolean_query([(Occur.Should, part) for part in parts])
-        if allowed is not None:
-            only = Query.const_score_query(Query.term_set_query(self._index.schema, "row", list(allowed)), 0.0)
-            query = Query.boolean_query([(Occur.Must, query), (Occur.Must, only)])
-        found = searcher.search(query, limit, count=False).hits
-        rows = _rows(searcher, [address for _, address in found])
-        # The engine adds in 32 bits and in an order of its own: equal passages must stay equal.
-        return [(row, round(float(score), 4)) for row, (score, _) in zip(rows, found, strict=True)]
+        union = Query.boolean_query([(Occur.Should, self._query(item)) for item in looked])
+        if allowed is None:
+            return _ranked(searcher, union, limit)
+        count = searcher.num_docs
+        if len(allowed) >= _SELECTIVE * count:
+            # A filter beside the union would have the engine score every passage; a longer list is cheaper.
+            among = np.asarray(allowed)
+            more = int(1.5 * limit * count / len(allowed))
+            while more < count:
+                ranked = _ranked(searcher, union, more)
+                held = np.isin([row for row, _ in ranked], among, assume_unique=True)
+                found = [pair for pair, holds in zip(ranked, held, strict=True) if holds][:limit]
+                if len(found) == limit or len(ranked) < more:
+                    return found
+                more *= 8
+        only = Query.const_score_query(self._filter(np.asarray(allowed)), 0.0)
+        return _ranked(searcher, Query.boolean_query([(Occur.Must, union), (Occur.Must, only)]), limit)
 
-    def _parts(
-        self, searcher: tantivy.Searcher, field: str, terms: Sequence[str], weight: float
-    ) -> Iterable[tantivy.Query]:
+    def _filter(self, allowed: npt.NDArray[np.int64]) -> tantivy.Query:
+        """The rows as a few ranges where they follow one another, as a document's do; looking up each takes longer."""
+        from tantivy import FieldType, Occur, Query
+
+        breaks = np.flatnonzero(np.diff(allowed) != 1) + 1
+        if len(breaks) >= _MOST_RANGES:
+            return Query.term_set_query(self._schema, "row", allowed.tolist())
+        ranges = [
+            Query.range_query(self._schema, "row", FieldType.Unsigned, int(part[0]), int(part[-1]))
+            for part in np.split(allowed, breaks)
+        ]
+        return ranges[0] if len(ranges) == 1 else Query.boolean_query([(Occur.Should, part) for part in ranges])
+
+    def _query(self, item: _Looked) -> tantivy.Query:
         from tantivy import Query
 
-        count = searcher.num_docs
-        for term in dict.fromkeys(terms):
-            holding = searcher.doc_freq(field, term)
-            if not holding or not weight:
-                continue
-            query = Query.term_query(self._index.schema, field, term)
-            yield Query.boost_query(query, weight) if weight != 1 else query
-            if self.settings.presence:
-                # Deleted rows count among `holding` until their segment merges.
-                idf = math.log(1 + max(0.0, count - holding + 0.5) / (holding + 0.5))
-                yield Query.const_score_query(query, weight * self.settings.presence * idf)
+        query = Query.term_query(self._schema, item.field, item.term)
+        return query if item.weight == 1 else Query.boost_query(query, item.weight)
 
     def rows(self) -> list[int]:
         """Every row in the view, ascending."""
@@ -166,19 +226,58 @@ class LexicalView:
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
-    def _has(self, row: int) -> bool:
+    @property
+    def segments(self) -> int:
+        """How many parts the engine keeps; it merges small ones as it commits, so that there are never many."""
+        return int(self._searcher.num_segments)
+
+    def _present(self, rows: Sequence[int]) -> set[int]:
         from tantivy import Query
 
-        return bool(self._searcher.search(Query.term_query(self._index.schema, "row", row), 1, count=False).hits)
+        searcher = self._searcher
+        if not rows or not searcher.num_docs:
+            return set()
+        query = Query.const_score_query(Query.term_set_query(self._schema, "row", list(rows)), 1.0)
+        return set(_rows(searcher, [address for _, address in searcher.search(query, len(rows), count=False).hits]))
 
     def close(self) -> None:
         """Lets go of the files."""
         del self._searcher, self._index
 
 
+def _chosen(looked: Sequence[_Looked], count: int, settings: LexicalSettings) -> list[_Looked]:
+    """The rarest terms, and the rarest pairs."""
+    chosen: list[_Looked] = []
+    for name in (_TERMS, _PAIRS):
+        rarest = sorted((item for item in looked if item.field == name), key=lambda item: item.holding)
+        rarer = [item for item in rarest if item.holding <= max(_FEW, settings.common * count)]
+        chosen += (rarer if len(rarer) >= _RARER else rarest)[: settings.most]
+    return chosen
+
+
+def _ranked(searcher: tantivy.Searcher, query: tantivy.Query, limit: int) -> Ranking:
+    found = searcher.search(query, limit, count=False).hits
+    rows = _rows(searcher, [address for _, address in found])
+    # The engine adds in 32 bits and in an order of its own: equal passages must stay equal.
+    return [(row, round(float(score), 4)) for row, (score, _) in zip(rows, found, strict=True)]
+
+
 def _rows(searcher: tantivy.Searcher, addresses: Sequence[Any]) -> list[int]:
     values = searcher.fast_field_values("row", list(addresses)) if addresses else []
     return [int(value) for value in values if value is not None]
+
+
+def _document(row: int, keywords: Keywords) -> tantivy.Document:
+    import tantivy
+
+    document = tantivy.Document()
+    document.add_unsigned("row", row)
+    pairs = letter_pairs(keywords.text)
+    document.add_text(_TERMS, keywords.terms)
+    document.add_text(_TERMS, " ".join(dict.fromkeys(keywords.terms.split())))  # each once more, see above
+    document.add_text(_PAIRS, " ".join(pairs))
+    document.add_text(_PAIRS, " ".join(dict.fromkeys(pairs)))
+    return document
 
 
 def remove(folder: Path) -> None:
@@ -191,6 +290,6 @@ def _schema() -> tantivy.Schema:
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
-    for field in (_TERMS, _PAIRS):
-        builder.add_text_field(field, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+    for name in (_TERMS, _PAIRS):
+        builder.add_text_field(name, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
     return builder.build()

@@ -1,52 +1,76 @@
-"""The catalog's tables. A change of meaning raises ``VERSION`` and brings a migration."""
+"""The catalog's tables. A change of meaning raises ``VERSION`` and brings a migration (:mod:`kure_rag.index.migrate`).
+
+``gone`` is the generation in which a row was deleted or replaced: a row is seen at generation ``g`` when
+``generation <= g AND (gone IS NULL OR gone > g)``. ``crc`` columns tell a rotten row from a sound one, see
+:mod:`kure_rag.index.rows`. In each table what is long stands last: SQLite reads a row from its start.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Final
 
-VERSION: Final = 2
-VIEWS: Final = ("lexical", "dense")
+VERSION: Final = 3
+VIEWS: Final = ("lexical", "dense", "matrix")
 
 DDL: Final = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 
+-- One row for each version of a document that somebody may still see; one of them at the most is not gone.
 CREATE TABLE documents (
-    id TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    gone INTEGER,
+    crc INTEGER NOT NULL,
+    text_crc INTEGER NOT NULL,
     source TEXT NOT NULL,
     title TEXT NOT NULL,
     domain TEXT NOT NULL,
-    text TEXT NOT NULL,
+    key TEXT NOT NULL DEFAULT '',
+    root TEXT NOT NULL DEFAULT '',
+    metadata TEXT NOT NULL,
     pages TEXT NOT NULL,
     tables TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    generation INTEGER NOT NULL
+    text TEXT NOT NULL,
+    PRIMARY KEY (id, generation)
 );
+CREATE UNIQUE INDEX documents_alive ON documents (id) WHERE gone IS NULL;
 CREATE INDEX documents_source ON documents (source);
+CREATE INDEX documents_key ON documents (key) WHERE key <> '';
+CREATE INDEX documents_gone ON documents (gone) WHERE gone IS NOT NULL;
 
 -- A row number is never used again, so that a view can hold it in place of an id.
 CREATE TABLE chunks (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    document_id TEXT NOT NULL REFERENCES documents (id),
+    id TEXT NOT NULL,
+    document_id TEXT NOT NULL,
     ordinal INTEGER NOT NULL,
     start INTEGER NOT NULL,
     "end" INTEGER NOT NULL,
-    text TEXT NOT NULL,
-    pages TEXT NOT NULL,
-    breadcrumb TEXT NOT NULL,
     kind TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    gone INTEGER,
+    crc INTEGER NOT NULL,
+    terms_crc INTEGER NOT NULL,
     prev_id TEXT,
     next_id TEXT,
+    pages TEXT NOT NULL,
+    breadcrumb TEXT NOT NULL,
     metadata TEXT NOT NULL,
+    lead TEXT NOT NULL DEFAULT '',
+    text TEXT NOT NULL,
     terms TEXT NOT NULL,
-    generation INTEGER NOT NULL,
-    lead TEXT NOT NULL DEFAULT ''
+    UNIQUE (id, generation),
+    FOREIGN KEY (document_id, generation) REFERENCES documents (id, generation)
 );
-CREATE INDEX chunks_document ON chunks (document_id, ordinal);
+CREATE INDEX chunks_document ON chunks (document_id, generation, ordinal);
+CREATE INDEX chunks_gone ON chunks (gone) WHERE gone IS NOT NULL;
 
 -- Apart from the chunks, so that reading those does not drag the vectors along. float32, little-endian.
-CREATE TABLE vectors (row INTEGER PRIMARY KEY REFERENCES chunks (row), vector BLOB NOT NULL);
+CREATE TABLE vectors (
+    row INTEGER PRIMARY KEY REFERENCES chunks (row),
+    crc INTEGER NOT NULL,
+    vector BLOB NOT NULL
+);
 
 -- What a view has still to do. Emptied as the view catches up; whatever is left after a crash is done again.
 CREATE TABLE pending (
@@ -55,12 +79,8 @@ CREATE TABLE pending (
     op TEXT NOT NULL CHECK (op IN ('add', 'delete')),
     row INTEGER NOT NULL,
     chunk_id TEXT NOT NULL,
-    generation INTEGER NOT NULL
+    generation INTEGER NOT NULL,
+    crc INTEGER NOT NULL
 );
 CREATE INDEX pending_view ON pending (view, seq);
 """
-
-# From each older version to the next one. New columns stand last in the tables above too.
-MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
-    1: ("ALTER TABLE chunks ADD COLUMN lead TEXT NOT NULL DEFAULT ''",),
-}
