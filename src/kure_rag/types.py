@@ -134,15 +134,33 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What one leg of a search said about a hit.
+    """What one leg of a search, or a stage after them, said about a hit.
 
     Attributes:
         rank: 1-based place in that leg's own ranking, or ``None`` if the leg only scored it for the fusion.
-        score: For ``lexical`` a sum of BM25 scores, see :mod:`kure_rag.index.lexical`; for ``dense`` the cosine.
+        score: For ``lexical`` a sum of BM25 scores, see :mod:`kure_rag.index.lexical`; for ``dense`` the cosine; for
+            ``rerank`` the cross-encoder's score.
     """
 
     rank: int | None
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The text around a hit: a span of its document, ``document.text[start:end]``.
+
+    Attributes:
+        text: The span.
+        start: Offset of its first character in ``Document.text``.
+        end: Offset after its last character.
+        chunk_ids: Chunks that lie in it whole, in the document's order.
+    """
+
+    text: str
+    start: int
+    end: int
+    chunk_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +174,16 @@ class Hit:
         domain: Its document's domain.
         score: What the ranking was made by; comparable within one search only.
         rank: 1-based.
-        legs: What each leg said, by name (``lexical``, ``dense``).
+        legs: What each leg said, by name (``lexical``, ``dense``), and the reranker (``rerank``) where there was one.
+        parts: What the fused score is the sum of: by leg, or by query (``query 1``, ``query 2``, …) where several were
+            fused. Without a reranker they add up to ``score``.
+        relevance: From 0 to 1 where it was asked for, comparable between searches; see
+            :mod:`kure_rag.search.relevance`.
+        duplicates: Passages equal or nearly equal to this one, which stands for them; each with its own citation.
+        context: The text around it, where it was asked for.
+        highlights: Where words of the query stand in ``chunk.text``: (start, end), ascending, not overlapping; ``None``
+            where they were not asked for.
+        warnings: What of the search could not be done as asked, such as a reranker that took too long.
     """
 
     chunk: Chunk
@@ -166,6 +193,12 @@ class Hit:
     score: float
     rank: int
     legs: Mapping[str, Leg]
+    parts: Mapping[str, float] = field(default_factory=dict)
+    relevance: float | None = None
+    duplicates: tuple[Hit, ...] = ()
+    context: Context | None = None
+    highlights: tuple[tuple[int, int], ...] | None = None
+    warnings: tuple[str, ...] = ()
 
     def citation(self) -> str:
         """A one-line citation, for example ``규정.pdf p.3 제2장 휴가 > 제15조(연차휴가)``."""

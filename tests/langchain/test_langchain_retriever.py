@@ -151,11 +151,11 @@ async def test_the_event_loop_goes_on_while_it_searches(
 ) -> None:
     let_go = threading.Event()
 
-    def slow(query: str, **_: Any) -> list[Hit]:
+    def slow(queries: list[str], *_: Any) -> list[list[Hit]]:
         assert let_go.wait(10), "nothing else ran on the event loop while it searched"
-        return []
+        return [[] for _ in queries]
 
-    monkeypatch.setattr(small_index, "search", slow)
+    monkeypatch.setattr(small_index._searcher, "_run", slow)
     searching = asyncio.create_task(KureRetriever(index=small_index).ainvoke(QUERY))
     await asyncio.sleep(0.01)
     let_go.set()

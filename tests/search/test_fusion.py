@@ -1,10 +1,12 @@
 """Fusion: what it promises for any two rankings."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kure_rag.search import ConvexFusion, RrfFusion
+from kure_rag.search import ConvexFusion, RrfFusion, convex, rrf
+from kure_rag.search.candidates import Candidates
 from kure_rag.types import Leg
 
 scores = st.dictionaries(st.integers(0, 30), st.floats(0.01, 50), min_size=1, max_size=20)
@@ -85,3 +87,75 @@ def test_a_weight_outside_is_refused(weight: float) -> None:
         ConvexFusion(weight=weight)
     with pytest.raises(ValueError, match="between 0 and 1"):
         RrfFusion(weight=weight)
+
+
+FUSIONS = (
+    ConvexFusion(weight=0.3),
+    ConvexFusion(weight=0.3, normaliser="minmax"),
+    ConvexFusion(weight=0.3, normaliser="spread"),
+    RrfFusion(weight=0.4),
+)
+both = st.tuples(st.dictionaries(st.integers(0, 15), st.floats(0.01, 50), min_size=1, max_size=12), scores)
+
+
+@given(both, st.floats(0.01, 30), st.sampled_from(["lexical", "dense"]), st.data())
+def test_a_higher_score_in_one_leg_never_ranks_a_candidate_lower(rankings, more, name, data) -> None:
+    before = dict(zip(("lexical", "dense"), rankings, strict=True))
+    row = data.draw(st.sampled_from(sorted(before[name])))
+    after = {**before, name: {**before[name], row: before[name][row] + more}}
+    for fusion in FUSIONS:
+        old, new = (fusion.fuse(legs(some["lexical"], some["dense"])) for some in (before, after))
+        beaten = {other for other in old if old[row] > old[other] + 1e-9}
+        assert all(new[row] >= new[other] - 1e-9 for other in beaten), fusion
+
+
+@given(both, st.randoms())
+def test_the_order_in_which_candidates_are_given_changes_nothing(rankings, random) -> None:
+    said = legs(*rankings)
+    shuffled = list(said.items())
+    random.shuffle(shuffled)
+    for fusion in FUSIONS:
+        assert fusion.fuse(dict(shuffled)) == fusion.fuse(said)
+
+
+@given(both)
+def test_the_parts_of_a_score_add_up_to_it(rankings) -> None:
+    said = legs(*rankings)
+    for fusion in FUSIONS:
+        candidates = Candidates.of_legs(said)
+        parts, fused = fusion.parts(candidates), fusion.fuse(said)
+        for i, row in enumerate(candidates.rows.tolist()):
+            assert sum(part[i] for part in parts.values()) == pytest.approx(fused[row], abs=1e-12)
+
+
+@given(both)
+def test_legs_come_back_from_arrays_as_they_went_in(rankings) -> None:
+    said = legs(*rankings)
+    assert Candidates.of_legs(said).to_legs() == said
+
+
+def test_minmax_by_hand() -> None:
+    said = {
+        1: {"lexical": Leg(1, 8.0), "dense": Leg(3, 0.2)},
+        2: {"dense": Leg(1, 0.6)},
+        3: {"lexical": Leg(2, 2.0), "dense": Leg(2, 0.3)},
+    }
+    fused = convex(0.5, "minmax").fuse(said)
+    assert fused == pytest.approx({1: 0.5, 2: 0.5, 3: 0.5 * 0.25 + 0.5 * 0.25})
+
+
+def test_cosines_that_lie_close_together_are_stretched() -> None:
+    candidates = Candidates.of(
+        {"dense": (np.array([1, 2]), np.array([0.85, 0.80])), "lexical": (np.array([2]), np.array([10.0]))}, 3.0
+    )
+    assert convex(0.5, "spread").parts(candidates)["dense"] == pytest.approx([0.5 * 3 * 0.85, 0.5 * 3 * 0.80])
+    assert convex(0.5, "cosine").parts(candidates)["dense"] == pytest.approx([0.5 * 0.85, 0.5 * 0.80])
+
+
+def test_the_short_constructors() -> None:
+    assert rrf(30, weights=(1, 3)) == RrfFusion(weight=0.75, k=30)
+    assert convex(0.2) == ConvexFusion(weight=0.2, normaliser="spread")
+    with pytest.raises(ValueError, match="above 0"):
+        rrf(weights=(0, 0))
+    with pytest.raises(ValueError, match="no normaliser"):
+        convex(0.2, "zscore")  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kure_rag.tokenize import CONTENT_TAGS, KiwiTokenizer, Tokenizer
+from kure_rag.tokenize import CONTENT_TAGS, Analyser, KiwiTokenizer, Tokenizer
 from kure_rag.tokenize.kiwi import shared_kiwi
 
 KIWI = KiwiTokenizer()
@@ -24,6 +24,7 @@ TEXTS = [
 
 def test_is_a_tokenizer() -> None:
     assert isinstance(KIWI, Tokenizer)
+    assert isinstance(KIWI, Analyser)
 
 
 def test_compound_nouns_come_apart() -> None:
@@ -34,9 +35,10 @@ def test_compound_nouns_come_apart() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("연차휴가는 15일이다", ["연차", "휴가", "15", "일"]),
-        ("보험금의 지급에 대한 서류이다", ["보험금", "지급", "대하", "서류"]),
-        ("직원은 출장을 갔다", ["직원", "출장", "가"]),
+        ("연차휴가는 15일이다", ["연차", "휴가", "15", "15일"]),
+        ("보험금의 지급에 대한 서류이다", ["보험금", "지급", "서류"]),
+        ("직원은 출장을 갔다", ["직원", "출장"]),
+        ("약을 끊고 병원에 머물렀다", ["약", "끊", "병원", "머무르"]),
         ("", []),
         (" \n\t ", []),
         ("그리고 그러나", []),
@@ -47,7 +49,7 @@ def test_content_stays_and_particles_leave(text: str, expected: list[str]) -> No
 
 
 def test_commas_in_numbers_do_not_count() -> None:
-    assert KIWI.terms("2,500원") == KIWI.terms("2500원") == ["2500", "원"]
+    assert KIWI.terms("2,500원") == KIWI.terms("2500원") == ["2500", "2500원"]
     assert KIWI.terms("1,234,567") == ["1234567"]
 
 
@@ -100,11 +102,14 @@ def test_terms_stand_where_they_say() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.text("가나 .다이는을①A1,😀ㄱ%漢\n", max_size=30), max_size=4))
+@given(st.lists(st.text("가나 .다이는을조의만원①A1,-😀ㄱ%漢\n", max_size=30), max_size=4))
 def test_any_text(texts: list[str]) -> None:
     texts = [unicodedata.normalize("NFC", text) for text in texts]
     assert KIWI.terms_batch(texts) == [KIWI.terms(text) for text in texts]
     for text, found in zip(texts, KIWI.sentences(texts), strict=True):
+        terms = [term for s in found for term in s.terms]
+        assert terms == KIWI.analyse(text)
+        assert [term.start for term in terms] == sorted(term.start for term in terms)
         assert all(0 <= s.start <= s.end <= len(text) for s in found)
         assert "".join("".join(text[s.start : s.end] for s in found).split()) == "".join(text.split())
 

@@ -55,6 +55,7 @@ def test_offsets_coverage_and_batches(tokenizer: Tokenizer, texts: list[str]) ->
     for text, found in zip(texts, tokenizer.sentences(texts), strict=True):
         assert "".join("".join(text[s.start : s.end].split()) for s in found) == "".join(text.split())
         terms = [term for s in found for term in s.terms]
+        assert terms == tokenizer.analyse(text)
         assert [term.form for term in terms] == tokenizer.terms(text)
         assert all(text[term.start : term.end].lower() == term.form for term in terms)
         assert all(s.start <= term.start < term.end <= s.end for s in found for term in s.terms)

@@ -1,6 +1,29 @@
-"""Query → hits: legs, filters and fusion."""
+"""Query → hits: legs, filters, fusion, and the stages after it."""
 
-from kure_rag.search.fusion import ConvexFusion, Fusion, RrfFusion
+from kure_rag.search.duplicates import FoldSettings
+from kure_rag.search.fusion import ConvexFusion, Fusion, RrfFusion, convex, rrf
+from kure_rag.search.group import GroupSettings
+from kure_rag.search.mmr import MmrSettings
+from kure_rag.search.neighbours import ExpandSettings
+from kure_rag.search.options import SearchKeywords, SearchOptions
+from kure_rag.search.relevance import RelevanceSettings
+from kure_rag.search.rerank import Reranker, RerankSettings
 from kure_rag.search.searcher import Searcher
 
-__all__ = ["ConvexFusion", "Fusion", "RrfFusion", "Searcher"]
+__all__ = [
+    "ConvexFusion",
+    "ExpandSettings",
+    "FoldSettings",
+    "Fusion",
+    "GroupSettings",
+    "MmrSettings",
+    "RelevanceSettings",
+    "RerankSettings",
+    "Reranker",
+    "RrfFusion",
+    "SearchKeywords",
+    "SearchOptions",
+    "Searcher",
+    "convex",
+    "rrf",
+]

@@ -1,52 +1,94 @@
-"""Searches one index: both legs over the same filter, then fusion, then the chunks."""
+"""Searches one index: both legs over the same filter, then fusion, then the stages that were asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import contextvars
+import functools
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from kure_rag.embed.base import EmbedderLike
 from kure_rag.errors import SearchError
-from kure_rag.index.catalog import Catalog
-from kure_rag.index.dense import DenseView
 from kure_rag.index.lexical import Question
 from kure_rag.index.store import IndexStore
-from kure_rag.index.where import compile_where
-from kure_rag.search.fusion import ConvexFusion, Fusion
-from kure_rag.tokenize import Tokenizer, char_bigrams
-from kure_rag.types import MODES, Hit, Leg, Mode
+from kure_rag.index.views import Views
+from kure_rag.index.where import Where, parse_where
+from kure_rag.search.candidates import Candidates, Rows
+from kure_rag.search.fusion import ConvexFusion, Fusion, convex
+from kure_rag.search.helpers import Asked, ask, check_queries, query_vectors, questions
+from kure_rag.search.keywords import RankBm25Cache
+from kure_rag.search.legs import KeywordView, run_legs
+from kure_rag.search.options import SearchKeywords, SearchOptions, options_of
+from kure_rag.search.ranking import Ranking, fused_queries, ranked
+from kure_rag.search.relevance import Background
+from kure_rag.search.rerank import Reranker, loaded
+from kure_rag.search.stages import Query, Stages
+from kure_rag.search.vectors import CatalogVectors, VectorSource, sample_of, stretch_of
+from kure_rag.tokenize import Synonyms, Tokenizer
+from kure_rag.types import Hit
 
-_CANDIDATES: Final = 100  # of each leg, at the least: a chunk that one leg ranks low may win by the other
 _MOST: Final = 1_000_000  # of each leg: the keyword view sets memory aside for as many as it is asked for
-_BLOCK: Final = 10_000  # vectors scored at once where a filter asks for exact scores
-Ranking = list[tuple[int, float]]
+_THREADS: Final = min(4, os.cpu_count() or 1)  # keyword legs at once, of all searches
+
+
+class SearchStoppedError(SearchError):
+    """The search was cancelled by its caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What does not change when a search has to begin again."""
+
+    options: SearchOptions
+    asked: list[Asked]
+    questions: list[Question] | None
+    vectors: npt.NDArray[np.float32] | None
+    where: Where | None
+    fusion: Fusion
+    reranker: Reranker | None
+    stop: threading.Event | None
+
+    def go_on(self) -> None:
+        if self.stop is not None and self.stop.is_set():
+            raise SearchStoppedError("the search was cancelled")
 
 
 class Searcher:
-    """Queries → hits.
+    """Queries → hits. Threads may share it.
 
     Args:
         store: The index.
         tokenizer: The one the index was made with.
         embedder: The one the index was made with.
+        synonyms: What else words of a question may mean.
     """
 
-    def __init__(self, store: IndexStore, tokenizer: Tokenizer, embedder: EmbedderLike) -> None:
+    def __init__(
+        self, store: IndexStore, tokenizer: Tokenizer, embedder: EmbedderLike, synonyms: Synonyms | None = None
+    ) -> None:
         self._store = store
         self._tokenizer = tokenizer
         self._embedder = embedder
+        self._synonyms = synonyms
+        self._rank_bm25 = RankBm25Cache(store.catalog)
+        self._guard = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._stretch: tuple[object, int, float] | None = None
+        self._rerankers: dict[str, Reranker] = {}
+
+    def search(self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]) -> list[Hit]:
+        """:meth:`search_batch` for one query."""
+        return self.search_batch([query], options=options, **given)[0]
 
     def search_batch(
-        self,
-        queries: Sequence[str],
-        *,
-        k: int = 10,
-        mode: Mode = "hybrid",
-        where: Mapping[str, Any] | None = None,
-        fusion: Fusion | None = None,
+        self, queries: Sequence[str], *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
     ) -> list[list[Hit]]:
         """The best chunks for each query.
 
@@ -55,122 +97,158 @@ class Searcher:
 
         Args:
             queries: In any language; Korean is what the keyword leg analyses.
-            k: Hits for each query, at most.
-            mode: ``hybrid``, ``lexical`` or ``dense``; a leg that is not asked for is not computed.
-            where: Only chunks for which this holds, see :mod:`kure_rag.index.where`.
-            fusion: For ``hybrid``; by default a convex combination with the model card's weight.
+            options: How to search.
+            **given: Options that stand in the place of those, also in short forms: ``rerank="a model's name"``,
+                ``fold=True``, ``mmr=0.7``, ``group_by="document"`` with ``per_group=2``, ``expand=1`` or
+                ``expand="section"``.
 
         Returns:
             One list a query, best first. Equal scores are ordered by chunk id, so that results repeat.
 
         Raises:
-            SearchError: An empty query, an unknown mode, or ``k`` below 1.
+            SearchError: An empty query, or an option that makes no sense.
             FilterError: ``where`` breaks its grammar.
         """
-        _check(queries, k, mode)
-        catalog = self._store.catalog
-        condition = compile_where(where) if where else None
-        wanted = min(max(_CANDIDATES, 2 * k), _MOST)
-        terms = self._tokenizer.terms_batch(queries) if mode != "dense" else [[] for _ in queries]
-        vectors = self._embedder.embed_queries(queries) if mode != "lexical" and catalog.counts()[1] else None
-        fusion = fusion or ConvexFusion(weight=self._embedder.dense_weight if mode == "hybrid" else 0.0)
-        out = []
-        with self._store.views() as (lexical, dense, visible):
-            allowed = catalog.matching(*condition) if condition else None
-            for i in range(len(queries)):
-                legs: dict[str, Ranking] = {}
-                if mode != "dense":
-                    legs["lexical"] = lexical.search(Question(terms[i], char_bigrams(queries[i])), wanted, allowed)
-                if vectors is not None:
-                    legs["dense"] = _dense_leg(catalog, dense, vectors[i], wanted, allowed)
-                said = _said(legs)
-                if mode == "hybrid" and vectors is not None:
-                    _score_missing(catalog, vectors[i], said)
-                scores = fusion.fuse(said) if mode == "hybrid" else {row: s[mode].score for row, s in said.items()}
-                out.append(_hits(catalog, scores, said, k, visible, headings=_names_kind(where)))
+        return self._run(queries, options_of(options, given), None)
+
+    async def asearch(
+        self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
+    ) -> list[Hit]:
+        """:meth:`asearch_batch` for one query."""
+        return (await self.asearch_batch([query], options=options, **given))[0]
+
+    async def asearch_batch(
+        self, queries: Sequence[str], *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
+    ) -> list[list[Hit]]:
+        """:meth:`search_batch` in a thread, so that an event loop goes on.
+
+        Cancelling it returns at once, and ends the work in the thread at its next step.
+        """
+        import asyncio  # a tenth of what a command-line search imports, which never needs it
+
+        stop = threading.Event()
+        work = functools.partial(contextvars.copy_context().run, self._run, queries, options_of(options, given), stop)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, work)
+        except asyncio.CancelledError:
+            stop.set()
+            raise
+
+    def close(self) -> None:
+        """Ends the threads. The index stays open."""
+        with self._guard:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True)
+
+    # One search
+
+    def _run(self, queries: Sequence[str], options: SearchOptions, stop: threading.Event | None) -> list[list[Hit]]:
+        check_queries(queries)
+        if not queries:
+            return []
+        request = self._prepared(queries, options, stop)
+        return self._store.reading(functools.partial(self._answers, request))
+
+    def _prepared(self, queries: Sequence[str], options: SearchOptions, stop: threading.Event | None) -> _Request:
+        where = parse_where(options.where) if options.where else None
+        asked = ask(queries, options.multi_query)
+        texts = [text for one in asked for text in one.texts]
+        vectors = None
+        if options.mode != "lexical" and self._store.catalog.counts()[1]:
+            vectors = query_vectors(self._embedder, texts, options.hyde)
+        return _Request(
+            options=options,
+            asked=asked,
+            questions=questions(self._tokenizer, texts, self._synonyms) if options.mode != "dense" else None,
+            vectors=vectors,
+            where=where,
+            fusion=options.fusion or convex(self._embedder.dense_weight if options.mode == "hybrid" else 0.0),
+            reranker=self._reranker(options),
+            stop=stop,
+        )
+
+    def _reranker(self, options: SearchOptions) -> Reranker | None:
+        if options.rerank is None:
+            return None
+        model = options.rerank.model
+        if not isinstance(model, str):
+            return loaded(model)
+        with self._guard:
+            if model not in self._rerankers:
+                self._rerankers[model] = loaded(model)
+            return self._rerankers[model]
+
+    def _answers(self, request: _Request, views: Views) -> list[list[Hit]]:
+        request.go_on()
+        catalog, options = self._store.catalog, request.options
+        source: VectorSource = views.matrix if views.matrix is not None else CatalogVectors(catalog, views.visible)
+        with catalog.snapshot():
+            allowed = None if request.where is None else catalog.matching(request.where, views.visible)
+            rankings = self._rankings(request, views, source, allowed)
+            stages = Stages(catalog, views.visible, source, self._tokenizer, options, request.reranker, request.stop)
+            sample = sample_of(source) if _is_measured(options) and request.vectors is not None else None
+            headings = request.where is not None and request.where.names("kind")
+            out, at = [], 0
+            for one in request.asked:
+                request.go_on()
+                fused = fused_queries(rankings[at : at + len(one.texts)])
+                query = self._query(request, one, at, source, sample)
+                out.append(stages.hits(query, fused, headings=headings))
+                at += len(one.texts)
         return out
 
+    def _rankings(self, request: _Request, views: Views, source: VectorSource, allowed: Rows | None) -> list[Ranking]:
+        """One for each text."""
+        options, vectors = request.options, request.vectors
+        wanted = min(max(options.candidates, 2 * options.pool), _MOST)
+        legs = run_legs(
+            self._store.catalog,
+            views,
+            self._keywords(options, views),
+            source,
+            (request.questions, vectors),
+            options,
+            wanted,
+            allowed,
+            self._threads(),
+        )
+        stretch = self._stretch_of(request, source)
+        out = []
+        for i in range(sum(len(one.texts) for one in request.asked)):
+            candidates = Candidates.of(legs.of(i), stretch)
+            if vectors is not None and options.mode == "hybrid":
+                # Candidates that only the keyword leg found have their cosine too: the vectors are at hand.
+                candidates.scored("dense", *source.score(vectors[i], candidates.unsaid("dense")))
+            out.append(ranked(candidates, options.mode, request.fusion))
+        return out
 
-def _names_kind(where: Any) -> bool:
-    """Whether a filter says anything of the kind of chunks."""
-    if isinstance(where, Mapping):
-        return any(key == "kind" or _names_kind(value) for key, value in where.items())
-    return isinstance(where, list | tuple) and any(map(_names_kind, where))
+    def _keywords(self, options: SearchOptions, views: Views) -> KeywordView:
+        return views.lexical if options.lexical == "tantivy" or options.mode == "dense" else self._rank_bm25.of(views)
 
+    @staticmethod
+    def _query(request: _Request, asked: Asked, at: int, source: VectorSource, sample: Rows | None) -> Query:
+        background = None
+        if sample is not None and request.vectors is not None:
+            background = Background.of(source.score(request.vectors[at], sample)[1])
+        return Query(asked.texts[0], request.questions[at] if request.questions is not None else None, background)
 
-def _check(queries: Sequence[str], k: int, mode: str) -> None:
-    if mode not in MODES:
-        raise SearchError(f"no mode named {mode!r}; choose one of {', '.join(MODES)}")
-    if k < 1:
-        raise SearchError(f"k is the number of results and must be at least 1, not {k}")
-    if isinstance(queries, str):
-        raise SearchError("search_batch takes a list of queries; use search for one")
-    for i, query in enumerate(queries):
-        if not isinstance(query, str) or not query.strip():
-            raise SearchError(f"query {i} is empty; ask something")
-        if any("\ud800" <= char <= "\udfff" for char in query):
-            raise SearchError(f"query {i} holds half a character (a lone surrogate); decode its source as UTF-8 again")
+    def _stretch_of(self, request: _Request, source: VectorSource) -> float:
+        fusion = request.fusion
+        if request.options.mode != "hybrid" or not isinstance(fusion, ConvexFusion) or fusion.normaliser != "spread":
+            return 1.0
+        known = self._stretch
+        if known is None or known[0] is not source or known[1] != len(source):
+            known = (source, len(source), stretch_of(source, sample_of(source)))
+            self._stretch = known
+        return known[2]
 
-
-def _dense_leg(
-    catalog: Catalog, view: DenseView, vector: npt.NDArray[np.float32], limit: int, allowed: Sequence[int] | None
-) -> Ranking:
-    """Candidates from the graph, or all that a filter allows, scored exactly."""
-    rows = list(catalog.rows_of(view.search(vector, limit)).values()) if allowed is None else allowed
-    scored: Ranking = []
-    for i in range(0, len(rows), _BLOCK):
-        scored.extend(_cosines(catalog, vector, rows[i : i + _BLOCK]))
-        scored = sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:limit]
-    return scored
-
-
-def _cosines(catalog: Catalog, vector: npt.NDArray[np.float32], rows: Sequence[int]) -> Ranking:
-    found, matrix = catalog.vectors(rows)
-    if not found:
-        return []
-    lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector)
-    # einsum sums each row by itself. A matrix product's last bits hang on where a row stands, and equal passages would
-    # be ordered by that; what is left of such noise is rounded away.
-    scores = np.einsum("ij,j->i", matrix, vector) / np.where(lengths == 0, 1, lengths)
-    return [(row, round(float(score), 6)) for row, score in zip(found, scores, strict=True)]
-
-
-def _said(legs: Mapping[str, Ranking]) -> dict[int, dict[str, Leg]]:
-    said: dict[int, dict[str, Leg]] = {}
-    for name, ranking in legs.items():
-        for rank, (row, score) in enumerate(ranking, 1):
-            said.setdefault(row, {})[name] = Leg(rank, score)
-    return said
-
-
-def _score_missing(catalog: Catalog, vector: npt.NDArray[np.float32], said: dict[int, dict[str, Leg]]) -> None:
-    """Gives candidates that only the keyword leg found their cosine too: the vectors are at hand."""
-    for row, score in _cosines(catalog, vector, [row for row, legs in said.items() if "dense" not in legs]):
-        said[row]["dense"] = Leg(None, score)
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._guard:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="kure-rag-search")
+            return self._executor
 
 
-def _hits(
-    catalog: Catalog,
-    scores: Mapping[int, float],
-    said: Mapping[int, Mapping[str, Leg]],
-    k: int,
-    visible: int,
-    *,
-    headings: bool,
-) -> list[Hit]:
-    ids = catalog.ids([row for row, score in scores.items() if score > 0])  # a score of zero is no hit
-    order = sorted(ids, key=lambda row: (-scores[row], ids[row]))
-    hits: list[Hit] = []
-    for i in range(0, len(order), 2 * k):  # a few more than asked for: some may be newer than what all views hold
-        part = order[i : i + 2 * k]
-        found = catalog.fetch(part, visible)
-        for row in part:
-            if (item := found.get(row)) is None or (item.chunk.kind == "heading" and not headings):
-                continue
-            if len(hits) < k:
-                hits.append(
-                    Hit(item.chunk, item.source, item.title, item.domain, scores[row], len(hits) + 1, dict(said[row]))
-                )
-        if len(hits) == k:
-            break
-    return hits
+def _is_measured(options: SearchOptions) -> bool:
+    return options.mode != "lexical" and (options.relevance or options.score_threshold is not None)

@@ -61,3 +61,12 @@ class Tokenizer(Protocol):
     def sentences(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
         """Sentences of each text, in order, covering every character that is not white space."""
         ...
+
+
+@runtime_checkable
+class Analyser(Tokenizer, Protocol):
+    """A tokenizer that says where a text's terms stand."""
+
+    def analyse(self, text: str) -> list[Term]:
+        """Terms of one text with their offsets in its NFC form, in the order of :meth:`terms`."""
+        ...

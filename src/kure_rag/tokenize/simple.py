@@ -33,7 +33,11 @@ class _ByPattern:
 
     def terms(self, text: str) -> list[str]:
         """Terms of one text, in order."""
-        return [term.form for term in self._find(unicodedata.normalize("NFC", text))]
+        return [term.form for term in self.analyse(text)]
+
+    def analyse(self, text: str) -> list[Term]:
+        """Terms of one text with their offsets in its NFC form."""
+        return list(self._find(unicodedata.normalize("NFC", text)))
 
     def terms_batch(self, texts: Sequence[str]) -> list[list[str]]:
         """Terms of many texts."""
