@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from kure_rag import Chunk, Document, KureIndex, Page
-from kure_rag.ingest.target import Target
+from kure_rag.ingest.target import Ready, Target
 from kure_rag.types import chunk_id
 
 
@@ -32,5 +32,5 @@ def add_document(index: KureIndex, source: str, pages: list[str], cuts: list[str
         id_ = chunk_id(document.id, start, at, cut, "test")
         chunks.append(Chunk(id_, document.id, cut, start, at, on, (document.title,), ordinal=ordinal))
     with index._store.writing():
-        Target(index._store, index.embedder, index._claim).add([(document, chunks, [["말"] for _ in chunks])])
+        Target(index._store, index.embedder, index._claim).add([Ready(document, chunks, [["말"] for _ in chunks])])
     return document

@@ -41,6 +41,11 @@ COMMANDS = (
     "train",
     "export",
     "qa",
+    "sync",
+    "delete",
+    "backup",
+    "restore",
+    "compact",
 )
 CHUNK_KEYS = ["id", "document_id", "source", "text", "start", "end", "pages", "breadcrumb", "kind", "lead", "metadata"]
 DOCUMENTS = {
@@ -128,7 +133,8 @@ def test_ingest_of_a_folder_as_json(tmp_path: Path) -> None:
     said = call(*arguments, "--json")
     assert (said.status, said.err) == (0, "")
     told = said.json()
-    assert set(told) == {"index", "rows", "added", "unchanged", "rejected", "pages", "chunks", "seconds"}
+    statuses = {"added", "updated", "unchanged", "removed", "rejected"}
+    assert set(told) == {"index", "rows", "pages", "chunks", "seconds"} | statuses
     assert [row["source"] for row in told["rows"]] == [first.name, second.name]
     assert [row["status"] for row in told["rows"]] == ["added", "added"]
     assert told["chunks"] == sum(row["chunks"] for row in told["rows"]) > 0
@@ -331,7 +337,7 @@ def test_verify_rebuild_info(index: Path) -> None:
     assert (said.status, said.out) == (0, f"{index}: 3 documents, {told['chunks']} chunks, clean\n")
 
     assert call("rebuild", "--index", index, "--view", "dense", "--json").json()["rebuilt"] == ["dense"]
-    assert call("rebuild", "--index", index).out == f"{index}: rebuilt lexical and dense\n"
+    assert call("rebuild", "--index", index).out == f"{index}: rebuilt lexical, dense, matrix\n"
     assert call("verify", "--index", index).status == 0
     assert call("search", "연차휴가", "--index", index, "--json").out == before
 
@@ -345,8 +351,8 @@ def test_verify_rebuild_info(index: Path) -> None:
 
 
 def test_verify_says_what_is_wrong_and_rebuild_mends_it(index: Path) -> None:
-    with KureIndex.open(index, create=False) as opened, opened._store.views() as (lexical, _, _):
-        lexical.apply({}, lexical.rows()[:2])  # a loss that nothing on the disk tells of
+    with KureIndex.open(index, create=False) as opened, opened._store.views() as views:
+        views.lexical.apply({}, views.lexical.rows()[:2])  # a loss that nothing on the disk tells of
     said = call("verify", "--index", index)
     assert said.status == 1
     assert said.out.startswith("lexical: 2 chunks are missing\n")

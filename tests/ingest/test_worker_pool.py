@@ -391,10 +391,10 @@ class Target:
         self.added: list[str] = []
 
     def add(self, items: Iterable[Any]) -> None:
-        for document, chunks, terms in items:
-            assert len(chunks) == len(terms) == 1
-            self.catalog.ids.add(document.id)
-            self.added.append(document.source)
+        for item in items:
+            assert len(item.chunks) == len(item.terms) == 1
+            self.catalog.ids.add(item.document.id)
+            self.added.append(item.document.source)
 
 
 def test_the_same_record_twice_is_added_once(shared: WorkerPool) -> None:

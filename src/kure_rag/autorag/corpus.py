@@ -18,6 +18,7 @@ from kure_rag.autorag.files import arrow
 from kure_rag.autorag.lookalikes import from_json, restore
 from kure_rag.errors import CorpusFormatError, ReadError
 from kure_rag.ingest import IngestReport, IngestRow
+from kure_rag.ingest.places import corpus_name
 from kure_rag.read import Record
 from kure_rag.read.corpus import Place, require_file, short
 from kure_rag.types import Domain
@@ -105,7 +106,8 @@ def add_autorag(
                 if on_row is not None:
                     on_row(rejected[-1])
 
-    report = index.add_records(records(), workers=workers, progress=progress, on_row=on_row)
+    corpus = corpus_name(Path(path).expanduser())
+    report = index.add_records(records(), corpus=corpus, workers=workers, progress=progress, on_row=on_row)
     return IngestReport(rows=(*report.rows, *rejected), seconds=time.monotonic() - began)
 
 

@@ -78,6 +78,16 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="reading processes (one for each core, four at most)")
 
 
+def add_user_dictionary(parser: argparse.ArgumentParser) -> None:
+    """``--user-dictionary FILE``."""
+    parser.add_argument(
+        "--user-dictionary",
+        type=Path,
+        metavar="FILE",
+        help="terms for the analyser to keep whole, one a line, for a new index (then the index's own)",
+    )
+
+
 def chosen_reading(options: argparse.Namespace) -> ReadSettings:
     """The settings that :func:`add_reading` took."""
     from kure_rag.read import ReadSettings

@@ -87,7 +87,13 @@ def chosen(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def open_index(
-    options: argparse.Namespace, path: Path, *, chunks: ChunkSettings | None = None, create: bool = True
+    options: argparse.Namespace,
+    path: Path,
+    *,
+    chunks: ChunkSettings | None = None,
+    user_dictionary: Path | None = None,
+    synonyms: Path | None = None,
+    create: bool = True,
 ) -> KureIndex:
     """The index with the model and engine that were asked for, or its own.
 
@@ -100,7 +106,13 @@ def open_index(
         raise ConfigError("--card says what --model is a copy of; give both")
     try:
         return KureIndex.open(
-            path, embeddings=options.model, embed_settings=chosen(options), chunks=chunks, create=create
+            path,
+            embeddings=options.model,
+            embed_settings=chosen(options),
+            chunks=chunks,
+            user_dictionary=user_dictionary,
+            synonyms=synonyms,
+            create=create,
         )
     except ValueError as error:  # such as --backend remote without --endpoint
         raise ConfigError(_as_options(str(error))) from error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kure_rag.cli import common, embedding
+from kure_rag.cli import common, embedding, rows
 from kure_rag.errors import ConfigError, ReadError
 
 if TYPE_CHECKING:
@@ -45,8 +45,14 @@ an ingest.yaml, whose every key may be left out but module_type; options given b
 """
 
 _UNCHANGED = """
+a file for --user-dictionary: a term a line; a tag and a score may follow, each after a tab; # begins a comment
+  중도해지이율
+  온누리적금
+The index keeps the terms, and searching it, or adding to it, uses them again.
+
 A file whose bytes are in the index is not read again: it stays as it was read, whatever --domain, --ocr, --no-tables or
-the YAML file now say. To read it anew, ingest it into a new --index.
+the YAML file now say. To read it anew, ingest it into a new --index. A file that was changed takes the place of its
+older version. A file that was deleted stays in the index: `kure-rag sync` removes those, and `kure-rag delete` any.
 
 The index remembers model, prefixes, backend, precision and endpoint: searching it, or adding to it, needs none of them
 again. It remembers no device, no folder and no key. Another model is an error. Another engine of the same model is not:
@@ -66,6 +72,7 @@ def add(commands: common.Commands) -> None:
   kure-rag ingest --corpus corpus.jsonl.gz --index my-index
   kure-rag ingest --from-autorag corpus.parquet --index my-index
   kure-rag ingest --config ingest.yaml --index my-index
+  kure-rag ingest ./documents --index my-index --user-dictionary 용어.txt
 
   kure-rag ingest ./documents --index my-index --model KoE5 --backend openvino --precision int8
   kure-rag ingest ./documents --index my-index --model KoE5 --backend remote --endpoint http://localhost:8080
@@ -96,6 +103,7 @@ def add(commands: common.Commands) -> None:
     )
     common.add_index(parser)
     common.add_reading(parser)
+    common.add_user_dictionary(parser)
     embedding.add_embedding(
         parser, "for a new index nlpai-lab/KURE-v1, then the index's own", engine="torch, then the index's own"
     )
@@ -116,18 +124,8 @@ def run(options: argparse.Namespace) -> int:
         )
     recipe = _recipe(options)
     common.log_to_stderr()
-    show = not options.json
-    closed = False
-
-    def row_line(row: IngestRow) -> None:
-        nonlocal closed
-        if show and not closed and (recipe.paths or row.status == "rejected"):
-            try:
-                print(_line(row), flush=True)
-            except BrokenPipeError:  # `| head` has seen enough; the files after it are still ingested
-                closed = True
-
-    opened = embedding.open_index(options, options.index, chunks=recipe.chunks)
+    row_line = rows.printer(lambda row: not options.json and bool(recipe.paths or row.status == "rejected"))
+    opened = embedding.open_index(options, options.index, chunks=recipe.chunks, user_dictionary=options.user_dictionary)
     with opened as index, common.progress("reading") as advance:
         report = _ingest(index, options, recipe, advance, row_line)
     if not report.rows:
@@ -142,9 +140,7 @@ def run(options: argparse.Namespace) -> int:
             result["rows"] = [row for row in result["rows"] if row["status"] == "rejected"]
         common.print_json(result)
     else:
-        pages, chunks = sum(row.pages for row in report.rows), sum(row.chunks for row in report.rows)
-        said = ", ".join(f"{count} {status}" for status, count in counts.items())
-        print(f"{said}; {pages} pages, {chunks} chunks in {report.seconds:.1f} s -> {options.index}")
+        print(f"{rows.summary(report)} -> {options.index}")
         if note:
             print(note)
         if report.ok:
@@ -213,12 +209,3 @@ def _ingest(
         progress=advance,
         on_row=on_row,
     )
-
-
-def _line(row: IngestRow) -> str:
-    if row.status == "rejected":
-        return f"rejected   {row.source}: {row.reason}"
-    if row.status == "unchanged":
-        return f"unchanged  {row.source}"
-    warned = f"  ({len(row.warnings)} page warnings, first {row.warnings[0]})" if row.warnings else ""
-    return f"added      {row.source}: {row.pages} pages, {row.chunks} chunks{warned}"

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from kure_rag._version import __version__
 from kure_rag.cli import (
+    change,
     chunks,
     demo,
     doctor,
@@ -20,6 +21,7 @@ from kure_rag.cli import (
     export,
     export_model,
     ingest,
+    keep,
     maintain,
     models,
     qa,
@@ -28,7 +30,22 @@ from kure_rag.cli import (
 )
 from kure_rag.errors import KureError
 
-_COMMANDS = (demo, ingest, search, chunks, evaluate, export, qa, maintain, models, doctor, export_model, train)
+_COMMANDS = (
+    demo,
+    ingest,
+    change,
+    search,
+    chunks,
+    evaluate,
+    export,
+    qa,
+    maintain,
+    keep,
+    models,
+    doctor,
+    export_model,
+    train,
+)
 _EXAMPLES = """\
 examples:
   kure-rag demo                                             see it work on three sample PDFs, offline

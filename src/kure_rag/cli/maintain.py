@@ -10,7 +10,7 @@ from kure_rag.cli import common
 def add(commands: common.Commands) -> None:
     """Adds the three commands."""
     verify = common.command(
-        commands, "verify", "compare an index's catalog with its two views", "  kure-rag verify --index my-index"
+        commands, "verify", "compare an index's catalog with its three views", "  kure-rag verify --index my-index"
     )
     rebuild = common.command(
         commands,
@@ -18,7 +18,7 @@ def add(commands: common.Commands) -> None:
         "make an index's views anew from its catalog, without embedding again",
         "  kure-rag rebuild --index my-index\n  kure-rag rebuild --index my-index --view dense",
     )
-    rebuild.add_argument("--view", choices=("lexical", "dense"), help="only this one")
+    rebuild.add_argument("--view", choices=("lexical", "dense", "matrix"), help="only this one")
     info = common.command(
         commands,
         "info",
@@ -54,17 +54,17 @@ def run_verify(options: argparse.Namespace) -> int:
 
 
 def run_rebuild(options: argparse.Namespace) -> int:
-    """Rebuilds one view or both."""
+    """Rebuilds one view or all."""
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
     with KureIndex.open(options.index, create=False) as index, common.progress("rebuilding") as advance:
         index.rebuild(options.view, progress=lambda label, done, total: advance(done, total, label))
-    views = [options.view] if options.view else ["lexical", "dense"]
+    views = [options.view] if options.view else ["lexical", "dense", "matrix"]
     if options.json:
         common.print_json({"index": str(options.index), "rebuilt": views})
     else:
-        print(f"{options.index}: rebuilt {' and '.join(views)}")
+        print(f"{options.index}: rebuilt {', '.join(views)}")
     return 0
 
 

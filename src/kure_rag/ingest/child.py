@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -20,6 +20,7 @@ from kure_rag.errors import ReadCrashError, ReadLimitError
 from kure_rag.ingest.messages import pack, receive, receive_packed, send, send_packed, to_error
 from kure_rag.ingest.shared_work import SharedWork
 from kure_rag.read import ReadLimits, ReadSettings
+from kure_rag.tokenize import UserWord
 from kure_rag.types import Domain
 
 _log = logging.getLogger(__name__)
@@ -98,15 +99,22 @@ class Child:
         chunks: How documents are cut.
         settings: How files are read.
         share: Where its offers of work go; without it none is made.
+        user_words: The user dictionary by which texts are analysed.
     """
 
     def __init__(
-        self, limits: ReadLimits, chunks: ChunkSettings, settings: ReadSettings, share: Share | None = None
+        self,
+        limits: ReadLimits,
+        chunks: ChunkSettings,
+        settings: ReadSettings,
+        share: Share | None = None,
+        user_words: Sequence[UserWord] = (),
     ) -> None:
         self._limits = limits
         self._chunks = chunks
         self._settings = settings
         self._share = share
+        self._user_words = user_words
         self._process: subprocess.Popen[bytes] | None = None
 
     def do(self, job: PdfJob | TermsJob) -> dict[str, Any]:
@@ -189,6 +197,7 @@ class Child:
             "limits": asdict(self._limits),
             "chunks": asdict(self._chunks),
             "read": asdict(self._settings),
+            "user_words": [astuple(word) for word in self._user_words],
         }
         process = self._process  # another thread may stop us and take it away
         answer, clock = self._ask(process, pack(settings), _START_SECONDS)

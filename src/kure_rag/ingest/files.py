@@ -9,26 +9,35 @@ from pathlib import Path
 
 from kure_rag.errors import ReadError
 from kure_rag.ingest.messages import Prepared
+from kure_rag.ingest.places import Place, place_of
 from kure_rag.ingest.pool import PdfJob, WorkerPool
-from kure_rag.ingest.report import IngestRow
-from kure_rag.ingest.target import Target
+from kure_rag.ingest.report import IngestRow, Status
+from kure_rag.ingest.target import Ready, Target
 from kure_rag.read import Found
 from kure_rag.types import Document, Domain
 
 
 def ingest_files(
-    target: Target, pool: WorkerPool, found: Sequence[Found], domain: Domain | None = None
+    target: Target, pool: WorkerPool, found: Sequence[Found], domain: Domain | None = None, name: str | None = None
 ) -> Iterator[IngestRow]:
     """Reads files and stores them, each whole and for good before its row is given.
 
-    Rows come in the order of the files. A file whose bytes are in the catalog is not read again.
+    Rows come in the order of the files. A file whose bytes are in the catalog is not read again. One that the catalog
+    holds with other bytes takes the place of those, at once and whole; where it cannot be read, they stay.
+
+    Args:
+        target: The index.
+        pool: What reads.
+        found: The files.
+        domain: What they are; found out for each when ``None``.
+        name: What the folder is known by in place of its path, see :mod:`kure_rag.ingest.places`.
     """
     known: dict[int, IngestRow] = {}
     read: list[int] = []
 
     def jobs() -> Iterator[PdfJob]:
         for i, item in enumerate(found):
-            row = _without_reading(target, item)
+            row = _without_reading(target, item, name)
             if row is None:
                 if not read:
                     target.warm_up()
@@ -45,7 +54,7 @@ def ingest_files(
         if isinstance(answer, ReadError):
             yield IngestRow(source=job.name, status="rejected", reason=answer.reason)
         else:
-            yield _store(target, answer)
+            yield _store(target, answer, place_of(found[read[done]], name))
     for i in range(at, len(found)):
         yield known.pop(i)
 
@@ -56,7 +65,7 @@ def file_name(path: Path) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _without_reading(target: Target, item: Found) -> IngestRow | None:
+def _without_reading(target: Target, item: Found, folder: str | None) -> IngestRow | None:
     """The row of a path that need not be read."""
     name = file_name(item.path)
     if item.error is not None:
@@ -68,8 +77,18 @@ def _without_reading(target: Target, item: Found) -> IngestRow | None:
         reason = f"cannot be opened ({error.strerror or error}); check the file and its rights"
         return IngestRow(source=name, status="rejected", reason=reason)
     if target.catalog.has_document(document_id):
+        _keep(target, document_id, place_of(item, folder))
         return IngestRow(source=name, status="unchanged", document_id=document_id)
     return None
+
+
+def _keep(target: Target, document_id: str, place: Place) -> None:
+    """A file of known bytes: an older version of it, with other bytes, leaves."""
+    older = [other for other in target.catalog.by_key(place.key) if other != document_id]
+    if older:  # it was changed into a copy of another file
+        target.catalog.delete(older)
+    if not target.catalog.has_place(document_id):
+        target.catalog.set_place(document_id, key=place.key, root=place.root)
 
 
 def page_warnings(document: Document) -> tuple[str, ...]:
@@ -77,14 +96,16 @@ def page_warnings(document: Document) -> tuple[str, ...]:
     return tuple(f"p.{page.number}: {warning}" for page in document.pages for warning in page.warnings)
 
 
-def _store(target: Target, prepared: Prepared) -> IngestRow:
+def _store(target: Target, prepared: Prepared, place: Place) -> IngestRow:
     document, items = prepared.document, prepared.chunks
     if target.catalog.has_document(document.id):  # the same bytes under another name, earlier in this run
+        _keep(target, document.id, place)
         return IngestRow(source=document.source, status="unchanged", document_id=document.id)
-    target.add([(document, [item.chunk for item in items], [item.terms for item in items])])
+    status: Status = "updated" if target.catalog.by_key(place.key) else "added"
+    target.add([Ready(document, [item.chunk for item in items], [item.terms for item in items], place)])
     return IngestRow(
         source=document.source,
-        status="added",
+        status=status,
         document_id=document.id,
         pages=len(document.pages),
         chunks=len(items),

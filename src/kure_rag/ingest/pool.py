@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
@@ -23,6 +23,7 @@ from kure_rag.ingest.child import Child, PdfJob, TermsJob
 from kure_rag.ingest.messages import Prepared, from_error, pack, to_prepared
 from kure_rag.ingest.shared_work import SharedWork
 from kure_rag.read import ReadLimits, ReadSettings
+from kure_rag.tokenize import UserWord
 
 __all__ = ["PdfJob", "TermsJob", "WorkerPool"]
 
@@ -38,6 +39,7 @@ class WorkerPool:
         limits: What a file may cost.
         chunks: How documents are cut.
         read: How files are read.
+        user_words: The user dictionary by which texts are analysed.
     """
 
     def __init__(
@@ -47,12 +49,13 @@ class WorkerPool:
         limits: ReadLimits | None = None,
         chunks: ChunkSettings | None = None,
         read: ReadSettings | None = None,
+        user_words: Sequence[UserWord] = (),
     ) -> None:
         self.workers = max(1, workers if workers is not None else min(4, os.cpu_count() or 1))
         limits, chunks, read = limits or ReadLimits(), chunks or ChunkSettings(), read or ReadSettings()
         find_profile(chunks.profile, "general")  # a wrong name is the caller's error, not every file's
         share = self._share if self.workers > 1 else None
-        self._children = [Child(limits, chunks, read, share) for _ in range(self.workers)]
+        self._children = [Child(limits, chunks, read, share, user_words) for _ in range(self.workers)]
         self._free: SimpleQueue[Child] = SimpleQueue()
         for child in self._children:
             self._free.put(child)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
-Status = Literal["added", "unchanged", "rejected"]
+Status = Literal["added", "updated", "unchanged", "removed", "rejected"]
+STATUSES: Final = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,8 @@ class IngestRow:
 
     Attributes:
         source: The file's name.
-        status: ``added``; ``unchanged`` when a document of the same bytes was there; ``rejected``.
+        status: ``added``; ``updated`` when it took the place of an older version; ``unchanged`` when a document of the
+            same bytes was there; ``removed`` when its file has left the folder; ``rejected``.
         reason: Why it was rejected, and what to do; empty otherwise.
         document_id: Empty for a rejected file.
         pages: Number of pages read.
@@ -48,11 +50,11 @@ class IngestReport:
     def counts(self) -> Mapping[str, int]:
         """How many rows have each status."""
         found = Counter(row.status for row in self.rows)
-        return {status: found[status] for status in ("added", "unchanged", "rejected")}
+        return {status: found[status] for status in STATUSES}
 
     @property
     def ok(self) -> bool:
-        """Whether anything was added or already there."""
+        """Whether anything was done or already there."""
         return any(row.status != "rejected" for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,9 +14,26 @@ import numpy as np
 from kure_rag.embed import EmbedderLike
 from kure_rag.errors import FingerprintMismatchError, KureError
 from kure_rag.index import Catalog, IndexStore
+from kure_rag.index.catalog import NewDocument
+from kure_rag.ingest.places import Place
 from kure_rag.types import Chunk, Document
 
-Item = tuple[Document, Sequence[Chunk], Sequence[Sequence[str]]]
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A document that is read, cut and analysed.
+
+    Attributes:
+        document: With its text.
+        chunks: In order.
+        terms: Index terms of each chunk.
+        place: What a later version of it is recognised by.
+    """
+
+    document: Document
+    chunks: Sequence[Chunk]
+    terms: Sequence[Sequence[str]]
+    place: Place = field(default_factory=Place)
 
 
 @dataclass(slots=True)
@@ -63,21 +80,32 @@ class Target:
         """The index's catalog."""
         return self.store.catalog
 
-    def add(self, items: Sequence[Item]) -> None:
+    def add(self, items: Sequence[Ready]) -> None:
         """Embeds the chunks of some documents together and stores the documents in one transaction.
+
+        A document takes the place of the one with its key.
 
         Raises:
             FingerprintMismatchError: The vectors have another length than those in the index.
         """
-        texts = [chunk.contextualized() for _, chunks, _ in items for chunk in chunks]
+        texts = [chunk.contextualized() for item in items for chunk in item.chunks]
         vectors = self.embedder.embed_passages(texts) if texts else np.zeros((0, 0), np.float32)
-        self.claim()
-        if texts:
-            self._check_dimension(int(vectors.shape[1]))
         rows, at = [], 0
-        for document, chunks, terms in items:
-            rows.append((document, chunks, terms, vectors[at : at + len(chunks)]))
-            at += len(chunks)
+        for item in items:
+            own = vectors[at : at + len(item.chunks)]
+            rows.append(NewDocument(item.document, item.chunks, item.terms, own, item.place.key, item.place.root))
+            at += len(item.chunks)
+        self.put(rows)
+
+    def put(self, rows: Sequence[NewDocument]) -> None:
+        """Stores documents that have their vectors, in one transaction.
+
+        Raises:
+            FingerprintMismatchError: The vectors have another length than those in the index.
+        """
+        self.claim()
+        for dimension in {int(np.shape(row.vectors)[1]) for row in rows if len(row.chunks)}:
+            self._check_dimension(dimension)
         self.catalog.add_many(rows)
 
     def _check_dimension(self, dimension: int) -> None:

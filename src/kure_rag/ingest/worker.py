@@ -51,7 +51,7 @@ def main() -> int:
     if read.ocr != "never" and not ocr.available():
         ocr.load()  # its libraries are no part of what a file may take
     _limit_memory(limits.max_memory + _KIWI)
-    tokenizer = KiwiTokenizer()
+    tokenizer = KiwiTokenizer(settings["user_words"])
     tokenizer.terms("준비")  # the seconds it takes to load are not the first file's
     _serve(sys.stdin.buffer, out, _Job(limits, chunks, read, tokenizer))
     return 0

@@ -23,10 +23,12 @@ class Found:
     Attributes:
         path: The file, or the path as given when it has an error.
         error: Set instead of a readable file.
+        folder: The folder given, for a file that was found in it.
     """
 
     path: Path
     error: ReadError | None = None
+    folder: Path | None = None
 
 
 def find_files(paths: Iterable[str | Path], file_types: Collection[FileType] = PDF_ONLY) -> Iterator[Found]:
@@ -124,12 +126,12 @@ def _inside(path: Path, name: str, file_types: Collection[FileType]) -> Iterator
             kind = _ending(file)
             if kind in file_types:
                 empty = False
-                yield Found(Path(folder, file))
+                yield Found(Path(folder, file), folder=path)
             texts = texts or kind in TEXT_TYPES
     for error in closed:
         empty = False
         at = Path(error.filename)
-        yield Found(at, ReadError(at.name, f"cannot be listed ({error.strerror or error}); check its rights"))
+        yield Found(at, ReadError(at.name, f"cannot be listed ({error.strerror or error}); check its rights"), path)
     if empty:
         yield Found(path, SourceNotFoundError(name, _nothing(file_types, texts=texts)))
 

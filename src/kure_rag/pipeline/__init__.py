@@ -1,0 +1,6 @@
+"""The rooms joined: the object a user holds."""
+
+from kure_rag.pipeline.index import KureIndex
+from kure_rag.pipeline.parts import Progress, RowListener
+
+__all__ = ["KureIndex", "Progress", "RowListener"]
