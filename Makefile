@@ -2,6 +2,7 @@
 #
 #   make demo            three sample PDFs, six questions
 #   make test            the test suite
+#   make test-crash      the long crash tests: hundreds of kills, torn files, crowds of readers (half an hour)
 #   make lint            ruff and mypy
 #   make TORCH=cuda demo the CUDA build of torch (PyPI's default on Linux) instead of the CPU build
 #   make lock            resolve versions anew into requirements.lock
@@ -22,13 +23,16 @@ STAMP := $(VENV)/.ready-$(TORCH)
 # Both builds have the same version, so that pip would keep the one that is there.
 OTHER_BUILD = $(if $(filter-out $(STAMP),$(wildcard $(VENV)/.ready-*)),--force-reinstall)
 
-.PHONY: demo test lint format lock clean setup
+.PHONY: demo test test-crash lint format lock clean setup
 
 demo: $(STAMP)
 	@$(BIN)/kure-rag demo
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -q
+
+test-crash: $(STAMP)
+	@$(BIN)/python -m pytest -q -m crash tests/crash tests/index
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

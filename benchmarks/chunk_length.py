@@ -37,7 +37,7 @@ from kure_rag.embed import Embedder
 from kure_rag.evaluate import mrr, ndcg
 from kure_rag.index.catalog import Keywords
 from kure_rag.index.lexical import LexicalView, Question
-from kure_rag.tokenize import KiwiTokenizer, Sentence, char_bigrams
+from kure_rag.tokenize import KiwiTokenizer, Sentence, letter_pairs
 from kure_rag.types import Document, Leg
 
 TARGETS = (200, 300, 400, 500, 600, 800, 1000, 1500)
@@ -140,7 +140,7 @@ def rankings(chunks: Sequence[AnalysedChunk], queries: Sequence[Query], terms: S
         words = zip(chunks, texts, strict=True)
         view.apply({row: Keywords(" ".join(item.terms), text) for row, (item, text) in enumerate(words)}, ())
         for query, own, vector in zip(queries, terms, vectors, strict=True):
-            lexical = view.search(Question(own, char_bigrams(query.text)), 100)
+            lexical = view.search(Question(own, letter_pairs(query.text)), 100)
             cosines = matrix @ vector
             said: dict[int, dict[str, Leg]] = {row: {"lexical": Leg(None, score)} for row, score in lexical}
             for row in {*said, *np.argsort(-cosines)[:100].tolist()}:

@@ -1,9 +1,12 @@
-"""Fusion functions and weights compared on retrieval sets, from one search of each.
+"""Fusion functions and weights compared on retrieval sets, from one search of each leg.
 
-    python benchmarks/fusion_quality.py SETS/korquad_dev ... [--model static-ko] [--queries 2000]
+    python benchmarks/fusion_quality.py SETS/korquad_dev ... [--model static-ko] [--queries 2000] [--keep FOLDER]
 
-Prints nDCG@10 of each leg, of convex combinations and of reciprocal rank fusion at several dense weights. The weight on
-a model's card is chosen from this table.
+Prints nDCG@10 of each leg and of fusions at several dense weights, for the model and for simulated dense legs of other
+strengths. A simulated query vector is made of the model's own (times ``own``), the mean of the passages that answer the
+query (times ``answer``) and noise of unit length (times ``noise``): its cosines lie among real vectors, and how often
+it finds the answer can be chosen. The weight on a model's card is chosen from this table; ``results/fusion.md`` keeps
+one run and says what else was tried.
 """
 
 from __future__ import annotations
@@ -11,26 +14,50 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from kure_rag import ConvexFusion, KureIndex, RrfFusion
+import numpy as np
+
+from kure_rag import KureIndex
 from kure_rag.evaluate import ndcg, read_set
-from kure_rag.search.fusion import Legs
+from kure_rag.search import ConvexFusion, RrfFusion
+from kure_rag.search.candidates import Candidates
+from kure_rag.search.fusion import ExplainedFusion, total
+from kure_rag.search.helpers import questions
+from kure_rag.search.legs import lexical_rankings
+from kure_rag.search.vectors import sample_of, stretch_of
+from kure_rag.tokenize import KiwiTokenizer
 
-WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+WEIGHTS = (0.05, 0.12, 0.2, 0.3, 0.5, 0.7, 0.8)
+DEPTH = 100
+KINDS: Mapping[str, tuple[float, float, float]] = {  # own, answer, noise
+    "random": (0.0, 0.0, 1.0),
+    "weak": (1.0, 0.0, 1.5),
+    "model": (1.0, 0.0, 0.0),
+    "middling": (1.0, 0.35, 1.5),
+    "strong": (0.5, 0.9, 1.6),
+}
+FUSIONS: Mapping[str, Callable[[float], ExplainedFusion]] = {
+    "convex": lambda weight: ConvexFusion(weight=weight),
+    "convex, spread": lambda weight: ConvexFusion(weight=weight, normaliser="spread"),
+    "convex, minmax": lambda weight: ConvexFusion(weight=weight, normaliser="minmax"),
+    "rrf": lambda weight: RrfFusion(weight=weight),
+}
 
 
-class Recorder:
-    """A fusion that keeps what the legs said and ranks by nothing in particular."""
+@dataclass(frozen=True)
+class Asked:
+    """A set's queries with what the legs are made of."""
 
-    def __init__(self) -> None:
-        self.seen: list[Legs] = []
-
-    def fuse(self, legs: Legs) -> dict[int, float]:
-        self.seen.append({row: dict(said) for row, said in legs.items()})
-        return dict.fromkeys(legs, 0.0)
+    name: str
+    ids: list[str]
+    qrels: Mapping[str, Mapping[str, float]]
+    sources: Mapping[int, str]
+    lexical: list[tuple[np.ndarray, np.ndarray]]
+    own: np.ndarray
+    answers: np.ndarray
 
 
 def main() -> None:
@@ -38,43 +65,83 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", type=Path)
     parser.add_argument("--model", default="static-ko")
     parser.add_argument("--queries", type=int, default=2000, help="at most so many of each set")
+    parser.add_argument("--keep", type=Path, help="keep the indexes here, and use those that are there")
     options = parser.parse_args()
     for folder in options.sets:
-        table(folder, options.model, options.queries)
+        with tempfile.TemporaryDirectory() as scratch:
+            place = (options.keep or Path(scratch)) / folder.name
+            fresh = not place.exists()
+            with KureIndex.open(place, embeddings=options.model) as index:
+                if fresh:
+                    index.add_corpus(read_set(folder).corpus_path)
+                table(index, folder, options.queries)
 
 
-def table(folder: Path, model: str, most: int) -> None:
+def table(index: KureIndex, folder: Path, most: int) -> None:
+    catalog = index._store.catalog
+    with index._store.views() as views:
+        rows, vectors = views.matrix.vectors(views.matrix.rows())
+        sources = {row: item.source for row, item in catalog.fetch(rows.tolist(), views.visible).items()}
+        asked = prepared(index, folder, most, sources, units(vectors), rows.tolist(), views.lexical)
+        stretch = stretch_of(views.matrix, sample_of(views.matrix))
+        for kind, mix in KINDS.items():
+            queries = simulated(asked, mix)
+            found = views.matrix.search(queries, DEPTH, engine="quantized")
+            candidates = []
+            for query, lexical, dense in zip(queries, asked.lexical, found, strict=True):
+                one = Candidates.of({"lexical": lexical, "dense": dense}, stretch)
+                one.scored("dense", *views.matrix.score(query, one.unsaid("dense")))
+                candidates.append(one)
+            report(asked, kind, candidates, stretch)
+
+
+def prepared(index, folder, most, sources, vectors, rows, lexical) -> Asked:  # type: ignore[no-untyped-def]
     chosen = read_set(folder)
     step = max(1, len(chosen.queries) // most)
-    queries = dict(itertools.islice(itertools.islice(chosen.queries.items(), 0, None, step), most))
-    qrels = {query: chosen.qrels[query] for query in queries if query in chosen.qrels}
-    chosen = replace(chosen, queries=queries, qrels=qrels)
-    recorder = Recorder()
-    with tempfile.TemporaryDirectory() as scratch, KureIndex.open(Path(scratch, "index"), embeddings=model) as index:
-        index.add_corpus(chosen.corpus_path)
-        index.search_batch(list(queries.values()), k=10, fusion=recorder)
-        catalog = index._store.catalog
-        sources = {row: item.source for row, item in catalog.fetch([r for r, _ in catalog.all_rows()], 2**60).items()}
+    ids = list(itertools.islice(itertools.islice(chosen.queries, 0, None, step), most))
+    texts = [chosen.queries[query] for query in ids]
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(sources[row], []).append(place)
+    mean = vectors.mean(axis=0)
+    answers = []
+    for query in ids:
+        good = [p for name, gain in chosen.qrels.get(query, {}).items() if gain > 0 for p in places.get(name, [])]
+        answers.append(vectors[good].mean(axis=0) if good else mean)
+    rankings = lexical_rankings(lexical, questions(KiwiTokenizer(), texts), DEPTH, None)
+    qrels = {query: chosen.qrels[query] for query in ids if query in chosen.qrels}
+    own = units(index.embedder.embed_queries(texts))
+    return Asked(folder.name, ids, qrels, sources, rankings, own, units(np.array(answers)))
 
-    def score(ranked: list[Mapping[int, float]]) -> float:
+
+def simulated(asked: Asked, mix: tuple[float, float, float]) -> np.ndarray:
+    own, answer, noise = mix
+    random = np.random.default_rng(0).standard_normal(asked.own.shape) / np.sqrt(asked.own.shape[1])
+    return units(own * asked.own + answer * asked.answers + noise * random)
+
+
+def units(vectors: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def report(asked: Asked, kind: str, candidates: list[Candidates], stretch: float) -> None:
+    def score(fusion: ExplainedFusion) -> float:
         run = {}
-        for query, scores in zip(queries, ranked, strict=True):
-            best = sorted(scores, key=lambda row: (-scores[row], row))[:10]
-            run[query] = [sources[row] for row in best]
-        return ndcg(run, qrels, k=10)
+        for query, one in zip(asked.ids, candidates, strict=True):
+            scores = total(fusion.parts(one), len(one.rows))
+            best = [i for i in np.argsort(-scores, kind="stable")[:10] if scores[i] > 0]
+            run[query] = list(dict.fromkeys(asked.sources[int(one.rows[i])] for i in best))
+        return ndcg(run, asked.qrels, k=10)
 
-    legs = {
-        name: [{row: said[name].score for row, said in seen.items() if name in said} for seen in recorder.seen]
-        for name in ("lexical", "dense")
-    }
-    print(
-        f"{folder.name}, {len(queries)} queries, {model}: " + ", ".join(f"{n} {score(s):.4f}" for n, s in legs.items())
-    )
-    for name, make in (("convex", ConvexFusion), ("rrf", RrfFusion)):
-        row = [score([make(weight=weight).fuse(seen) for seen in recorder.seen]) for weight in WEIGHTS]
-        print(
-            f"  {name:7}" + "  ".join(f"{weight:.2f}: {value:.4f}" for weight, value in zip(WEIGHTS, row, strict=True))
-        )
+    alone = {name: score(RrfFusion(weight=weight)) for name, weight in (("lexical", 0.0), ("dense", 1.0))}
+    print(f"{asked.name}, {len(asked.ids)} queries, {kind}: ", end="")
+    print(", ".join(f"{name} {value:.4f}" for name, value in alone.items()) + f", stretch {stretch:g}")
+    for name, make in FUSIONS.items():
+        if name == "convex, spread" and stretch == 1:
+            continue
+        cells = [f"{weight:.2f}: {score(make(weight)):.4f}" for weight in WEIGHTS]
+        print(f"  {name:15}" + "  ".join(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -111,11 +111,7 @@ def test_replaying_twice_changes_nothing(folder: Path, tmp_path: Path) -> None:
         before = answers(index)
         catalog = index._store.catalog
         with catalog._transaction() as db:
-            for view in ("lexical", "dense"):
-                db.executemany(
-                    "INSERT INTO pending VALUES (NULL, ?, 'add', ?, ?, 1)",
-                    [(view, row, id_) for row, id_ in catalog.all_rows()],
-                )
+            catalog._owe(db, "add", catalog.all_rows(), 1)
         with index._store.writing():
             pass
         assert index.verify().ok
