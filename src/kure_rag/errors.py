@@ -174,11 +174,17 @@ class FingerprintMismatchError(KureIndexError):
 
     def __init__(self, path: Path, differences: Mapping[str, tuple[object, object]]) -> None:
         lines = "; ".join(f"{key}: index has {old!r}, asked for {new!r}" for key, (old, new) in differences.items())
-        super().__init__(
-            f"{path}: this index was made with other settings ({lines}). "
-            "Open it with the settings it was made with, or ingest into a new folder."
-        )
+        super().__init__(f"{path}: this index was made with other settings ({lines}). {_advice(differences)}")
         self.differences = dict(differences)
+
+
+def _advice(differences: Mapping[str, tuple[object, object]]) -> str:
+    if differences.keys() & {"tokenizer", "chunker"}:
+        return (
+            "If it was made by another version of kure-rag or of Kiwi, ingest the files anew into a new folder; "
+            "otherwise open it with the settings it was made with."
+        )
+    return "Open it with the settings it was made with, or ingest into a new folder."
 
 
 class SearchError(KureError):

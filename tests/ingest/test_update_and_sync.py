@@ -8,7 +8,7 @@ import pytest
 from support import HashEmbedder, write_pdf
 
 from kure_rag import KureIndex
-from kure_rag.errors import SourceNotFoundError
+from kure_rag.errors import IndexPathError, SourceNotFoundError
 from kure_rag.read import Record
 
 OLD = ["제1조(목적) 이 규정은 출장비의 정산을 정한다.", "제2조(기한) 출장을 마친 직원은 7일 안에 정산한다."]
@@ -209,3 +209,71 @@ def test_metadata_changes_are_searchable_without_embedding_again(index: KureInde
     with pytest.raises(KeyError):
         index.set_metadata("0" * 64, {"a": 1})
     assert index.verify().ok
+
+
+A, B, C = (["제1조 첫째 문서의 본문이다."], ["제1조 둘째 문서의 본문이다."], ["제1조 셋째 문서의 본문이다."])
+
+
+@pytest.mark.parametrize("way", ["sync", "add_paths"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"규정.txt": A}, {"규정_2024.txt": A, "규정.txt": C}),
+        ({"a.txt": A, "b.txt": B}, {"a.txt": C, "b.txt": A}),
+        ({"a.txt": A, "b.txt": B}, {"a.txt": B, "b.txt": A}),
+        ({"a.txt": A, "b.txt": A}, {"a.txt": C, "b.txt": A}),
+        ({"a.txt": A, "b.txt": A}, {"a.txt": A, "b.txt": C}),
+        ({"a.txt": A, "b.txt": B, "c.txt": C}, {"a.txt": B, "b.txt": C, "c.txt": A}),
+    ],
+    ids=[
+        "renamed-and-replaced",
+        "pushed-along",
+        "exchanged",
+        "first-copy-changed",
+        "second-copy-changed",
+        "in-a-circle",
+    ],
+)
+def test_files_that_change_places_stay(
+    index: KureIndex, tmp_path: Path, way: str, before: dict[str, list[str]], after: dict[str, list[str]]
+) -> None:
+    folder = tmp_path / "글"
+    for files in (before, after):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name, lines in files.items():
+            (folder / name).write_text("\n".join(lines), encoding="utf-8")
+        if way == "sync":
+            planned = index.sync(folder, file_types=("txt",), workers=1, dry_run=True)
+            done = index.sync(folder, file_types=("txt",), workers=1)
+            assert statuses(planned) == statuses(done)
+        else:
+            index.add_paths(folder, file_types=("txt",), workers=1)
+    held = sorted(index.document(row.id).text.strip() for row in index.documents())  # type: ignore[union-attr]
+    wanted = sorted({"\n".join(lines) for lines in after.values()})
+    assert held == wanted if way == "sync" else set(held) >= set(wanted)
+    assert index.verify().ok
+    again = index.sync(folder, file_types=("txt",), workers=1)
+    assert {row.status for row in again.rows} == {"unchanged"}
+
+
+def test_what_another_folder_holds_too_stays(index: KureIndex, tmp_path: Path) -> None:
+    for name, file in (("X", "f.txt"), ("Y", "g.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(A[0], encoding="utf-8")
+        index.sync(tmp_path / name, file_types=("txt",), workers=1)
+    (tmp_path / "Y" / "g.txt").unlink()
+    index.sync(tmp_path / "Y", file_types=("txt",), workers=1, allow_empty=True)
+    assert [row.source for row in index.documents()] == ["f.txt"]
+
+
+def test_a_backup_becomes_an_index_that_answers_the_same(index: KureIndex, folder: Path, tmp_path: Path) -> None:
+    index.add_paths(folder, workers=1)
+    for place in (index.path / "catalog.sqlite3", index.path / "copy.kure"):
+        with pytest.raises(IndexPathError, match="own folder"):
+            index.backup(place, overwrite=True)
+    index.backup(tmp_path / "copy.kure")
+    with KureIndex.restore(tmp_path / "copy.kure", tmp_path / "again", embeddings=HashEmbedder()) as again:
+        assert again.verify().ok
+        assert texts(again) == texts(index)
+        assert {path.name for path in again.path.iterdir() if path.is_dir()} & {"lexical-2", "dense-2"} == set()

@@ -98,7 +98,7 @@ def _answers(
     pool: object, found: Sequence[Found], options: argparse.Namespace
 ) -> Iterator[tuple[str, Prepared | ReadError]]:
     from kure_rag.ingest import WorkerPool
-    from kure_rag.ingest.files import file_name
+    from kure_rag.ingest.places import file_name
     from kure_rag.ingest.pool import PdfJob
 
     assert isinstance(pool, WorkerPool)  # noqa: S101 - narrows the lazily imported type

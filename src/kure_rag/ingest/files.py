@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from kure_rag.errors import ReadError
 from kure_rag.ingest.messages import Prepared
-from kure_rag.ingest.places import Place, place_of
+from kure_rag.ingest.places import Place, bytes_id, file_name, follow, place_of
 from kure_rag.ingest.pool import PdfJob, WorkerPool
 from kure_rag.ingest.report import IngestRow, Status
 from kure_rag.ingest.target import Ready, Target
@@ -32,12 +29,14 @@ def ingest_files(
         domain: What they are; found out for each when ``None``.
         name: What the folder is known by in place of its path, see :mod:`kure_rag.ingest.places`.
     """
+    ids = [bytes_id(item) for item in found]
+    follow(target.catalog, found, ids, name)
     known: dict[int, IngestRow] = {}
     read: list[int] = []
 
     def jobs() -> Iterator[PdfJob]:
         for i, item in enumerate(found):
-            row = _without_reading(target, item, name)
+            row = _without_reading(target, item, ids[i], name)
             if row is None:
                 if not read:
                     target.warm_up()
@@ -59,23 +58,13 @@ def ingest_files(
         yield known.pop(i)
 
 
-def file_name(path: Path) -> str:
-    """A file's name as it is shown and stored: no folder, NFC, and no half characters."""
-    name = (path.name or str(path)).encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFC", name)
-
-
-def _without_reading(target: Target, item: Found, folder: str | None) -> IngestRow | None:
+def _without_reading(target: Target, item: Found, document_id: str, folder: str | None) -> IngestRow | None:
     """The row of a path that need not be read."""
     name = file_name(item.path)
     if item.error is not None:
         return IngestRow(source=name, status="rejected", reason=item.error.reason)
-    try:
-        with item.path.open("rb") as file:
-            document_id = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = f"cannot be opened ({error.strerror or error}); check the file and its rights"
-        return IngestRow(source=name, status="rejected", reason=reason)
+    if not document_id:
+        return IngestRow(source=name, status="rejected", reason="cannot be opened; check the file and its rights")
     if target.catalog.has_document(document_id):
         _keep(target, document_id, place_of(item, folder))
         return IngestRow(source=name, status="unchanged", document_id=document_id)

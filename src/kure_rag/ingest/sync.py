@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kure_rag.errors import SourceNotFoundError
 from kure_rag.index.catalog import Catalog
-from kure_rag.ingest.files import file_name
-from kure_rag.ingest.places import place_of, root_of
+from kure_rag.ingest.places import bytes_id, file_name, place_of, root_of
 from kure_rag.ingest.report import IngestRow
 from kure_rag.read import Found
 
@@ -33,7 +31,14 @@ def check_folder(catalog: Catalog, folder: Path, found: Sequence[Found], name: s
 
 def planned(catalog: Catalog, folder: Path, found: Sequence[Found], name: str | None) -> Iterator[IngestRow]:
     """What a run would do, without doing it. Whether a new file can be read is not known before it is read."""
-    rows = [_planned_row(catalog, item, name) for item in found]
+    ids = [bytes_id(item) for item in found]
+    here = set(ids)
+    seen: set[str] = set()  # files of the same bytes become one document
+    rows = []
+    for item, id_ in zip(found, ids, strict=True):
+        known = bool(id_) and (id_ in seen or catalog.has_document(id_))
+        rows.append(_planned_row(catalog, item, id_ if known else "", here, name))
+        seen.add(id_)
     yield from rows
     yield from (_removed(source, id_) for source, id_ in _leaving(catalog, folder, found, rows, name))
 
@@ -55,12 +60,17 @@ def settle(
     """
     leaving = _leaving(catalog, folder, found, rows, name)
     root = root_of(folder, name)
-    held = catalog.keys(root)
+    held, every = catalog.keys(root), catalog.keys()
+    here = {place_of(item, name).key for item in found}
+    moved = {id_ for key, id_ in held.items() if key not in here}  # within the folder
     for item, row in zip(found, rows, strict=True):
-        key = place_of(item, name).key
-        # Found before by another way, or moved within the folder.
-        if row.document_id and held.get(key) != row.document_id:
-            catalog.set_place(row.document_id, key=key, root=root, source=file_name(item.path))
+        key, id_ = place_of(item, name).key, row.document_id
+        if not id_ or held.get(key) == id_ or not catalog.has_document(id_):
+            continue
+        # The same file, found before by another way; or one that was moved. What another folder holds too stays its.
+        if every.get(key) == id_ or id_ in moved:
+            catalog.set_place(id_, key=key, root=root, source=file_name(item.path))
+            moved.discard(id_)
     if leaving:
         catalog.delete([id_ for _, id_ in leaving])
     yield from (_removed(source, id_) for source, id_ in leaving)
@@ -78,19 +88,14 @@ def _leaving(
     return [(row.source, row.id) for row in catalog.documents() if row.id in gone] if gone else []
 
 
-def _planned_row(catalog: Catalog, item: Found, name: str | None) -> IngestRow:
+def _planned_row(catalog: Catalog, item: Found, known: str, here: set[str], name: str | None) -> IngestRow:
     source = file_name(item.path)
     if item.error is not None:
         return IngestRow(source=source, status="rejected", reason=item.error.reason)
-    try:
-        with item.path.open("rb") as file:
-            document_id = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = f"cannot be opened ({error.strerror or error}); check the file and its rights"
-        return IngestRow(source=source, status="rejected", reason=reason)
-    if catalog.has_document(document_id):
-        return IngestRow(source=source, status="unchanged", document_id=document_id)
-    return IngestRow(source=source, status="updated" if catalog.by_key(place_of(item, name).key) else "added")
+    if known:
+        return IngestRow(source=source, status="unchanged", document_id=known)
+    older = set(catalog.by_key(place_of(item, name).key)) - here  # a document whose bytes lie elsewhere follows them
+    return IngestRow(source=source, status="updated" if older else "added")
 
 
 def _removed(source: str, document_id: str) -> IngestRow:

@@ -193,7 +193,8 @@ class KureIndex(Adding, Keeping):
         folder = Path(path).expanduser()
         restore(Path(file).expanduser(), folder)
         index = cls.open(folder, create=False, **opening)
-        index.rebuild(progress=progress)
+        for view in sorted(index._store.catalog.state().stale):  # what opening it has not made already
+            index.rebuild(view, progress=progress)
         return index
 
     def search(self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]) -> list[Hit]:

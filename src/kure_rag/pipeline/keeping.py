@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kure_rag.errors import IndexPathError
 from kure_rag.index import DocumentRow, Verification
 from kure_rag.index.schema import VIEWS
 from kure_rag.index.store import Progress
@@ -173,6 +174,9 @@ class Keeping(Parts):
             overwrite: Replace the file that is there.
 
         Raises:
-            IndexPathError: It exists, or cannot be written.
+            IndexPathError: It exists, cannot be written, or lies in the index's own folder.
         """
-        self._store.catalog.backup(Path(file).expanduser(), overwrite=overwrite)
+        target = Path(file).expanduser()
+        if target.resolve().is_relative_to(self.path.resolve()):
+            raise IndexPathError(f"{target}: lies in the index's own folder; choose a place outside of it")
+        self._store.catalog.backup(target, overwrite=overwrite)
