@@ -39,7 +39,9 @@ def index(tmp_path: Path) -> Iterator[KureIndex]:
 
 
 def ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("kure-rag")]
+    """Threads of an ingest; those that search end with their index."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("kure-rag") and not name.startswith("kure-rag-search")]
 
 
 def loaded(index: KureIndex) -> bool:

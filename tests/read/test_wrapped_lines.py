@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -167,7 +168,8 @@ def test_no_visible_character_is_lost_or_moved(pages: list[list[str]], spaced: b
     joined = join_wrapped(pages, lambda pairs: [spaced] * len(pairs))
     assert len(joined) == len(pages)
     for page, paragraphs in zip(pages, joined, strict=True):
-        assert visible([paragraphs]) == visible([page])
+        # Dots that lead the eye to a page number are shortened.
+        assert re.sub(r"\.{2,}", "..", visible([paragraphs])) == re.sub(r"\.{2,}", "..", visible([page]))
         assert all(p == " ".join(p.split()) and p for p in paragraphs)
 
 
