@@ -5,15 +5,14 @@ python -m kure_rag.embed.library_child
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from kure_rag.embed.backends.frames import receive, send
-from kure_rag.embed.backends.process_child import error_message, take_device
+from kure_rag.embed.backends.frames import send
+from kure_rag.embed.backends.process_child import error_message, serve, take_device
 from kure_rag.embed.library_engine import Engine, LibraryEngine
 from kure_rag.embed.library_processes import packed
 from kure_rag.embed.machine import check_device
@@ -23,19 +22,7 @@ from kure_rag.embed.settings import EmbedSettings
 
 def main() -> int:
     """Serves until the parent closes the pipe."""
-    # Whatever a library prints must not end up between two messages.
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    jobs = sys.stdin.buffer
-    first = receive(jobs)
-    if first is None:
-        return 0
-    engine = _made(first[0], out)
-    if engine is None:
-        return 1
-    while (job := receive(jobs)) is not None:
-        _answer(engine, job[0], out)
-    return 0
+    return serve(_made, _answer)
 
 
 def _made(message: Mapping[str, Any], out: IO[bytes]) -> Engine | None:

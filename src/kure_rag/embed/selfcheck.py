@@ -7,7 +7,7 @@ they hold only with the right weights, prefixes, pooling and tokenizer together.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -157,7 +157,27 @@ def _batch(embedder: Embedder) -> Check:
 def _prefix(embedder: Embedder, role: Role) -> Iterator[Check]:
     prefix = embedder.prefixes[0 if role == "query" else 1]
     vector = _embedded(embedder, role, _TEXT)
-    bare = _cosine(vector, _as_it_is(embedder, role, _TEXT))
+    return prefix_checks(
+        role,
+        prefix,
+        as_it_is=lambda start: _cosine(vector, _as_it_is(embedder, role, start + _TEXT)),
+        embedded=lambda start: _cosine(vector, _embedded(embedder, role, start + _TEXT)),
+    )
+
+
+def prefix_checks(
+    role: Role, prefix: str, *, as_it_is: Callable[[str], float], embedded: Callable[[str], float]
+) -> Iterator[Check]:
+    """That a role's prefix is put before a text, and once.
+
+    Args:
+        role: Whose.
+        prefix: It; may be empty.
+        as_it_is: What stands before the text → how alike the model's own vector for both is to the embedder's for the
+            bare text.
+        embedded: The same for the embedder's vector, which puts its prefix.
+    """
+    bare = as_it_is("")
     if not prefix:
         yield Check(
             name=f"{role} prefix",
@@ -166,14 +186,14 @@ def _prefix(embedder: Embedder, role: Role) -> Iterator[Check]:
             passed=bare >= _SAME,
         )
         return
-    once = _cosine(vector, _as_it_is(embedder, role, prefix + _TEXT))
+    once = as_it_is(prefix)
     yield Check(
         name=f"{role} prefix",
         expected=f"{prefix!r}: the prefixed text's vector, not the bare one's",
         got=f"cosines {once:.5f} and {bare:.5f}",
         passed=once >= _SAME > bare,
     )
-    twice = _cosine(vector, _embedded(embedder, role, prefix + _TEXT))
+    twice = embedded(prefix)
     yield Check(
         name=f"{role} prefix, not twice",
         expected="a prefixed text's vector is the same",

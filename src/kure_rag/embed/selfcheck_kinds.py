@@ -19,7 +19,7 @@ from kure_rag.embed.library_engine import Row
 from kure_rag.embed.library_model import LibraryModel
 from kure_rag.embed.library_precision import LEAST_COSINE, least_cosine
 from kure_rag.embed.rerank import KureReranker
-from kure_rag.embed.selfcheck import Check, SelfCheck, quiet
+from kure_rag.embed.selfcheck import Check, SelfCheck, prefix_checks, quiet
 from kure_rag.embed.sparse import SparseEmbedder, sparse_vectors
 from kure_rag.embed.two_roles import TwoRoles
 from kure_rag.errors import EmbeddingError
@@ -180,28 +180,11 @@ def _batch(model: TwoRoles) -> Check:
 def _prefix(model: TwoRoles, role: Role) -> Iterator[Check]:
     prefix = model.prefixes[0 if role == "query" else 1]
     [found] = _arrays(model, [_TEXT], role)
-    bare = _likeness(found, _as_it_is(model, role, _TEXT))
-    if not prefix:
-        yield Check(
-            name=f"{role} prefix",
-            expected="none, so the bare text's vector",
-            got=f"cosine {bare:.5f}",
-            passed=bare >= _SAME,
-        )
-        return
-    once = _likeness(found, _as_it_is(model, role, prefix + _TEXT))
-    yield Check(
-        name=f"{role} prefix",
-        expected=f"{prefix!r}: the prefixed text's vector, not the bare one's",
-        got=f"cosines {once:.5f} and {bare:.5f}",
-        passed=once >= _SAME > bare,
-    )
-    twice = _likeness(found, _arrays(model, [prefix + _TEXT], role)[0])
-    yield Check(
-        name=f"{role} prefix, not twice",
-        expected="a prefixed text's vector is the same",
-        got=f"cosine {twice:.5f}",
-        passed=twice >= _SAME,
+    return prefix_checks(
+        role,
+        prefix,
+        as_it_is=lambda start: _likeness(found, _as_it_is(model, role, start + _TEXT)),
+        embedded=lambda start: _likeness(found, _arrays(model, [start + _TEXT], role)[0]),
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from kure_rag.embed.backends.base import Backend
 from kure_rag.embed.backends.frames import receive, send
@@ -19,9 +19,27 @@ from kure_rag.embed.model_card import ModelCard
 from kure_rag.embed.settings import EmbedSettings
 from kure_rag.errors import KureError
 
+_Model = TypeVar("_Model")
+
 
 def main() -> int:
     """Serves until the parent closes the pipe."""
+    return serve(_made, _answer)
+
+
+def serve(
+    make: Callable[[Mapping[str, Any], IO[bytes]], _Model | None],
+    answer: Callable[[_Model, Mapping[str, Any], IO[bytes]], None],
+) -> int:
+    """Makes what the first message asks for, then answers one message after another until the parent closes the pipe.
+
+    Args:
+        make: Gives ``None`` when that cannot be done, and has said why.
+        answer: Writes the answer to a message.
+
+    Returns:
+        The exit status.
+    """
     # Whatever a library prints must not end up between two messages.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -29,11 +47,11 @@ def main() -> int:
     first = receive(jobs)
     if first is None:
         return 0
-    backend = _made(first[0], out)
-    if backend is None:
+    model = make(first[0], out)
+    if model is None:
         return 1
     while (job := receive(jobs)) is not None:
-        _answer(backend, job[0], out)
+        answer(model, job[0], out)
     return 0
 
 
