@@ -1,7 +1,7 @@
 # Everything that a fresh clone needs: `make demo` and `make test` set themselves up.
 #
 #   make demo            three sample PDFs, six questions
-#   make test            the test suite
+#   make test            the test suite, two tests at a time (make JOBS=4 test: four; each wants about 2 GB)
 #   make test-crash      the long crash tests: hundreds of kills, torn files, crowds of readers (half an hour)
 #   make lint            ruff and mypy
 #   make TORCH=cuda demo the CUDA build of torch (PyPI's default on Linux) instead of the CPU build
@@ -9,6 +9,7 @@
 #   make clean           remove .venv and caches
 
 PYTHON ?= python3
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= cpu
@@ -29,7 +30,7 @@ demo: $(STAMP)
 	@$(BIN)/kure-rag demo
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-crash: $(STAMP)
 	@$(BIN)/python -m pytest -q -m crash tests/crash tests/index

@@ -20,12 +20,12 @@ from kure_rag.ingest.pool import PdfJob
 from kure_rag.read import ReadLimits
 from kure_rag.samples import sample_paths
 
-COUNT = 150
+COUNT = 100
 
 
 def test_every_mutated_pdf_ends_as_chunks_or_with_a_reason_and_the_parent_does_not_grow(tmp_path: Path) -> None:
     sound = sample_paths()[0]
-    limits = ReadLimits(max_seconds=30, max_page_seconds=10, max_memory=2**30)
+    limits = ReadLimits(max_seconds=15, max_page_seconds=5, max_memory=2**30)
     jobs = []
     for number, (kind, data) in enumerate(mutated([path.read_bytes() for path in sample_paths()], COUNT, seed=7)):
         path = tmp_path / f"{number}.pdf"
