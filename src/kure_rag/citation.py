@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from kure_rag.types import Hit
+from kure_rag.types import Chunk, Document, Hit, cite
 
 
 def hit_metadata(hit: Hit) -> dict[str, Any]:
@@ -20,25 +21,40 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
         ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; one that is
         ours already, such as an article's ``title``, is ``chunk_title``.
     """
-    chunk = hit.chunk
-    ours: dict[str, Any] = {
-        "source": hit.source,
-        "title": hit.title,
-        "domain": hit.domain,
+    found = {
+        "score": hit.score,
+        "rank": hit.rank,
+        "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
+    }
+    place = _place(hit.chunk, source=hit.source, title=hit.title, domain=hit.domain)
+    return _with_own(place | found, hit.chunk.metadata)
+
+
+def chunk_metadata(document: Document, chunk: Chunk) -> dict[str, Any]:
+    """Everything about a chunk of a document but its text, under the names of :func:`hit_metadata`."""
+    place = _place(chunk, source=document.source, title=document.title, domain=document.domain)
+    return _with_own(place, chunk.metadata)
+
+
+def _place(chunk: Chunk, *, source: str, title: str, domain: str) -> dict[str, Any]:
+    return {
+        "source": source,
+        "title": title,
+        "domain": domain,
         "pages": list(chunk.pages),
         "page": chunk.pages[0] if chunk.pages else None,
         "breadcrumb": list(chunk.breadcrumb),
         "start": chunk.start,
         "end": chunk.end,
-        "citation": hit.citation(),
+        "citation": cite(source, chunk.pages, chunk.breadcrumb),
         "chunk_id": chunk.id,
         "document_id": chunk.document_id,
         "kind": chunk.kind,
         "lead": chunk.lead,
         "prev_id": chunk.prev_id,
         "next_id": chunk.next_id,
-        "score": hit.score,
-        "rank": hit.rank,
-        "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
     }
-    return ours | {f"chunk_{name}" if name in ours else name: value for name, value in chunk.metadata.items()}
+
+
+def _with_own(ours: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    return ours | {f"chunk_{name}" if name in ours else name: value for name, value in own.items()}

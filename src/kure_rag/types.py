@@ -202,12 +202,12 @@ class Hit:
 
     def citation(self) -> str:
         """A one-line citation, for example ``규정.pdf p.3 제2장 휴가 > 제15조(연차휴가)``."""
-        parts = [self.source]
-        if pages := page_range(self.chunk.pages):
-            parts.append(pages)
-        if self.chunk.breadcrumb:
-            parts.append(" > ".join(self.chunk.breadcrumb))
-        return " ".join(parts)
+        return cite(self.source, self.chunk.pages, self.chunk.breadcrumb)
+
+
+def cite(source: str, pages: Sequence[int], breadcrumb: Sequence[str]) -> str:
+    """A place in one line, see :meth:`Hit.citation`."""
+    return " ".join(part for part in (source, page_range(pages), " > ".join(breadcrumb)) if part)
 
 
 def contextualized(breadcrumb: Sequence[str], text: str, lead: str = "") -> str:
