@@ -1,4 +1,4 @@
-"""LlamaIndex: an embedding model and a retriever over the same index and with the same results as the core."""
+"""LlamaIndex: embedding model, retriever, reranker, reader and node parser, with the same results as the core."""
 
 from kure_rag.errors import MissingExtraError
 
@@ -11,6 +11,9 @@ except ModuleNotFoundError as error:
 
 from kure_rag.llama_index.convert import to_node
 from kure_rag.llama_index.embedding import KureEmbedding
+from kure_rag.llama_index.node_parser import KureNodeParser
+from kure_rag.llama_index.reader import KurePDFReader
+from kure_rag.llama_index.reranker import KureRerank
 from kure_rag.llama_index.retriever import KureRetriever
 
-__all__ = ["KureEmbedding", "KureRetriever", "to_node"]
+__all__ = ["KureEmbedding", "KureNodeParser", "KurePDFReader", "KureRerank", "KureRetriever", "to_node"]
