@@ -93,6 +93,7 @@ def main() -> int:
     report = as_markdown(rows, sets, shape, ceiling, device_name(options.device))
     report += f"\n\nQueries: {len(asked)} of {asked_tokens:.0f} tokens, one by one, median."
     report += f"\nTokenising alone, {os.cpu_count()} cores: {engines[-1].tokenising(sets[0]):,.0f} tokens/s."
+    report += f"\nLists of floats for LangChain, from vectors that lie ready: {lists(shape.hidden):,.0f} chunks/s."
     print(report)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -256,6 +257,12 @@ def measured(
             )
         )
     return rows
+
+
+def lists(width: int) -> float:
+    """Vectors a second that become lists of floats; embed_border.py has the other stages about the model."""
+    vectors = np.random.default_rng(0).standard_normal((4096, width), dtype=np.float32)
+    return len(vectors) / min(seconds(vectors.tolist) for _ in range(3))
 
 
 def seconds(work: Callable[[], Any]) -> float:

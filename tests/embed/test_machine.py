@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,10 @@ import pytest
 import small_models
 import torch
 
-from kure_rag.embed import Embedder, EmbedSettings, machine
+from kure_rag.embed import CARDS, Embedder, EmbedSettings, machine
+from kure_rag.embed.backends.children import first_message
+from kure_rag.embed.backends.precision import choose
+from kure_rag.embed.cards import DEFAULT_MODEL
 from kure_rag.errors import EmbeddingError
 
 
@@ -58,6 +62,50 @@ def test_the_processor_is_here(device: str | None) -> None:
 def test_a_device_that_is_not_here_is_told_with_those_that_are(device: str) -> None:
     with pytest.raises(EmbeddingError, match=rf"device='{device}': PyTorch finds no such device; here are cpu \("):
         machine.check_device(device)
+
+
+# Machines as they are described: the last three were never at hand
+LAPTOP, ONE_GPU = {"cpu": 1, "mps": 0, "cuda": 0}, {"cpu": 1, "mps": 0, "cuda": 1}
+APPLE, FOUR_GPUS = {"cpu": 1, "mps": 1, "cuda": 0}, {"cpu": 1, "mps": 0, "cuda": 4}
+
+
+@pytest.mark.parametrize(
+    ("names", "here", "missing"),
+    [
+        (("cpu", "cpu"), LAPTOP, ()),
+        (("mps",), LAPTOP, ("mps",)),
+        (("mps",), APPLE, ()),
+        (("mps:1", "cuda"), APPLE, ("mps:1", "cuda")),
+        (("cuda", "cuda:0"), ONE_GPU, ()),
+        (("cuda:0", "cuda:1"), ONE_GPU, ("cuda:1",)),
+        (("cuda:0", "cuda:1", "cuda:2", "cuda:3"), FOUR_GPUS, ()),
+        (("cuda:4", "cpu", "cuda:4", "cuda:3"), FOUR_GPUS, ("cuda:4",)),
+        (("gpu", "cuda:x", "xpu"), FOUR_GPUS, ("gpu", "cuda:x", "xpu")),
+    ],
+)
+def test_of_a_described_machine_the_missing_devices(
+    names: tuple[str, ...], here: dict[str, int], missing: tuple[str, ...]
+) -> None:
+    assert machine.missing_devices(names, here) == missing
+
+
+def test_each_device_of_several_has_a_process_told_of_it_alone() -> None:
+    settings = EmbedSettings(device="cuda:0, cuda:1,cpu", cache="vectors")
+    names = machine.named_devices(settings.device)
+    firsts = [first_message(None, CARDS[DEFAULT_MODEL], settings, name, len(names)) for name in names]
+    assert [first["settings"]["device"] for first in firsts] == ["cuda:0", "cuda:1", "cpu"]
+    assert [first["threads"] is None for first in firsts] == [True, True, False]  # a GPU's process takes no cores
+    assert {first["settings"]["cache"] for first in firsts} == {None}  # which is the parent's
+    json.dumps(firsts)
+
+
+@pytest.mark.parametrize(
+    ("device", "is_packable", "expected"),
+    [("mps", True, torch.float16), ("mps", False, torch.float32), ("cuda", True, torch.float16)],
+)
+def test_what_a_device_that_is_not_here_would_compute_in(device: str, is_packable: bool, expected: torch.dtype) -> None:
+    assert choose("auto", torch.device(device), parameters=1, is_packable=is_packable) == expected
+    assert choose("fp32", torch.device(device), parameters=1, is_packable=is_packable) == torch.float32
 
 
 def test_of_several_devices_those_that_are_not_here_are_told_in_one_error() -> None:

@@ -16,10 +16,10 @@ import small_models
 import torch
 from card_table import DENSE, TABLE
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-from transformers import AutoModel, AutoTokenizer
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel, set_seed
 
-from kure_rag.embed import Embedder, EmbedSettings
+from kure_rag.embed import CARDS, Embedder, EmbedSettings
 from kure_rag.errors import TextTooLongError
 
 KOBERT = {"monologg/kobert", "skt/kobert-base-v1"}
@@ -41,12 +41,23 @@ def small_copy(folder: Path, name: str, limit: int) -> Path:
         pytest.importorskip("sentencepiece")
         lines = folder.with_name("문장.txt")
         lines.write_text("\n".join([*TEXTS, "".join(OPEN)] * 20), "utf-8")
-        return small_models.kobert(folder, lines)
+        small_models.kobert(folder, lines)
+        return kobert_weights(folder, max_position_embeddings=limit + SPARE)
     if pooling != "stored" or usual is not None:
         return plain(folder, limit + SPARE)
     base = plain(folder.with_name("base"), limit + SPARE)
     modules = [Transformer(str(base)), Pooling(32, pooling_mode="mean")]
     SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(folder))
+    return folder
+
+
+def kobert_weights(folder: Path, **changes: Any) -> Path:
+    """Other weights for a small KoBERT, beside its own tokenizer."""
+    words = len((folder / "vocab.txt").read_text("utf-8").splitlines())
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64, **changes}
+    set_seed(5)
+    spread = 0.4 * (32 / shape["hidden_size"]) ** 0.5
+    BertModel(BertConfig(vocab_size=words, initializer_range=spread, **shape)).eval().save_pretrained(folder)
     return folder
 
 
@@ -98,13 +109,12 @@ def of_length(folder: Path, name: str, prefix: str, tokens: int) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dense_card_is_used_as_published(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
-    _, query, passage, _, _, _, stated = TABLE[name]
+    _, query, passage, _, _, _, limit = TABLE[name]
     assert query is not None
     assert passage is not None
-    assert stated is not None
-    limit = 128 if name in KOBERT else stated  # KoBERT's small model has 130 positions
+    assert limit is not None
     folder = small_copy(tmp_path / name.split("/")[1], name, limit)
-    settings = {"precision": "fp32", "device": "cpu", **({"max_tokens": limit} if name in KOBERT else {})}
+    settings = {"precision": "fp32", "device": "cpu"}
     embedder = Embedder(str(folder), EmbedSettings(**settings))
     assert embedder.name == name
     for embed, prefix in ((embedder.embed_queries, query), (embedder.embed_passages, passage)):
@@ -125,8 +135,82 @@ def test_a_dense_card_is_used_as_published(tmp_path: Path, name: str, caplog: py
     tokens = len(token_ids(folder, name, passage + fits))
     assert tokens == limit or (name in KOBERT and limit - 2 <= tokens < limit)  # its pieces are of several letters
     np.testing.assert_allclose(strict.embed_passages([fits]), by_hand(folder, name, [passage + fits], limit), atol=1e-5)
-    over = fits + " 가"
+    over = fits + " 가" * (limit + 1 - tokens)
     with pytest.raises(TextTooLongError) as caught:
         strict.embed_passages([over])
     assert caught.value.tokens == len(token_ids(folder, name, passage + over))
     assert name in KOBERT or caught.value.tokens == limit + 1
+
+
+# Dimensions: `hidden_size` in the configuration of the model that each was trained from, written here by hand
+
+WIDTHS = {
+    **dict.fromkeys((name for name in NAMES if name.startswith(("jhgan/", "BM-K/"))), 768),  # klue/roberta-base, BERT
+    **dict.fromkeys(KOBERT, 768),
+    **dict.fromkeys(
+        (name for name in NAMES if name.startswith(("BAAI/", "dragonkue/", "upskyy/", "Snowflake/"))), 1024
+    ),
+    **dict.fromkeys(("nlpai-lab/KURE-v1", "nlpai-lab/KoE5"), 1024),  # XLM-RoBERTa large
+    "nlpai-lab/KURE-v3": 2048,  # Nemotron-3-Embed-1B
+    "intfloat/multilingual-e5-small": 384,  # Multilingual MiniLM
+    "intfloat/multilingual-e5-base": 768,
+    "intfloat/multilingual-e5-large": 1024,
+    "intfloat/multilingual-e5-large-instruct": 1024,
+    "nomic-ai/nomic-embed-text-v2-moe": 768,
+}
+
+
+def wide_copy(folder: Path, name: str) -> Path:
+    """One layer of a card's width, in a folder of its name."""
+    shape = {"hidden_size": WIDTHS[name], "num_hidden_layers": 1, "num_attention_heads": 8, "intermediate_size": 64}
+    if name in KOBERT:
+        small_copy(folder, name, 62)
+        return kobert_weights(folder, **shape)
+    words = small_models.tokenizer()
+    plain_at = folder if TABLE[name][3] != "stored" or TABLE[name][4] is not None else folder.with_name("base")
+    set_seed(6)
+    config = XLMRobertaConfig(
+        vocab_size=len(words),
+        max_position_embeddings=130,
+        type_vocab_size=1,
+        initializer_range=0.4 * (32 / WIDTHS[name]) ** 0.5,
+        pad_token_id=0,
+        **shape,
+    )
+    XLMRobertaModel(config).eval().save_pretrained(plain_at)
+    words.save_pretrained(plain_at)
+    if plain_at != folder:
+        modules = [Transformer(str(plain_at)), Pooling(WIDTHS[name], pooling_mode="mean")]
+        SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_s_dimension_is_the_width_of_its_model(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    *_, dimension, limit = TABLE[name]
+    folder = wide_copy(tmp_path / name.split("/")[1], name)
+    assert limit is not None
+    expected = by_hand(folder, name, [f"{TABLE[name][2]}{text}" for text in TEXTS], limit)
+    assert expected.shape == (3, dimension)
+    with caplog.at_level(logging.WARNING, logger="kure_rag"):
+        for cut in CARDS[name].dimensions or (dimension,):
+            settings = EmbedSettings(precision="fp32", device="cpu", dimension=cut)
+            shorter = expected[:, :cut] / np.linalg.norm(expected[:, :cut], axis=1, keepdims=True)
+            np.testing.assert_allclose(Embedder(str(folder), settings).embed_passages(TEXTS), shorter, atol=1e-5)
+    assert "its card says vectors of" not in caplog.text
+    assert "vectors are cut to" not in caplog.text
+
+
+def test_where_a_dense_layer_ends_a_model_its_width_is_the_dimension(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = plain(tmp_path / "base", 130)
+    for width, told in ((2048, False), (1024, True)):
+        folder = tmp_path / str(width) / "KURE-v3"
+        dense = Dense(32, width, bias=False, activation_function=torch.nn.Identity())
+        modules = [Transformer(str(base)), Pooling(32, pooling_mode="mean"), dense, Normalize()]
+        SentenceTransformer(modules=modules, device="cpu").save_pretrained(str(folder))
+        assert Embedder(str(folder), EmbedSettings(device="cpu")).embed_queries(TEXTS).shape == (3, width)
+        assert (f"its card says vectors of 2048 numbers, and these have {width}" in caplog.text) == told

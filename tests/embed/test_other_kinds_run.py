@@ -332,8 +332,8 @@ def test_a_long_text_is_raised_with_the_caller_s_position(folders: dict[str, Pat
         with pytest.raises(TextTooLongError, match="text 33 has 42 tokens") as caught:
             model.embed_passages(many)
         assert caught.value.position == 33
-        child = model.load()._children[0]
-        os.kill(child._process.pid, signal.SIGKILL)
+        child = model.load()._pool._children[0]
+        os.kill(child.pid, signal.SIGKILL)
         child._process.wait()
         assert len(model.embed_passages(many[:10])) == 10  # another one is started
     finally:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def two(folder):
 def pids(embedder):
     backend = embedder.load()
     assert isinstance(backend, ProcessBackend)
-    return [child._process.pid for child in backend._children]
+    return backend.pids
 
 
 def test_vectors_are_those_of_one_process_and_progress_counts(folder, two):
@@ -67,13 +68,14 @@ def test_a_child_that_is_killed_is_an_error_and_the_next_call_has_another(folder
         for pid in pids(embedder):
             os.kill(pid, signal.SIGSTOP)  # so that it dies at work, not before
         backend = embedder.load()
-        waiting = [backend._threads.submit(backend._piece, TEXTS[:3], "passage") for _ in range(2)]
-        time.sleep(0.2)
-        for pid in pids(embedder):
-            os.kill(pid, signal.SIGKILL)
-        for future in waiting:
-            with pytest.raises(EmbeddingError, match=r"process for cpu died \(exit status -9\)"):
-                future.result()
+        with ThreadPoolExecutor(2) as threads:
+            waiting = [threads.submit(backend.encode, TEXTS[:3], role="passage") for _ in range(2)]
+            time.sleep(0.2)
+            for pid in pids(embedder):
+                os.kill(pid, signal.SIGKILL)
+            for future in waiting:
+                with pytest.raises(EmbeddingError, match=r"process for cpu died \(exit status -9\)"):
+                    future.result()
         np.testing.assert_allclose(embedder.embed_passages(TEXTS), expected, atol=1e-6)
     finally:
         embedder.load().close()
@@ -119,7 +121,7 @@ from kure_rag.embed import Embedder, EmbedSettings
 print("began", flush=True)
 embedder = Embedder(sys.argv[1], EmbedSettings(device="cpu,cpu"))
 backend = embedder.load()
-print(*[child._process.pid for child in backend._children], flush=True)
+print(*backend.pids, flush=True)
 if sys.argv[2] == "busy":
     while True:
         embedder.embed_passages(["휴가는 며칠인가요"] * 20_000)

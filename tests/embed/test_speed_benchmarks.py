@@ -57,6 +57,27 @@ def test_the_gpu_benchmark_without_a_gpu_says_so_and_fails():
     assert "--device cpu --small" in done.stderr
 
 
+def test_what_stands_about_the_model_is_timed_stage_by_stage(models_at, tmp_path):
+    kept = tmp_path / "border.md"
+    done = run(
+        BENCHMARKS / "embed_border.py",
+        *("--folder", models_at, "--chunks", 20, "--repeats", 1, "--clock", "cpu", "--out", kept),
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, *found = rows(done.stdout)
+    assert [row[0].partition(" ")[0] for row in found[:6]] == [
+        "tokenising",
+        "copies",
+        "checks",
+        "lists",
+        "all:",
+        "all:",
+    ]
+    assert all(float(row[head.index("chunks/s")].replace(",", "")) > 0 for row in found)
+    assert "20 chunks of 5" in done.stdout
+    assert kept.read_text(encoding="utf-8").strip() == done.stdout.strip()
+
+
 def test_the_cpu_benchmark_on_a_tiny_model(models_at):
     done = run(
         BENCHMARKS / "embed_cpu.py",

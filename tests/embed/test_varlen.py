@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from small_encoders import CONFIGS, loaded, small_encoder
 
 from kure_rag.embed.backends.torch_runner import TorchRunner
-from kure_rag.embed.backends.varlen import PackedEncoder, attention_by_length, has_flash, is_packable, pack
+from kure_rag.embed.backends.varlen import (
+    PackedEncoder,
+    attention_by_length,
+    first_by_length,
+    has_flash,
+    is_packable,
+    pack,
+)
 from kure_rag.errors import EmbeddingError
 
 PAD = 1
@@ -107,6 +114,49 @@ def test_attention_by_length_is_attention_within_each_text(lengths, seed):
         expected.append((weights @ v).transpose(0, 1))
         at += length
     torch.testing.assert_close(attention_by_length(query, key, value, lengths), torch.cat(expected))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=8), st.integers(0, 1000))
+def test_attention_of_first_tokens_is_that_of_all_at_their_places(lengths, seed):
+    torch.manual_seed(seed)
+    query, key, value = torch.randn(3, sum(lengths), 2, 4).unbind(0)
+    first = [sum(lengths[:i]) for i in range(len(lengths))]
+    expected = attention_by_length(query, key, value, lengths)[first]
+    torch.testing.assert_close(first_by_length(query[first], key, value, lengths), expected)
+
+
+def encoded(folder, batch, dtype, **how):
+    encoder = PackedEncoder(loaded(folder)[0].model, dtype, **how)
+    ids, positions, layout = encoder.packed(batch)
+    with torch.inference_mode():
+        starts = torch.from_numpy(layout.starts).int()
+        return encoder(torch.from_numpy(ids), torch.from_numpy(positions), layout, starts).float().numpy(), layout
+
+
+def test_the_last_layer_for_first_tokens_alone_changes_nothing(folder):
+    batch = rows_of([4, 19, 4, 0])
+    every, layout = encoded(folder, batch, torch.float32)
+    alone, _ = encoded(folder, batch, torch.float32, first_only=True)
+    assert alone.shape == (4, 32)
+    np.testing.assert_allclose(alone, every[layout.starts[:-1]], atol=1e-5)
+
+
+@pytest.mark.parametrize(("pooling", "is_first"), [("cls", True), ("mean", False), ("lasttoken", False)])
+def test_only_what_takes_the_first_token_has_it_computed_alone(tmp_path, pooling, is_first):
+    runner = TorchRunner(loaded(small_encoder(tmp_path / "model", "bert", pooling=pooling)), PAD, precision="fp32")
+    assert runner._encoder.first_only == is_first
+
+
+def test_sums_in_fp32_bring_bf16_nearer_to_fp32(tmp_path):
+    folder = small_encoder(tmp_path / "model", "xlm-roberta", hidden=256, num_hidden_layers=8, initializer_range=0.06)
+    batch = rows_of([30] * 8)
+    exact, _ = encoded(folder, batch, torch.float32)
+    off = []
+    for exact_sums in (False, True):
+        found, _ = encoded(folder, batch, torch.bfloat16, exact_sums=exact_sums)
+        off.append(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+    assert 0 < off[1] < 0.9 * off[0]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +41,7 @@ def check_device(device: str | None) -> None:
     names = named_devices(device)
     if device is None or set(names) == {"cpu"}:
         return
-    missing = tuple(dict.fromkeys(name for name in names if not _is_here(name)))
+    missing = missing_devices(names, counted_devices(names))
     if missing or not names:
         what = "such device" if missing == (device,) or not names else f"{' and no '.join(missing)}"
         raise EmbeddingError(
@@ -49,21 +50,40 @@ def check_device(device: str | None) -> None:
         )
 
 
-def _is_here(name: str) -> bool:
+def missing_devices(names: Sequence[str], here: Mapping[str, int]) -> tuple[str, ...]:
+    """Those of some devices that a machine has not, each once.
+
+    Args:
+        names: As torch names them: ``cpu``, ``mps``, ``cuda``, ``cuda:1``.
+        here: How many devices of each type the machine has, see :func:`counted_devices`.
+    """
+    return tuple(dict.fromkeys(name for name in names if not _is_among(name, here)))
+
+
+def _is_among(name: str, here: Mapping[str, int]) -> bool:
     import torch
 
     try:
         device = torch.device(name)
     except (RuntimeError, ValueError):
         return False
-    if device.type == "cpu":
-        return True
-    if device.type == "mps":
-        return torch.backends.mps.is_available()
-    # `torch.cuda`, `torch.xpu` and those that makers' packages add; `meta`, which computes nothing, has none.
-    module = getattr(torch, device.type, None)
-    has, count = getattr(module, "is_available", None), getattr(module, "device_count", None)
-    return bool(has and count and has() and (device.index or 0) < count())
+    return device.type == "cpu" or (device.index or 0) < here.get(device.type, 0)
+
+
+def counted_devices(names: Sequence[str]) -> dict[str, int]:
+    """How many devices this machine has of the types that some names ask for: ``cuda:3`` → ``{"cuda": 2}``."""
+    import torch
+
+    counts = {"cpu": 1}
+    for kind in {name.partition(":")[0] for name in names} - {"cpu"}:
+        if kind == "mps":
+            counts[kind] = int(torch.backends.mps.is_available())
+            continue
+        # `torch.cuda`, `torch.xpu` and those that makers' packages add; `meta`, which computes nothing, has none.
+        module = getattr(torch, kind, None)
+        has, count = getattr(module, "is_available", None), getattr(module, "device_count", None)
+        counts[kind] = count() if has and count and has() else 0
+    return counts
 
 
 def bf16_instructions() -> tuple[str, ...] | None:

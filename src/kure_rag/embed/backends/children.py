@@ -46,6 +46,12 @@ class Child:
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def pid(self) -> int | None:
+        """Of its process; ``None`` where there is none."""
+        process = self._process
+        return None if process is None else process.pid
+
     def start(self) -> dict[str, Any]:
         """Starts the process and loads the model; returns what the child says of it."""
         with self._lock:

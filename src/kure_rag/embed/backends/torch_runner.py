@@ -59,7 +59,7 @@ class TorchRunner:
         dtype = choose(precision, self._device, parameters=layer_parameters(transformer), is_packable=packable)
         self.precision = str(dtype).removeprefix("torch.")
         self.batch_tokens = _budget(self._device, transformer.config)
-        self._encoder = _packed_encoder(transformer, self._device, dtype) if packable else None
+        self._encoder = _packed_encoder(self._modules, self._device, dtype) if packable else None
         if self._encoder is None:
             transformer.to(dtype)
         self.is_packed = self._encoder is not None
@@ -113,6 +113,9 @@ class TorchRunner:
         rows = self._moved(np.stack([ids, positions, texts]))
         starts = self._moved(layout.starts)
         hidden = encoder(rows[0], rows[1], layout, starts.to(torch.int32))
+        if encoder.first_only:  # for what follows, texts of one token
+            alone = torch.arange(len(batch) + 1, device=starts.device)
+            return {"token_embeddings": hidden.float()[None], "cu_seq_lens_q": alone, "seq_idx": alone[None, :-1]}
         return {"token_embeddings": hidden.float()[None], "cu_seq_lens_q": starts, "seq_idx": rows[2:3]}
 
     def _padded(self, batch: Sequence[Sequence[int]]) -> dict[str, Any]:
@@ -150,17 +153,23 @@ class TorchRunner:
         return wait
 
 
-def _packed_encoder(transformer: Any, device: torch.device, dtype: torch.dtype) -> PackedEncoder | None:
+def _packed_encoder(modules: Sequence[Any], device: torch.device, dtype: torch.dtype) -> PackedEncoder | None:
     import torch
 
+    transformer = modules[0].model
     if device.type == "cpu":
         # oneDNN is also the faster one in fp32 where MKL meets a processor that is not Intel's.
         prepack = torch.backends.mkldnn.is_available() and dtype in (torch.float32, torch.bfloat16)  # type: ignore[no-untyped-call]
-        return PackedEncoder(transformer, dtype, prepack=prepack)
+        return PackedEncoder(transformer, dtype, prepack=prepack, exact_sums=True, first_only=_takes_first(modules))
     config = transformer.config
     if has_flash(device, dtype, config.hidden_size // config.num_attention_heads):
         return PackedEncoder(transformer, dtype)
     return None
+
+
+def _takes_first(modules: Sequence[Any]) -> bool:
+    """Whether CLS pooling follows the transformer at once, so that nothing sees other tokens."""
+    return len(modules) > 1 and type(modules[1]).__name__ == "Pooling" and modules[1].pooling_mode == "cls"
 
 
 def _budget(device: torch.device, config: Any) -> int:
