@@ -39,15 +39,18 @@ TAG_SETS = {
 SETTINGS = {
     "morphemes alone": LexicalSettings(pairs=0.0),
     "pairs x .4": LexicalSettings(pairs=0.4),
-    "pairs x .5": LexicalSettings(pairs=0.5),
-    "pairs x .8": LexicalSettings(pairs=0.8),
+    "pairs x .6": LexicalSettings(pairs=0.6),
+    "pairs x 1": LexicalSettings(pairs=1.0),
     "every term looked up": LexicalSettings(common=1.0, most=1000),
 }
-Repeat = Callable[[list[str]], list[str]]
+Repeat = Callable[[list[str], list[str]], list[str]]  # morphemes and pairs: what is indexed
 REPEATS: dict[str, Repeat] = {
-    "terms as often as they occur (k1 1.2)": lambda terms: terms,
-    "all terms twice (k1 .6)": lambda terms: terms * 2,
-    "terms once, whatever they occur": lambda terms: list(dict.fromkeys(terms)),
+    "all as often as it occurs (k1 1.2)": lambda terms, pairs: [*terms, *pairs],
+    "all twice (k1 .6)": lambda terms, pairs: [*terms, *pairs] * 2,
+    "morphemes three times": lambda terms, pairs: [*terms * 3, *pairs],
+    "distinct terms once more": lambda terms, pairs: [*terms, *pairs, *dict.fromkeys([*terms, *pairs])],
+    "only pairs that are no morphemes": lambda terms, pairs: [*terms * 2, *(p for p in pairs if p not in set(terms))],
+    "distinct pairs": lambda terms, pairs: [*terms * 2, *dict.fromkeys(pairs)],
 }
 Scores = dict[str, float]
 
@@ -103,8 +106,7 @@ def repeating(repeat: Repeat) -> Iterator[None]:
     def document(row: int, keywords: Keywords) -> tantivy.Document:
         made = tantivy.Document()
         made.add_unsigned("row", row)
-        made.add_text(lexical._TERMS, " ".join(repeat(keywords.terms.split())))
-        made.add_text(lexical._PAIRS, " ".join(repeat(letter_pairs(keywords.text))))
+        made.add_text(lexical._WORDS, " ".join(repeat(keywords.terms.split(), letter_pairs(keywords.text))))
         return made
 
     own, lexical._document = lexical._document, document

@@ -14,6 +14,7 @@ from rank_bm25 import BM25Okapi
 from kure_rag.errors import IndexCorruptError
 from kure_rag.index.catalog import Keywords
 from kure_rag.index.lexical import LexicalSettings, LexicalView, Question
+from kure_rag.tokenize import letter_pairs
 
 WORDS = ("예금", "보험", "계약", "해지", "이자", "세금", "연금", "임대", "보증금", "약관", "청약", "철회")
 
@@ -29,32 +30,41 @@ def corpus() -> dict[int, Keywords]:
     return keywords({row: " ".join(chance.choices(WORDS, k=12)) for row in range(200)})
 
 
-def test_scores_are_bm25_with_each_distinct_term_once_more(tmp_path: Path, corpus: dict[int, Keywords]) -> None:
+def words(item: Keywords) -> list[str]:
+    return [*item.terms.split() * 2, *letter_pairs(item.text)]
+
+
+def test_scores_are_bm25_over_morphemes_twice_and_pairs(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    texts = {row: " ".join(chance.choices(WORDS, k=8)) for row in range(200)}
+    corpus = {row: Keywords(text, " ".join(text.split()[:3])) for row, text in texts.items()}
     view = LexicalView(tmp_path)
     view.apply(corpus, [])
     query = ["보증금", "해지", "철회"]
-    found = dict(view.search(Question(query), 200))
-    counted = {row: Counter(item.terms.split()) for row, item in corpus.items()}
-    lengths = {row: counts.total() + len(counts) for row, counts in counted.items()}  # below 40 the engine rounds none
+    asked = Question(query, ["해지", "보증"])
+    weights = {"보증금": 1.0, "해지": 1.8, "철회": 1.0, "보증": 0.8}
+    counted = {row: Counter(words(item)) for row, item in corpus.items()}
+    lengths = {row: counts.total() for row, counts in counted.items()}
+    assert max(lengths.values()) < 40  # from there on the engine rounds them
     mean = sum(lengths.values()) / len(lengths)
+    found = dict(view.search(asked, 200))
     for row, counts in counted.items():
         score = 0.0
-        for term in query:
+        for term, weight in weights.items():
             df = sum(term in other for other in counted.values())
             idf = math.log(1 + (len(corpus) - df + 0.5) / (df + 0.5))
-            tf = counts[term] + (counts[term] > 0)
-            score += idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * lengths[row] / mean))
+            tf = counts[term]
+            score += weight * idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * lengths[row] / mean))
         assert found.get(row, 0.0) == pytest.approx(score, rel=1e-4, abs=1e-4)
 
 
 def test_ranking_agrees_with_rank_bm25_over_the_same_terms(tmp_path: Path) -> None:
     chance = random.Random(11)
     rare = [f"{word}{number}" for word in WORDS for number in range(8)]  # rank-bm25 counts frequent terms negatively
-    corpus = keywords({row: " ".join(chance.choices(rare, k=15)) for row in range(200)})
+    corpus = {row: Keywords(" ".join(chance.choices(rare, k=15)), "") for row in range(200)}  # all of one length
     view = LexicalView(tmp_path)
     view.apply(corpus, [])
-    terms = [item.terms.split() for item in corpus.values()]
-    oracle = BM25Okapi([[*words, *dict.fromkeys(words)] for words in terms], k1=1.2, b=0.75)
+    oracle = BM25Okapi([words(item) for item in corpus.values()], k1=1.2, b=0.75)
     for query in (["보증금1"], ["이자3"], ["약관7"]):
         ours = [row for row, _ in view.search(Question(query), 10)]
         scores = oracle.get_scores(query)
@@ -113,6 +123,18 @@ def test_letter_pairs_find_a_name_that_was_cut_differently(tmp_path: Path) -> No
     view.apply({1: Keywords("최고 기술자", "최고기술자"), 2: Keywords("다른 글", "다른 글")}, [])
     assert view.search(Question(["최고기술자"]), 10) == []
     assert [row for row, _ in view.search(Question(["최고기술자"], ["최고", "고기", "기술", "술자"]), 10)] == [1]
+
+
+def test_a_pair_that_is_a_morpheme_too_is_one_term(tmp_path: Path) -> None:
+    view = LexicalView(tmp_path)
+    view.apply(
+        {1: Keywords("건강 보험금", "건강보험금"), 2: Keywords("보험 계약", "보험계약"), 3: Keywords("세금", "세금")},
+        [],
+    )
+    assert [row for row, _ in view.search(Question(["보험"]), 10)] == [2, 1]  # as a morpheme it counts for more
+    ((_, alone),) = view.search(Question(["세금"]), 10)
+    ((_, both),) = view.search(Question(["세금"], ["세금"]), 10)
+    assert both == pytest.approx(alone * (1 + view.settings.pairs), abs=2e-4)
 
 
 @pytest.fixture(scope="module")

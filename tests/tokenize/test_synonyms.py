@@ -25,6 +25,17 @@ def test_members_of_several_words_must_follow_one_another() -> None:
     assert synonyms.expand(["실비", "보험"]) == {"실손": 0.5}  # never one of the question's own
 
 
+def test_a_group_says_which_members_a_question_names_and_which_others_there_are() -> None:
+    synonyms = Synonyms([["연차", "연가", "유급 휴가"], ["예금", "적금"]], WORDS)
+    (meaning,) = synonyms.meanings(["연가", "신청", "연차"])
+    assert [member.terms for member in meaning.named] == [("연차",), ("연가",)]
+    assert [member.terms for member in meaning.others] == [("유급", "휴가")]
+    assert meaning.others[0].pairs == {"유급", "휴가"}
+    assert meaning.others[0].is_in({"휴가", "유급", "무급"})
+    assert not meaning.others[0].is_in({"휴가"})
+    assert synonyms.meanings(["휴가"]) == []
+
+
 def test_a_file_with_commas_tabs_and_comments(tmp_path: Path) -> None:
     path = tmp_path / "동의어.txt"
     path.write_text("# 인사\n연차휴가, 연가,\n\n실손보험\t실비보험 # 보험\n", encoding="utf-8")

@@ -1,9 +1,9 @@
 """The keyword view, by tantivy. The only module that imports tantivy.
 
-A passage's score is BM25 over morphemes and, at a lower weight, BM25 over pairs of letters, which find names that the
-analyser cuts differently in a question and in a passage. The engine fixes k1 at 1.2 and b at .75; that suits repeated
-words too well, so each distinct term of a passage is indexed once more than it occurs: a term's presence then weighs
-more and its repetition less, which ranks like a k1 of .6 or a share for presence alone, at no cost.
+A passage's score is BM25 over morphemes and pairs of letters, which find names that the analyser cuts differently in a
+question and in a passage. Both stand in one field: a pair that is a morpheme too, as most nouns of two letters are, has
+one list of passages, which is read once. A pair that is none weighs less. The engine fixes k1 at 1.2 and b at .75; that
+suits repeated words too well, so morphemes are indexed twice: as a k1 of .6 does, that counts their presence for more.
 
 The engine skips what cannot reach the top only in a plain union of terms (weights are fine, constant scores and nested
 queries are not), so a question is nothing else. Its commonest terms are left out where rarer ones decide.
@@ -13,6 +13,7 @@ Row numbers stand in place of ids; no text is stored.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from kure_rag.errors import IndexCorruptError
 from kure_rag.index.catalog import Keywords
-from kure_rag.tokenize.pairs import letter_pairs
+from kure_rag.tokenize.pairs import joined_pairs
 
 if TYPE_CHECKING:
     import tantivy
@@ -36,8 +37,8 @@ Ranking = list[tuple[int, float]]
 _HEAP: Final = 64_000_000  # bytes the writer may fill before it flushes a segment
 _ANALYZER: Final = "ready_terms"
 # A view of another version, whose scores would be others, has other fields: it cannot be opened and is rebuilt.
-_TERMS: Final = "terms_2"
-_PAIRS: Final = "pairs_2"
+_WORDS: Final = "words_3"
+_META: Final = "meta.json"  # what the engine says of its segments
 _FEW: Final = 1_000  # passages with a term, below which leaving it out saves nothing
 _RARER: Final = 3  # terms a question must keep for its commonest to be left out
 _MOST_RANGES: Final = 8  # of rows that follow one another, for a filter to be asked for as ranges
@@ -49,12 +50,12 @@ class LexicalSettings:
     """How the parts of the keyword score are weighed, and how much of a question is looked up.
 
     Attributes:
-        pairs: Weight of letter pairs beside morphemes.
+        pairs: Weight of letter pairs beside morphemes; added where a pair is a morpheme of the question too.
         most: Of a question's morphemes, and of its pairs, only so many are looked up: the rarest.
         common: A term in a larger share of the passages is not looked up, if three rarer ones are.
     """
 
-    pairs: float = 0.6
+    pairs: float = 0.8
     most: int = 16
     common: float = 0.2
 
@@ -79,8 +80,8 @@ class _Looked(NamedTuple):
 
     holding: int
     term: str
-    field: str
     weight: float
+    whole: bool  # a morpheme, not only a pair
 
 
 class LexicalView:
@@ -161,14 +162,18 @@ class LexicalView:
 
     def _looked(self, searcher: tantivy.Searcher, question: Question) -> list[_Looked]:
         """The terms that some passage holds."""
-        terms = dict.fromkeys(question.terms, 1.0)
-        terms = {**question.optional, **terms} if question.optional else terms
-        weights = [(_TERMS, term, weight) for term, weight in terms.items()]
-        weights += [(_PAIRS, pair, self.settings.pairs) for pair in dict.fromkeys(question.pairs)]
-        looked = (
-            _Looked(searcher.doc_freq(name, term), term, name, weight) for name, term, weight in weights if weight > 0
-        )
-        return [item for item in looked if item.holding]
+        weights = dict.fromkeys(question.terms, 1.0)
+        if question.optional:
+            weights = {**question.optional, **weights}
+        whole = len(weights)
+        if (beside := self.settings.pairs) > 0:
+            for pair in dict.fromkeys(question.pairs):
+                weights[pair] = weights.get(pair, 0.0) + beside
+        looked = []
+        for place, (term, weight) in enumerate(weights.items()):
+            if weight > 0 and (holding := searcher.doc_freq(_WORDS, term)):
+                looked.append(_Looked(holding, term, weight, place < whole))
+        return looked
 
     def _found(
         self, searcher: tantivy.Searcher, looked: Sequence[_Looked], limit: int, allowed: Rows | None
@@ -211,7 +216,7 @@ class LexicalView:
     def _query(self, item: _Looked) -> tantivy.Query:
         from tantivy import Query
 
-        query = Query.term_query(self._schema, item.field, item.term)
+        query = Query.term_query(self._schema, _WORDS, item.term, "freq")
         return query if item.weight == 1 else Query.boost_query(query, item.weight)
 
     def rows(self) -> list[int]:
@@ -231,6 +236,15 @@ class LexicalView:
         """How many parts the engine keeps; it merges small ones as it commits, so that there are never many."""
         return int(self._searcher.num_segments)
 
+    @property
+    def deleted(self) -> int:
+        """Deleted rows that still take room, and that BM25 counts as passages, until their segments are merged."""
+        try:
+            told = json.loads((self.folder / _META).read_bytes())
+            return sum(int((segment.get("deletes") or {}).get("num_deleted_docs", 0)) for segment in told["segments"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # of an engine that keeps it elsewhere
+            return 0
+
     def _present(self, rows: Sequence[int]) -> set[int]:
         from tantivy import Query
 
@@ -248,8 +262,8 @@ class LexicalView:
 def _chosen(looked: Sequence[_Looked], count: int, settings: LexicalSettings) -> list[_Looked]:
     """The rarest terms, and the rarest pairs."""
     chosen: list[_Looked] = []
-    for name in (_TERMS, _PAIRS):
-        rarest = sorted((item for item in looked if item.field == name), key=lambda item: item.holding)
+    for whole in (True, False):
+        rarest = sorted((item for item in looked if item.whole is whole), key=lambda item: item.holding)
         rarer = [item for item in rarest if item.holding <= max(_FEW, settings.common * count)]
         chosen += (rarer if len(rarer) >= _RARER else rarest)[: settings.most]
     return chosen
@@ -272,11 +286,7 @@ def _document(row: int, keywords: Keywords) -> tantivy.Document:
 
     document = tantivy.Document()
     document.add_unsigned("row", row)
-    pairs = letter_pairs(keywords.text)
-    document.add_text(_TERMS, keywords.terms)
-    document.add_text(_TERMS, " ".join(dict.fromkeys(keywords.terms.split())))  # each once more, see above
-    document.add_text(_PAIRS, " ".join(pairs))
-    document.add_text(_PAIRS, " ".join(dict.fromkeys(pairs)))
+    document.add_text(_WORDS, f"{keywords.terms} {keywords.terms} {joined_pairs(keywords.text)}")  # twice, see above
     return document
 
 
@@ -290,6 +300,5 @@ def _schema() -> tantivy.Schema:
 
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
-    for name in (_TERMS, _PAIRS):
-        builder.add_text_field(name, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_text_field(_WORDS, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
     return builder.build()

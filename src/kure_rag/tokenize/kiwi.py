@@ -124,6 +124,10 @@ class KiwiTokenizer:
         for found in kiwi.split_into_sents([_fold(text) for text in texts], return_tokens=True):
             yield [Sentence(s.start, s.end, tuple(_content(s.tokens or (), parts))) for s in found]
 
+    def respaced(self, texts: Sequence[str]) -> list[str]:
+        """Each text in NFC with the spaces that Kiwi puts, whatever spaces stand in it."""
+        return list(shared_kiwi(self.user_words).space([_nfc(text) for text in texts], reset_whitespace=True))
+
     def space_at(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
         """Whether a space belongs between the two halves of each broken line.
 

@@ -38,10 +38,39 @@ _COMMONEST: Final = """
 FUNCTIONAL: Final = frozenset(_COMMONEST.split())
 
 
+_MOST: Final = 1 << 16  # words kept with their pairs: most words of a text stood in an earlier one
+_LONGEST: Final = 40  # characters of a word that is kept; what is longer is none, and may be a whole file
+
+
 def letter_pairs(text: str) -> list[str]:
     """Pairs of neighbouring letters within words, in lower case; a letter that stands alone is a term of its own.
 
-    Repeated as often as they occur: pairs in order, then single letters.
+    Word by word, and repeated as often as they occur.
     """
-    text = _ENDING.sub("", unicodedata.normalize("NFC", text).lower())
-    return [*(pair for pair in _PAIR.findall(text) if pair not in FUNCTIONAL), *_ALONE.findall(text)]
+    return joined_pairs(text).split()
+
+
+def joined_pairs(text: str) -> str:
+    """The terms of :func:`letter_pairs` with spaces between them, as an index takes them."""
+    return " ".join(map(_kept.__getitem__, text.split()))
+
+
+def _pairs(word: str) -> str:
+    """Of what stands between white space: no pair and no ending reaches beyond it."""
+    word = _ENDING.sub("", unicodedata.normalize("NFC", word).lower())
+    return " ".join([*[pair for pair in _PAIR.findall(word) if pair not in FUNCTIONAL], *_ALONE.findall(word)])
+
+
+class _Kept(dict[str, str]):
+    """Pairs by word, three times as fast as making them. Emptied when it is full: keeping the newest costs too much."""
+
+    def __missing__(self, word: str) -> str:
+        pairs = _pairs(word)
+        if len(word) <= _LONGEST:
+            if len(self) >= _MOST:
+                self.clear()
+            self[word] = pairs
+        return pairs
+
+
+_kept: Final = _Kept()

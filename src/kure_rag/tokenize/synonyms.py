@@ -13,15 +13,47 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kure_rag.errors import ConfigError
 from kure_rag.tokenize.base import Tokenizer
 from kure_rag.tokenize.lines import content_lines
+from kure_rag.tokenize.pairs import letter_pairs
 
 _BETWEEN: Final = re.compile(r"[,\t]")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One word, or several, of a group.
+
+    Attributes:
+        terms: What the tokenizer makes of it.
+        pairs: Its pairs of letters, see :func:`kure_rag.tokenize.letter_pairs`.
+    """
+
+    terms: tuple[str, ...]
+    pairs: frozenset[str]
+
+    def is_in(self, terms: Collection[str]) -> bool:
+        """Whether all of its terms are among some."""
+        return all(term in terms for term in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a question says and what else that may be called: one group of synonyms.
+
+    Attributes:
+        named: The members that the question names.
+        others: The other members.
+    """
+
+    named: tuple[Member, ...]
+    others: tuple[Member, ...]
 
 
 class Synonyms:
@@ -71,18 +103,33 @@ class Synonyms:
             No term of the question itself.
         """
         own = set(terms)
-        more: dict[str, float] = {}
+        return {
+            term: self.weight
+            for meaning in self.meanings(terms)
+            for member in meaning.others
+            for term in member.terms
+            if term not in own
+        }
+
+    def meanings(self, terms: Sequence[str]) -> list[Meaning]:
+        """The groups of which a question names a member.
+
+        Args:
+            terms: A question's, in order.
+        """
+        found = []
         for group in self._groups:
-            if any(_stands_in(member, terms) for member in group):
-                more.update({term: self.weight for member in group for term in member if term not in own})
-        return more
+            named = tuple(member for member in group if _stands_in(member.terms, terms))
+            if named:
+                found.append(Meaning(named, tuple(member for member in group if member not in named)))
+        return found
 
 
-def _analysed(members: Sequence[str], tokenizer: Tokenizer, place: str) -> tuple[tuple[str, ...], ...]:
+def _analysed(members: Sequence[str], tokenizer: Tokenizer, place: str) -> tuple[Member, ...]:
     distinct = list(dict.fromkeys(unicodedata.normalize("NFC", member) for member in members))
     if len(distinct) < 2:
         raise ConfigError(f"{place}: a group needs two members or more, separated by commas or tabs")
-    return tuple(_terms(member, tokenizer, place) for member in distinct)
+    return tuple(Member(_terms(member, tokenizer, place), frozenset(letter_pairs(member))) for member in distinct)
 
 
 def _terms(member: str, tokenizer: Tokenizer, place: str) -> tuple[str, ...]:
