@@ -1,10 +1,12 @@
 """Fits the coefficients of the relevance that hits carry, and shows whether it keeps its word.
 
-    python benchmarks/relevance.py SETS/korquad_dev ... [--model static-ko] [--queries 1000] [--keep FOLDER]
+    python benchmarks/relevance.py SETS/korquad_dev ... [--model static-ko] [--queries 1000] [--keep FOLDER] [--shipped]
 
 Each query of a set is asked twice: of the index, and of the index without the passages that answer it. Of both the
 first ten hits count, relevant or not. Coefficients are fitted on every other query, all sets with equal weight, and the
 table is of the others: for each band of relevance how many hits fell into it and what share of them was relevant.
+With ``--shipped`` nothing is fitted: the table is of all queries by the coefficients in the package, and a second one
+says what share of the relevant and of the other hits each threshold keeps.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from kure_rag import KureIndex
 from kure_rag.evaluate import read_set
 from kure_rag.index.rows import Keywords
 from kure_rag.search.helpers import questions
-from kure_rag.search.relevance import Background, RelevanceSettings, features_of, relevance
+from kure_rag.search.relevance import SETTINGS, Background, RelevanceSettings, features_of, relevance
 from kure_rag.search.vectors import sample_of
 from kure_rag.tokenize import KiwiTokenizer
 
 COLUMNS = {"hybrid": (0, 2), "lexical": (0, 1), "dense": (2,)}  # beside a cosine, letter pairs tell nothing more
 NAMES = ("terms", "pairs", "cosine")
 BANDS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5)
 TOP = 10
 
 
@@ -99,9 +102,13 @@ def main() -> None:
     parser.add_argument("--model", default="static-ko")
     parser.add_argument("--queries", type=int, default=1000, help="at most so many of each set")
     parser.add_argument("--keep", type=Path, help="keep the indexes here, and use those that are there")
+    parser.add_argument("--shipped", action="store_true", help="by the coefficients in the package")
     options = parser.parse_args()
     print("| mode, set | " + " | ".join(f"{a:g}–{b:g}" for a, b in itertools.pairwise(BANDS)) + " |")
     print("|---" * len(BANDS) + "|")
+    if options.shipped:
+        shipped(options)
+        return
     for mode, columns in COLUMNS.items():
         found = [examples(folder, options.model, options.queries, mode, options.keep) for folder in options.sets]
         halves = [numbers % 2 == 0 for _, _, numbers in found]
@@ -112,6 +119,25 @@ def main() -> None:
             values = np.array([relevance(_known(row, columns), settings) for row in features[~half]])
             table(f"{mode}, {folder.name}", values, labels[~half])
         print(f"{mode}: {settings}", flush=True)
+
+
+def shipped(options: argparse.Namespace) -> None:
+    kept = []
+    for mode, settings in SETTINGS.items():
+        for folder in options.sets:
+            features, labels, _ = examples(folder, options.model, options.queries, mode, options.keep)
+            values = np.array([relevance(_known(row, COLUMNS[mode]), settings) for row in features])
+            table(f"{mode}, {folder.name}", values, labels)
+            cells = [_kept(values >= threshold, labels) for threshold in THRESHOLDS]
+            kept.append(f"| {mode}, {folder.name} | {' | '.join(cells)} |")
+    print("\n| mode, set | " + " | ".join(f"{threshold:g}" for threshold in THRESHOLDS) + " |")
+    print("|---" * (len(THRESHOLDS) + 1) + "|")
+    print("\n".join(kept))
+
+
+def _kept(inside: np.ndarray, labels: np.ndarray) -> str:
+    """Shares of the relevant and of the other hits."""
+    return f"{labels[inside].sum() / labels.sum():.2f}, {(1 - labels[inside]).sum() / (1 - labels).sum():.3f}"
 
 
 def _known(row: Sequence[float], columns: Sequence[int]) -> list[float | None]:

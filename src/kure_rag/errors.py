@@ -23,10 +23,13 @@
     │   ├── IndexPathError           the folder cannot be created or written
     │   ├── IndexLockedError         another process is writing
     │   ├── IndexCorruptError        a file of the index is torn
-    │   ├── IndexVersionError        written by a newer version of kure-rag
+    │   ├── IndexVersionError        of a newer format, or of an older one that must not be changed
+    │   ├── MetadataError            a value that cannot be stored with a document (also a ValueError)
+    │   ├── DenseServerError         the Chroma server cannot be reached, refuses, or is no Chroma server
     │   └── FingerprintMismatchError made with another model, tokenizer or chunker
     ├── SearchError                  a query or its settings make no sense
-    │   └── FilterError              a `where` filter breaks its grammar
+    │   ├── FilterError              a `where` filter breaks its grammar
+    │   └── SearchStoppedError       cancelled by its caller
     ├── ConfigError                  a configuration file has a key or a value that makes no sense
     ├── LlmError                     a language model's server cannot be asked, or gave no usable answer
     └── MissingExtraError            an optional feature is not installed (also an ImportError)
@@ -162,7 +165,31 @@ class IndexCorruptError(KureIndexError):
 
 
 class IndexVersionError(KureIndexError):
-    """Written by a newer version of kure-rag."""
+    """Of a format that this version does not know, or of an older one that it must not change."""
+
+
+class MetadataError(KureIndexError, ValueError):
+    """A value cannot be stored with a document.
+
+    Attributes:
+        field: Which, such as ``metadata['금리']``.
+    """
+
+    def __init__(self, field: str, what: str) -> None:
+        super().__init__(f"{field} {what}; nothing was changed")
+        self.field = field
+
+
+class DenseServerError(KureIndexError):
+    """The Chroma server that keeps an index's vectors cannot be reached, refuses, or is no Chroma server.
+
+    Attributes:
+        url: The server's address.
+    """
+
+    def __init__(self, url: str, what: str) -> None:
+        super().__init__(f"{url}: {what}")
+        self.url = url
 
 
 class FingerprintMismatchError(KureIndexError):
@@ -172,14 +199,22 @@ class FingerprintMismatchError(KureIndexError):
         differences: Setting → (what the index was made with, what was asked for).
     """
 
-    def __init__(self, path: Path, differences: Mapping[str, tuple[object, object]]) -> None:
+    def __init__(
+        self, path: Path, differences: Mapping[str, tuple[object, object]], *, advice: str | None = None
+    ) -> None:
         lines = "; ".join(f"{key}: index has {old!r}, asked for {new!r}" for key, (old, new) in differences.items())
-        super().__init__(f"{path}: this index was made with other settings ({lines}). {_advice(differences)}")
+        advice = _advice(path, differences) if advice is None else advice
+        super().__init__(f"{path}: this index was made with other settings ({lines}). {advice}")
         self.differences = dict(differences)
 
 
-def _advice(differences: Mapping[str, tuple[object, object]]) -> str:
-    if differences.keys() & {"tokenizer", "chunker"}:
+def _advice(path: Path, differences: Mapping[str, tuple[object, object]]) -> str:
+    if differences.keys() == {"tokenizer"}:
+        return (
+            f"Make its terms anew with `kure-rag rebuild --terms --index {path}` or KureIndex.reanalyse(), which embed "
+            "nothing; or open it with the version, and the user dictionary, that it was made with."
+        )
+    if "chunker" in differences or "tokenizer" in differences:
         return (
             "If it was made by another version of kure-rag or of Kiwi, ingest the files anew into a new folder; "
             "otherwise open it with the settings it was made with."
@@ -193,6 +228,10 @@ class SearchError(KureError):
 
 class FilterError(SearchError):
     """A `where` filter breaks its grammar."""
+
+
+class SearchStoppedError(SearchError):
+    """The search was cancelled by its caller."""
 
 
 class ConfigError(KureError):

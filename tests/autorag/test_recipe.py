@@ -65,6 +65,18 @@ def test_what_is_left_out_is_as_without_a_file(tmp_path: Path) -> None:
     )
 
 
+def test_a_user_dictionary_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "용어.txt").write_text("중도해지이율\n", encoding="utf-8")
+    assert recipe(tmp_path, "user_dictionary: 용어.txt").user_dictionary == tmp_path / "용어.txt"
+    with pytest.raises(ConfigError, match=r"line 2: user_dictionary cannot be used: .*없는용어\.txt"):
+        recipe(tmp_path, "domain: auto\nuser_dictionary: 없는용어.txt")
+    (tmp_path / "용어.txt").write_text("중도해지이율\n온누리적금\tNOUN\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"용어\.txt, line 2: no tag named 'NOUN'"):
+        recipe(tmp_path, "user_dictionary: 용어.txt")
+    with pytest.raises(ConfigError, match="user_dictionary is a list; write a word"):
+        recipe(tmp_path, "user_dictionary: [중도해지이율]")
+
+
 def test_one_domain_can_be_cut_in_another_way(tmp_path: Path) -> None:
     modules = "{module_type: general, target: 400}, {module_type: general, domain: finance, target: 80, longest: 90}"
     settings = recipe(tmp_path, f"chunk: {{modules: [{modules}]}}").chunks
@@ -99,7 +111,10 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
     [
         ("", "is empty; write at least parse: or chunk:"),
         ("# 주석뿐\n", "is empty"),
-        ("- a\n- b", "line 1: the file is a list; write a mapping with paths, domain, workers, parse or chunk"),
+        (
+            "- a\n- b",
+            "line 1: the file is a list; write a mapping with paths, domain, workers, user_dictionary, parse or chunk",
+        ),
         ("domain: 법률", "line 1: domain is '법률'; choose auto, general, finance, legal or medical"),
         ("modules:\n- module_type: pdf", "has its modules on top, as AutoRAG's two files"),
         ("\n\nchnk: 1", "line 3: chnk is no key of this file; did you mean chunk? Choose paths, domain, workers"),

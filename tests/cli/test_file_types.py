@@ -128,7 +128,9 @@ def test_the_recipe_that_help_shows_can_be_read(tmp_path: Path, monkeypatch: pyt
     assert block is not None
     path = tmp_path / "ingest.yaml"
     path.write_text(block[1], encoding="utf-8")
+    (tmp_path / "용어.txt").write_text("중도해지이율\n", encoding="utf-8")
     recipe = read_recipe(path)
+    assert recipe.user_dictionary == tmp_path / "용어.txt"
     assert recipe.file_types == ("pdf", "md")
     assert recipe.limits.of("md").max_chars == 300_000
     assert recipe.limits.of("pdf").max_pages == 2_000

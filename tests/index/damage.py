@@ -59,6 +59,9 @@ class Truth:
         yield "ids", lambda c: c.ids(self.rows)
         yield "rows", lambda c: c.rows_of(self.chunk_ids)
         yield "keys", lambda c: c.keys()
+        yield "places", lambda c: c.places()
+        yield "places of", lambda c: [c.places_of(id_) for id_ in self.ids]
+        yield "said", lambda c: [c.said(id_) for id_ in self.ids]
         yield "names", lambda c: [c.find_documents(name) for name in self.names]
         yield "by key", lambda c: [c.by_key(key) for key in self.keys]
         yield "has", lambda c: [c.has_document(id_) for id_ in self.ids]

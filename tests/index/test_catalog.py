@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kure_rag.errors import IndexNotFoundError, KureIndexError
+from kure_rag.errors import IndexNotFoundError, KureIndexError, MetadataError
 from kure_rag.index.catalog import Catalog, NewDocument
+from kure_rag.index.rows import Standing
 from kure_rag.index.schema import VIEWS
 from kure_rag.index.where import parse_where
 from kure_rag.types import Chunk, Document, Page, Table
@@ -226,7 +227,7 @@ def test_a_document_without_chunks_is_seen(catalog: Catalog) -> None:
 def test_what_is_not_json_is_refused_and_nothing_is_changed(catalog: Catalog) -> None:
     catalog.add_many([document("a", CLAUSES[0])])
     before = catalog.state()
-    with pytest.raises(TypeError):
+    with pytest.raises(MetadataError, match="when"):
         catalog.set_metadata("a", metadata={"when": object()})
     with pytest.raises(TypeError):
         catalog.add_many([document("b", CLAUSES[0]), document("c", CLAUSES[0], when=object())])
@@ -240,11 +241,11 @@ def test_places(catalog: Catalog) -> None:
     catalog.add_many([document("a", CLAUSES[0]), document("b", CLAUSES[1], key="나", root="집")])
     assert (catalog.has_place("a"), catalog.has_place("b")) == (False, True)
     before = catalog.state()
-    catalog.set_place("a", key="가", root="집")
+    assert catalog.settle_places([Standing("가", "집", "a", "a.pdf")]) == {}
     assert catalog.state() == before  # a search does not see it
     assert catalog.keys("집") == {"가": "a", "나": "b"}
     assert (catalog.keys("다른 집"), catalog.keys()) == ({}, {"가": "a", "나": "b"})
-    catalog.set_place("a", key="가", root="집", source="새 이름.pdf")
+    catalog.settle_places([Standing("가", "집", "a", "새 이름.pdf")])
     assert catalog.state().generation == before.generation + 1
     assert catalog.find_documents("새 이름.pdf") == ["a"]
     assert catalog.matching(parse_where({"source": "새 이름.pdf"}), 9).tolist() == [1]
@@ -252,9 +253,35 @@ def test_places(catalog: Catalog) -> None:
     assert catalog.documents_of([1, 2, 7]) == {"a", "b"}
     assert catalog.integrity() == []
     with pytest.raises(KeyError):
-        catalog.set_place("없음", key="", root="")
+        catalog.settle_places([Standing("가", "", "없음", "a.pdf")])
     with pytest.raises(KeyError):
         catalog.set_metadata("없음", title="제목")
+    assert catalog.keys() == {"가": "a", "나": "b"}
+
+
+# A part of a text
+
+
+@settings(deadline=None, max_examples=60)
+@given(text=st.text(st.sampled_from("가나각\u11a8🗂️a\x00\n㈜")), start=st.integers(0, 30), size=st.integers(-2, 30))
+def test_a_part_of_a_text_is_the_slice_of_it(
+    tmp_path_factory: pytest.TempPathFactory, text: str, start: int, size: int
+) -> None:
+    catalog = Catalog(tmp_path_factory.mktemp("text"), create=True)
+    catalog.add(Document("a", "a.txt", "", "general", text), [], [], np.zeros((0, 4), np.float32))
+    end = max(start + size, 0)
+    assert catalog.text("a", start, end) == text[start:end]
+    catalog.close()
+
+
+def test_a_part_of_a_text_is_read_at_a_generation(catalog: Catalog) -> None:
+    before = catalog.add_many([document("a", *CLAUSES)])
+    catalog.delete(["a"])
+    assert catalog.text("a", 2, 9, before) == CLAUSES[0][2:9]
+    with pytest.raises(KeyError):
+        catalog.text("a", 2, 9)
+    with pytest.raises(ValueError, match="-1"):
+        catalog.text("a", -1, 9, before)
 
 
 def test_a_snapshot_sees_one_moment(catalog: Catalog, tmp_path: Path) -> None:
@@ -349,7 +376,9 @@ class AnyOrder(RuleBasedStateMachine):
         type(self).number += 1
         self.place = self.folder / str(self.number)
         self.catalog = Catalog(self.place, create=True)
-        self.now: dict[str, tuple[str, int, int]] = {}  # id → (key, chunks, year)
+        self.now: dict[str, tuple[str, int, int]] = {}  # id → (key when it was added, chunks, year)
+        self.at: dict[str, str] = {}  # key → id
+        self.said: dict[str, int] = {}  # id → the year that the user said
         self.held: dict[int, dict[str, tuple[str, int, int]]] = {0: {}}
         self.purged = 0
 
@@ -365,14 +394,43 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def add(self, id_: str, key: str, size: int, year: int) -> None:
         generation = self.catalog.add_many([document(id_, *CLAUSES[:size], key=key, year=year)])
-        self.now = {k: v for k, v in self.now.items() if k != id_ and not (key and v[0] == key)}
-        self.now[id_] = (key, size, year)
+        older = self.at.get(key, id_) if key else id_
+        said = self.said.get(id_, self.said.get(older))
+        if key:
+            self.at[key] = id_
+            if older not in self.at.values():
+                self.drop([older])
+        if said is not None:
+            self.said[id_] = said
+        self.now[id_] = (key, size, year if said is None else said)
         self.turn(generation)
+
+    def drop(self, ids: list[str]) -> None:
+        for id_ in ids:
+            self.now.pop(id_, None)
+            self.said.pop(id_, None)
+        self.at = {key: id_ for key, id_ in self.at.items() if id_ not in ids}
 
     @rule(ids=st.lists(st.sampled_from("abcd"), max_size=3))
     def delete(self, ids: list[str]) -> None:
-        self.now = {k: v for k, v in self.now.items() if k not in ids}
+        self.drop(ids)
         self.turn(self.catalog.delete(ids))
+
+    @rule(
+        stand=st.lists(st.tuples(st.sampled_from(["가", "나", "다"]), st.sampled_from("abcd")), max_size=3),
+        leave=st.sets(st.sampled_from(["가", "나", "다"]), max_size=2),
+    )
+    def settle(self, stand: list[tuple[str, str]], leave: set[str]) -> None:
+        places = [Standing(key, "", id_, f"{id_}.pdf") for key, id_ in stand if id_ in self.now]
+        stood = set(self.at.values()) | {place.document_id for place in places}
+        self.at |= {place.key: place.document_id for place in places}
+        gone = [Standing(key, "", self.at[key], "") for key in leave if key in self.at]
+        self.at = {key: id_ for key, id_ in self.at.items() if key not in leave}
+        went = stood - set(self.at.values())
+        self.drop(sorted(went))
+        assert set(self.catalog.settle_places(places, gone=gone)) == went
+        if went:
+            self.turn(self.catalog.state().generation)
 
     @precondition(lambda self: self.now)
     @rule(data=st.data(), year=st.integers(1, 3))
@@ -380,6 +438,7 @@ class AnyOrder(RuleBasedStateMachine):
         id_ = data.draw(st.sampled_from(sorted(self.now)))
         self.turn(self.catalog.set_metadata(id_, metadata={"year": year}))
         self.now[id_] = (*self.now[id_][:2], year)
+        self.said[id_] = year
         self.held[max(self.held)] = dict(self.now)
 
     @rule(view=st.sampled_from(VIEWS), most=st.integers(1, 4))
@@ -418,7 +477,7 @@ class AnyOrder(RuleBasedStateMachine):
         for year in (1, 2, 3):
             rows = self.catalog.matching(parse_where({"year": year}), max(self.held))
             assert self.catalog.documents_of(rows) == {k for k, v in self.now.items() if v[2] == year and v[1]}
-        assert self.catalog.keys() == {key: id_ for id_, (key, _, _) in self.now.items() if key}
+        assert self.catalog.keys() == self.at
 
     def teardown(self) -> None:
         assert self.catalog.integrity() == []

@@ -25,7 +25,7 @@ from kure_rag.types import Chunk, Document
 def catalog(tmp_path: Path) -> Catalog:
     catalog = Catalog(tmp_path / "index", create=True)
     make.fill(catalog)
-    catalog.set_place("a" * 64, key="규정/취업.pdf", root="집")
+    catalog.set_metadata("b" * 64, metadata={"부서": "여신팀", "year": None})
     return catalog
 
 

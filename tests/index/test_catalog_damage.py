@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     folder = tmp_path_factory.mktemp("sound")
     catalog = Catalog(folder, create=True)
     make.fill(catalog)
-    catalog.set_place("a" * 64, key="규정/취업.pdf", root="집")
+    catalog.set_metadata("b" * 64, metadata={"부서": "여신팀", "year": None})
     catalog.close()
     return Truth(folder)
 
@@ -103,7 +104,7 @@ def test_a_vector_that_is_another_rows_is_refused(catalog: Catalog) -> None:
         catalog.vectors([1])
 
 
-@pytest.mark.parametrize("column", ["source", "title", "domain", "key", "root", "metadata"])
+@pytest.mark.parametrize("column", ["source", "title", "domain", "metadata"])
 def test_a_rotten_document_is_refused_with_its_chunks(catalog: Catalog, column: str) -> None:
     harm(catalog, f"UPDATE documents SET {column} = {column} || ' ' WHERE id = '{'a' * 64}'")
     for ask in (
@@ -163,6 +164,12 @@ def test_a_rotten_operation_is_refused(catalog: Catalog) -> None:
         ("DELETE FROM chunks WHERE row = 2", "holds 3 documents and 4 chunks, and says 3 and 5"),
         ("DELETE FROM fields WHERE value = '제15조'", "filters by article = '제15조'"),
         ("UPDATE fields SET rows = x'0500' WHERE value = 'legal'", "filters by domain = 'legal'"),
+        (f"DELETE FROM documents WHERE id = '{'b' * 64}'", "1 words of the user's are on documents that are not there"),
+        (f"DELETE FROM documents WHERE id = '{'a' * 64}'", "2 places are of documents that are not there"),
+        (f"UPDATE places SET document_id = '{'b' * 64}' WHERE root = ''", "1 keys are those of two documents"),
+        (f"UPDATE places SET document_id = '{'b' * 64}' WHERE root = ''", "1 paths are those of two documents"),
+        ("UPDATE places SET source = source || ' '", "a place of document"),
+        ("UPDATE said SET said = replace(said, '여신', '수신')", "what was said of document"),
         ("UPDATE pending SET view = 'lexicaL' WHERE view = 'lexical'", "operations are of no view"),
     ],
 )
@@ -170,6 +177,12 @@ def test_the_check_of_the_whole_sees(catalog: Catalog, sql: str, told: str) -> N
     assert catalog.integrity() == []
     harm(catalog, sql)
     assert any(told in problem for problem in catalog.integrity()), catalog.integrity()
+
+
+def test_the_check_of_the_whole_sees_a_document_that_does_not_show_what_was_said_of_it(catalog: Catalog) -> None:
+    with catalog._transaction() as db:
+        catalog._say(db, replace(catalog._alive("b" * 64), title="다른 제목"), 7)
+    assert [problem for problem in catalog.integrity() if "what the user said" in problem]
 
 
 def test_the_check_of_the_whole_goes_on_beside_a_writer(catalog: Catalog) -> None:

@@ -11,6 +11,7 @@ from index.fixtures import make
 
 from kure_rag.errors import IndexCorruptError
 from kure_rag.index.catalog import Catalog, NewDocument
+from kure_rag.index.rows import Standing, checksum
 from kure_rag.index.schema import VERSION, VIEWS
 from kure_rag.index.where import parse_where
 from kure_rag.types import Chunk, Document, contextualized
@@ -24,10 +25,10 @@ def fixture(version: int) -> Path:
     return FIXTURES / f"catalog_v{version}.sql"
 
 
-def put(version: int, folder: Path) -> Path:
+def put(version: int | str, folder: Path) -> Path:
     """The fixture as a database file in an index folder."""
     db = sqlite3.connect(folder / "catalog.sqlite3")
-    db.executescript(fixture(version).read_text(encoding="utf-8"))
+    db.executescript((FIXTURES / f"catalog_v{version}.sql").read_text(encoding="utf-8"))
     db.close()
     return folder
 
@@ -160,6 +161,51 @@ def test_a_catalog_of_version_1_gains_the_lead(tmp_path: Path) -> None:
     assert catalog.keywords([LAST_ROW + 1])[LAST_ROW + 1].text == "다음 각 호\n나"
 
 
+def test_places_of_version_3_come_into_their_table(tmp_path: Path) -> None:
+    catalog = Catalog(put("3_places", tmp_path), create=False)
+    assert catalog.places() == [
+        Standing("규정/취업.pdf", "규정 폴더", "a" * 64, "취업규정.pdf"),
+        Standing("대출/안내.pdf", "", "b" * 64, "대출 안내.pdf"),
+        Standing("복약/8", "", "f" * 64, "복약-8"),
+    ]
+    generation = catalog.state().generation
+    assert [catalog.has_document(id_ * 64, generation - 1) for id_ in "ef"] == [True, False]
+    assert catalog.document("e" * 64, generation - 1) is not None
+    assert catalog.integrity() == []
+    catalog.add_many([new("g", "새로 정한 복약", key="복약/8")])
+    assert [catalog.has_document(id_) for id_ in ("f" * 64, "g")] == [False, True]
+    assert catalog.settle_places(gone=catalog.places("규정 폴더")) == {"a" * 64: "취업규정.pdf"}
+    for view in VIEWS:
+        catalog.mark_rebuilt(view)
+    catalog.purge(catalog.state().generation)
+    assert catalog.integrity() == []
+
+
+def test_of_two_documents_with_one_key_the_newer_has_it(tmp_path: Path) -> None:
+    """A crash between two changes of places could leave such a catalog of version 3."""
+    db = sqlite3.connect(put("3_places", tmp_path) / "catalog.sqlite3")
+    sql = "SELECT id, generation, source, title, domain, '복약/8', '', metadata FROM documents WHERE id = ?"
+    head = db.execute(sql, ("b" * 64,)).fetchone()
+    db.execute("UPDATE documents SET key = '복약/8', crc = ? WHERE id = ?", (checksum(*head), "b" * 64))
+    db.commit()
+    db.close()
+    catalog = Catalog(tmp_path, create=False)
+    assert catalog.keys() == {"규정/취업.pdf": "a" * 64, "복약/8": "f" * 64}
+    assert catalog.has_document("b" * 64)
+    assert catalog.integrity() == []
+
+
+def test_a_rotten_document_does_not_become_a_sound_one(tmp_path: Path) -> None:
+    db = sqlite3.connect(put(3, tmp_path) / "catalog.sqlite3")
+    db.execute("UPDATE documents SET title = title || ' ' WHERE id = ?", ("a" * 64,))
+    db.commit()
+    db.close()
+    before = make.dump(tmp_path / "catalog.sqlite3")
+    with pytest.raises(IndexCorruptError, match="a" * 64):
+        Catalog(tmp_path, create=False)
+    assert make.dump(tmp_path / "catalog.sqlite3") == before
+
+
 def test_an_older_program_would_be_told(tmp_path: Path) -> None:
     """It reads the version before anything else, with the statement that every version understands."""
     Catalog(tmp_path, create=True).close()
@@ -175,7 +221,7 @@ def test_the_fixture_of_this_version_is_what_this_code_writes(tmp_path: Path) ->
     released = sqlite3.connect(":memory:")
     released.executescript(fixture(VERSION).read_text(encoding="utf-8"))
     made = sqlite3.connect(tmp_path / "catalog.sqlite3")
-    for table in ("documents", "chunks", "vectors", "settings", "pending"):
+    for table in ("documents", "places", "said", "chunks", "vectors", "settings", "pending"):
         sql = f"SELECT * FROM {table} ORDER BY 1, 2"
         assert made.execute(sql).fetchall() == released.execute(sql).fetchall(), table
     made.close()

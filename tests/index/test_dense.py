@@ -6,8 +6,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,13 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kure_rag.errors import FingerprintMismatchError, IndexCorruptError, IndexLockedError, KureIndexError
+from kure_rag.errors import (
+    DenseServerError,
+    FingerprintMismatchError,
+    IndexCorruptError,
+    IndexLockedError,
+    KureIndexError,
+)
 from kure_rag.index.dense import DenseSettings, DenseView, drop
 from kure_rag.index.dense_metadata import collection_name, flat_metadata, flatten
 from kure_rag.index.dense_seal import LOCK, log_length
@@ -251,9 +259,44 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(KureIndexError, match=r"does not answer.*chroma run") as caught:
+    with pytest.raises(DenseServerError, match=r"does not answer.*chroma run") as caught:
         DenseView(tmp_path / "dense", DenseSettings(url=url, token="abc-secret"))
     assert "secret" not in str(caught.value)
+    assert caught.value.url == url
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"<h1>Not Found</h1>" * 100),
+        (200, b"<h1>It works</h1>"),
+        (200, b"{}"),
+        (200, b"[]"),
+        (401, b'{"error": "Unauthorized"}'),
+        (500, b"oops"),
+    ],
+)
+def test_another_server_at_that_address_is_told_from_chroma(tmp_path: Path, status: int, body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Nothing on standard error."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(
+            DenseServerError, match=r"no Chroma server answers.*check the address and the token"
+        ) as caught:
+            DenseView(tmp_path / "dense", DenseSettings(url=url))
+        server.shutdown()
+    assert caught.value.url == url
+    assert len(str(caught.value)) < 500
 
 
 def test_a_server_that_restarts_keeps_the_vectors_and_one_that_stops_is_an_error(tmp_path: Path) -> None:
@@ -263,7 +306,7 @@ def test_a_server_that_restarts_keeps_the_vectors_and_one_that_stops_is_an_error
         view = DenseView(tmp_path / "dense", DenseSettings(url=server.url))
         view.add(ids(20), vectors(20))
         server.stop()
-        with pytest.raises(KureIndexError, match="does not answer"):
+        with pytest.raises(DenseServerError, match="does not answer"):
             view.search(vectors(1)[0], 1)
         server.start()
         assert view.search(vectors(20)[7], 1) == ["조각-7"]

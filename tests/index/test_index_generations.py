@@ -1,5 +1,6 @@
 """Searches see whole generations; three views catch up, are purged, compacted and made anew."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from store_support import add, delete, document, found
 
 from kure_rag.errors import IndexLockedError
 from kure_rag.index import views as views_module
+from kure_rag.index.lexical import Question
 from kure_rag.index.schema import VIEWS
 from kure_rag.index.store import IndexStore
 
@@ -189,6 +191,44 @@ def test_compacting_gives_room_back_and_changes_no_answer(store: IndexStore) -> 
     opened.close()
 
 
+def scores(store: IndexStore, query: str) -> dict[str, float]:
+    with store.views() as views:
+        ranked = views.lexical.search(Question(query.split()), 100)
+        chunks = store.catalog.fetch([row for row, _ in ranked], views.visible)
+        return {chunks[row].chunk.text: score for row, score in ranked}
+
+
+def test_compacting_makes_the_keyword_view_anew_when_many_of_its_rows_were_deleted(
+    tmp_path: Path,
+) -> None:
+    store = IndexStore(tmp_path / "index", create=True)
+    long = document("long", [f"{i}번째 예금 조항" for i in range(60)])
+    add(store, document("others", OTHERS), document("deposit", OLD), long)  # one segment
+    before = store.view_folder("lexical")
+    delete(store, "deposit")
+    store.compact()
+    assert store.view_folder("lexical") == before  # 3 of 100: not worth it
+    with store.views() as views:
+        assert views.lexical.deleted == 3
+    delete(store, "long")
+    with store.views() as views:
+        assert views.lexical.deleted == 63
+    store.compact()
+    after = store.view_folder("lexical")
+    assert after != before
+    assert not before.exists()
+    with store.views() as views:
+        assert views.lexical.deleted == 0
+        assert len(views.lexical) == len(OTHERS)
+    assert store.verify().ok, store.verify().problems
+    store.compact()
+    assert store.view_folder("lexical") == after  # once is enough
+    with contextlib.closing(IndexStore(tmp_path / "fresh", create=True)) as fresh:
+        add(fresh, document("others", OTHERS))
+        assert scores(store, "보험 조항 제7조") == scores(fresh, "보험 조항 제7조")  # deleted rows count no more
+    store.close()
+
+
 def test_searching_goes_on_without_chroma_while_its_files_are_in_doubt(
     store: IndexStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +263,7 @@ add(store, document("deposit", ["새 예금 약관 하나", "새 예금 약관 �
 print("updated", flush=True)
 delete(store, "others")
 store.rebuild("matrix")
+store.rebuild("lexical")
 store.compact()
 print("survived", flush=True)
 """
@@ -233,11 +274,10 @@ PLACES = (
     "dense-sealed",
     "purge-announced",
     "catalog-purged",
-    "matrix-rebuilt",
-    "matrix-exchanged",
+    *(f"{view}-{step}" for view in VIEWS for step in ("rebuilt", "exchanged")),
     *(f"compacted-{i}" for i in range(6)),
 )
-QUICK = {"lexical-applied", "matrix-marked", "dense-purged"}
+QUICK = {"lexical-applied", "lexical-rebuilt", "matrix-marked", "dense-purged"}
 
 
 @pytest.mark.parametrize("place", [p if p in QUICK else pytest.param(p, marks=pytest.mark.crash) for p in PLACES])

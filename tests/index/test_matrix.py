@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kure_rag.index import matrix as matrix_module
+from kure_rag.index import matrix_read
 from kure_rag.index.matrix import MatrixView
 
 DIMENSION = 256
@@ -50,8 +51,8 @@ def view(tmp_path: Path) -> Iterator[MatrixView]:
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Codes and blocks at sizes that a test can afford."""
     monkeypatch.setattr(matrix_module, "_CODED_FROM", 1_000)
-    monkeypatch.setattr(matrix_module, "_FEW", 50)
-    monkeypatch.setattr(matrix_module, "_TAIL", 100)
+    monkeypatch.setattr(matrix_read, "_FEW", 50)
+    monkeypatch.setattr(matrix_read, "_TAIL", 100)
 
 
 def test_an_empty_matrix_finds_nothing(view: MatrixView) -> None:
@@ -179,7 +180,7 @@ def test_a_query_finds_the_same_alone_and_among_others(view: MatrixView, engine:
 
 
 def test_the_graphics_cards_code_finds_the_same(view: MatrixView, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix_module, "_FEW", 50)
+    monkeypatch.setattr(matrix_read, "_FEW", 50)
     from kure_rag.index import on_device
 
     monkeypatch.setattr(on_device, "_SCORES", 5_000)  # several parts
@@ -251,7 +252,7 @@ def test_rows_may_come_in_any_order(view: MatrixView) -> None:
 
 def test_codes_of_another_faiss_are_not_believed(view: MatrixView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix_module, "_CODED_FROM", 500)
-    monkeypatch.setattr(matrix_module, "_FEW", 50)
+    monkeypatch.setattr(matrix_read, "_FEW", 50)
     vectors = clustered(1_000)
     from kure_rag.index.codes import Codes
 

@@ -9,7 +9,7 @@ from chromadb.config import Settings
 from support import HashEmbedder
 
 from kure_rag import KureIndex
-from kure_rag.errors import FingerprintMismatchError
+from kure_rag.errors import FingerprintMismatchError, KureIndexError
 from kure_rag.ingest import IngestRow
 
 TEXTS = (
@@ -73,9 +73,114 @@ def test_vectors_are_taken_as_they_are(collection: object, tmp_path: Path) -> No
 
 
 def test_another_model_is_noticed(collection: object, tmp_path: Path) -> None:
-    class Other(HashEmbedder):
-        def _vector(self, text: str) -> np.ndarray:
-            return super()._vector(text)[::-1].copy()
-
     with pytest.raises(FingerprintMismatchError):
         KureIndex.from_chroma(collection, tmp_path / "index", embeddings=Other())
+
+
+def again(collection: object, path: Path, **settings: object) -> dict[str, str]:
+    """Status by source of one more run."""
+    rows: list[IngestRow] = []
+    with KureIndex.from_chroma(collection, path, embeddings=HashEmbedder(), on_row=rows.append, **settings) as index:
+        assert index.verify().ok, index.verify().problems
+    return {row.source: row.status for row in rows}
+
+
+def test_changed_metadata_takes_the_place_of_the_older_and_is_called_updated(
+    collection: chromadb.Collection, tmp_path: Path
+) -> None:
+    path = tmp_path / "index"
+    assert again(collection, path) == {"취업규정.pdf": "added", "보수규정.pdf": "added"}
+    collection.update(ids=["b"], metadatas=[{"부서": "총무"}])
+    assert again(collection, path) == {"취업규정.pdf": "updated", "보수규정.pdf": "unchanged"}
+    with KureIndex.open(path, embeddings=HashEmbedder()) as index:
+        assert {hit.chunk.text for hit in index.search("직원", where={"부서": "총무"})} == {TEXTS[1]}
+        assert {hit.chunk.text for hit in index.search("직원", where={"부서": "인사"})} == {TEXTS[0]}
+        assert len(index.documents()) == 2
+    collection.update(ids=["c"], metadatas=[{"page": 4}])
+    assert again(collection, path) == {"취업규정.pdf": "unchanged", "보수규정.pdf": "updated"}
+
+
+def test_changed_texts_and_vectors_take_the_place_of_the_older(collection: chromadb.Collection, tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    again(collection, path)
+    new = "급여는 매월 21일에 지급한다."
+    collection.update(ids=["c"], documents=[new], embeddings=HashEmbedder().embed_passages([new]))
+    assert again(collection, path) == {"취업규정.pdf": "unchanged", "보수규정.pdf": "updated"}
+    collection.update(ids=["c"], embeddings=HashEmbedder().embed_passages([TEXTS[2]]))
+    assert again(collection, path, verify_embeddings=False)["보수규정.pdf"] == "updated"
+    assert again(collection, path) == {"취업규정.pdf": "unchanged", "보수규정.pdf": "unchanged"}
+    assert again(collection, path, domain="legal") == {"취업규정.pdf": "updated", "보수규정.pdf": "updated"}
+    with KureIndex.open(path, embeddings=HashEmbedder()) as index:
+        assert sorted(row.source for row in index.documents()) == ["보수규정.pdf", "취업규정.pdf"]
+        assert {row.domain for row in index.documents()} == {"legal"}
+
+
+def test_no_path_of_the_collection_is_kept_as_a_key(tmp_path: Path) -> None:
+    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
+    made = client.create_collection("paths", embedding_function=None)
+    secret = "/home/김지원/인사팀 비밀/취업규정.pdf"
+    made.add(
+        ids=["a"],
+        documents=[TEXTS[0]],
+        metadatas=[{"file_path": secret}],
+        embeddings=HashEmbedder().embed_passages([TEXTS[0]]),
+    )
+    try:
+        with KureIndex.from_chroma(made, tmp_path / "index", embeddings=HashEmbedder()) as index:
+            [(key, id_)] = index._store.catalog.keys().items()
+            assert len(key) == 32
+            assert set(key) <= set("0123456789abcdef")
+            # What an older version stored under the path itself is found, and is not there twice.
+            index._store.catalog.set_place(id_, key=secret, root="")
+        made.update(ids=["a"], metadatas=[{"page": 2}])
+        assert again(made, tmp_path / "index") == {"취업규정.pdf": "updated"}
+        with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+            assert list(index._store.catalog.keys()) == [key]
+            assert len(index.documents()) == 1
+    finally:
+        client.delete_collection("paths")
+
+
+def test_files_of_one_name_in_two_collections_are_two_documents(tmp_path: Path) -> None:
+    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
+    for name, text in (("first", TEXTS[0]), ("second", TEXTS[1])):
+        made = client.create_collection(name, embedding_function=None)
+        vectors = HashEmbedder().embed_passages([text])
+        made.add(ids=["a"], documents=[text], metadatas=[{"source": "규정.pdf"}], embeddings=vectors)
+        assert again(made, tmp_path / "index") == {"규정.pdf": "added"}
+        client.delete_collection(name)
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+        assert len(index.documents()) == 2
+
+
+class Other(HashEmbedder):
+    """The same name and other vectors."""
+
+    def _vector(self, text: str) -> np.ndarray:
+        return super()._vector(text)[::-1].copy()
+
+
+def test_what_is_refused_leaves_no_folder_behind(collection: chromadb.Collection, tmp_path: Path) -> None:
+    with pytest.raises(FingerprintMismatchError):
+        KureIndex.from_chroma(collection, tmp_path / "new" / "index", embeddings=Other())
+    with pytest.raises(KureIndexError, match="no Chroma collection"):
+        KureIndex.from_chroma("문서", tmp_path / "new" / "index", embeddings=HashEmbedder())
+    assert not (tmp_path / "new").exists()
+    path = tmp_path / "index"
+    again(collection, path)
+    with pytest.raises(FingerprintMismatchError):  # an index that was there before stays
+        KureIndex.from_chroma(collection, path, embeddings=Other())
+    assert set(again(collection, path).values()) == {"unchanged"}
+
+
+def test_what_was_stored_before_an_interruption_stays(
+    collection: chromadb.Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kure_rag.ingest.collections._BATCH", 1)
+
+    def stop(row: IngestRow) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        KureIndex.from_chroma(collection, tmp_path / "index", embeddings=HashEmbedder(), on_row=stop)
+    assert sorted(again(collection, tmp_path / "index").values()) == ["added", "unchanged"]

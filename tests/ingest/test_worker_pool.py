@@ -129,7 +129,13 @@ def test_jobs_are_taken_only_a_few_ahead(shared: WorkerPool) -> None:
 
     answers = shared.terms(jobs())
     next(answers)
-    assert len(taken) <= 5
+    assert len(taken) <= 13
+
+
+def test_no_child_is_started_for_a_list_without_texts() -> None:
+    with WorkerPool(workers=1) as pool:
+        assert [answer for _, answer in pool.terms([TermsJob([], "nothing")])] == [[]]
+        assert pool._children[0]._process is None
 
 
 def test_given_domain_reaches_the_reader(shared: WorkerPool) -> None:

@@ -95,6 +95,42 @@ def test_synonyms_find_what_is_called_otherwise(index: KureIndex, tmp_path: Path
             assert sources(opened, query, mode="hybrid")
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])
+def test_what_a_synonym_found_is_highlighted(index: KureIndex, mode: str) -> None:
+    asked = {"mode": mode, "highlight": True, "where": {"source": "실손"}}
+    with KureIndex.open(index.path, embeddings=HashEmbedder(), synonyms=[["민영실비", "실손의료보험"]]) as opened:
+        hit = opened.search("민영실비", **asked)[0]  # type: ignore[arg-type]
+        assert [hit.chunk.text[a:b] for a, b in hit.highlights or ()] == ["실손의료보험"]
+        unrelated = opened.search("진료비", **asked)[0]  # type: ignore[arg-type]
+        assert [unrelated.chunk.text[a:b] for a, b in unrelated.highlights or ()] == ["진료비"]
+
+
+def test_other_ways_to_ask_are_highlighted_too(index: KureIndex) -> None:
+    hits = index.search("월급날", mode="lexical", highlight=True, multi_query=lambda query: ["급여 지급"])
+    assert [hits[0].chunk.text[a:b] for a, b in hits[0].highlights or ()] == ["급여", "지급"]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "lexical"])
+def test_a_synonym_counts_as_the_word_itself_for_the_relevance(index: KureIndex, mode: str) -> None:
+    asked = {"mode": mode, "relevance": True, "where": {"source": "실손"}, "k": 1}
+    groups = [["민영실비", "실손의료보험"]]
+    with KureIndex.open(index.path, embeddings=HashEmbedder(), synonyms=groups, create=False) as opened:
+        found = opened.search("민영실비로 진료비 갚기", **asked)[0]  # type: ignore[arg-type]
+    before = index.search("민영실비로 진료비 갚기", **asked)[0]  # type: ignore[arg-type]
+    assert found.relevance is not None
+    assert before.relevance is not None
+    assert found.relevance > 2 * before.relevance
+
+
+def test_a_synonym_of_which_the_passage_has_only_a_part_does_not_count(index: KureIndex) -> None:
+    groups = [["민영실비", "실손 여행자 보험"]]
+    asked = {"mode": "lexical", "relevance": True, "where": {"source": "실손"}, "k": 1}
+    with KureIndex.open(index.path, embeddings=HashEmbedder(), synonyms=groups, create=False) as opened:
+        found = opened.search("민영실비로 진료비 갚기", **asked)[0]  # type: ignore[arg-type]
+    before = index.search("민영실비로 진료비 갚기", **asked)[0]  # type: ignore[arg-type]
+    assert found.relevance == before.relevance
+
+
 def test_a_bad_line_of_synonyms_is_named_before_anything_is_made(tmp_path: Path) -> None:
     file = tmp_path / "동의어.txt"
     file.write_text("연차휴가\n", encoding="utf-8")

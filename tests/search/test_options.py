@@ -94,3 +94,5 @@ def test_the_pool_is_large_enough_for_every_stage() -> None:
     assert SearchOptions(k=50, rerank=RerankSettings(model="m", candidates=30)).pool == 50
     assert SearchOptions(k=10, fold=FoldSettings(pool_factor=4)).pool == 40
     assert SearchOptions(k=10, group_by=GroupSettings()).pool == 100
+    assert SearchOptions(k=10, score_threshold=0.3).pool == 100
+    assert SearchOptions(k=10, relevance=True).pool == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as run_settings
 from hypothesis import strategies as st
-from support import write_pdf
+from support import HashEmbedder, write_pdf
 
 from kure_rag import KureIndex
-from kure_rag.errors import FilterError, SearchError
+from kure_rag.errors import FilterError, IndexCorruptError, SearchError
 from kure_rag.read import Record
 from kure_rag.search import ExpandSettings, RerankSettings, Searcher, SearchOptions, convex, rrf
 from kure_rag.search.vectors import CatalogVectors
@@ -257,6 +258,27 @@ def test_a_context_is_a_span_of_the_document_around_the_hit(index: KureIndex, se
             assert len(hit.context.text) <= 60
 
 
+def test_a_context_reads_its_part_of_the_text_only_and_that_must_hold_the_hit(tmp_path: Path) -> None:
+    lines = [
+        f"제{i}조(보관) 보관 책임자는 {i}번 서고의 문서를 {i}년 동안 보관하고 목록을 만든다." for i in range(1, 200)
+    ]
+    (tmp_path / "보관규정.txt").write_text("\n".join(lines), encoding="utf-8")
+    with KureIndex.open(tmp_path / "ix", embeddings=HashEmbedder()) as index:
+        index.add_paths(tmp_path / "보관규정.txt", domain="legal", workers=1)
+        asked = {"mode": "lexical", "k": 1, "expand": 1}
+        (hit,) = index.search("100번 서고", **asked)  # type: ignore[arg-type]
+        assert hit.context is not None
+        database = sqlite3.connect(tmp_path / "ix/catalog.sqlite3")
+        with database:  # far behind the hit: a reading of the whole text would see that
+            database.execute("UPDATE documents SET text = substr(text, 1, length(text) - 40) || '훼손'")
+        assert index.search("100번 서고", **asked) == [hit]  # type: ignore[arg-type]
+        with database:
+            database.execute("UPDATE documents SET text = '밀림' || text")
+        with pytest.raises(IndexCorruptError, match=hit.chunk.id):
+            index.search("100번 서고", **asked)  # type: ignore[arg-type]
+        database.close()
+
+
 def test_highlights_mark_words_of_the_query(searcher: Searcher) -> None:
     hits = searcher.search("연차휴가 수당", highlight=True, where={"source": {"$contains": "copy"}})
     assert [hits[0].chunk.text[a:b] for a, b in hits[0].highlights or ()] == ["연차휴가", "수당"]
@@ -265,13 +287,14 @@ def test_highlights_mark_words_of_the_query(searcher: Searcher) -> None:
 
 @pytest.mark.parametrize("mode", ["hybrid", "lexical", "dense"])
 def test_a_threshold_keeps_the_hits_of_at_least_that_relevance(searcher: Searcher, mode: str) -> None:
-    hits = searcher.search(TWICE, k=30, mode=mode, relevance=True)  # type: ignore[arg-type]
+    hits = searcher.search(TWICE, k=100, mode=mode, relevance=True)  # type: ignore[arg-type]
     values = [hit.relevance for hit in hits]
     assert all(value is not None and 0 <= value <= 1 for value in values)
     assert max(v for v in values if v is not None) == hits[0].relevance
     limit = sorted(v for v in values if v is not None)[len(values) // 2]
-    kept = searcher.search(TWICE, k=30, mode=mode, score_threshold=limit)  # type: ignore[arg-type]
-    assert ids(kept) == [hit.chunk.id for hit in hits if hit.relevance is not None and hit.relevance >= limit]
+    wanted = [hit.chunk.id for hit in hits if hit.relevance is not None and hit.relevance >= limit]
+    for k in (1, 3, 100):  # a hit that has it comes up where a better one has not
+        assert ids(searcher.search(TWICE, k=k, mode=mode, score_threshold=limit)) == wanted[:k]  # type: ignore[arg-type]
 
 
 # Hooks

@@ -15,7 +15,9 @@ from kure_rag.autorag.by_domain import REST, kind_of, settings_by_kind
 from kure_rag.autorag.recipe_parse import file_types_of, modules_of, read_parse
 from kure_rag.autorag.yaml_file import Value, read_yaml
 from kure_rag.chunk import PROFILES, ChunkSettings, find_profile
+from kure_rag.errors import ConfigError
 from kure_rag.read import FileType, ReadLimits, ReadSettings
+from kure_rag.tokenize.user_dictionary import read_dictionary
 from kure_rag.types import DOMAINS, Domain
 
 CHUNK_MODULES: Final = ("auto", "general", "finance", "legal", "medical")
@@ -33,6 +35,8 @@ class Recipe:
         read: How files are read.
         limits: What a file may cost, with those of each file type.
         chunks: How documents are cut; as the index was made, when ``None``.
+        user_dictionary: A file of terms for the analyser to keep whole, see :mod:`kure_rag.tokenize.user_dictionary`,
+            as seen from the working folder; as the index was made, when ``None``.
     """
 
     paths: tuple[Path, ...] = ()
@@ -42,6 +46,7 @@ class Recipe:
     read: ReadSettings = field(default_factory=ReadSettings)
     limits: ReadLimits = field(default_factory=ReadLimits)
     chunks: ChunkSettings | None = None
+    user_dictionary: Path | None = None
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -59,7 +64,7 @@ def read_recipe(path: str | Path) -> Recipe:
             "has its modules on top, as AutoRAG's two files for parsing and for chunking have; here both are in one "
             "file: put the list under `parse:` or `chunk:`, with a module_type of `kure-rag ingest --help`"
         )
-    top = whole.mapping("paths", "domain", "workers", "parse", "chunk")
+    top = whole.mapping("paths", "domain", "workers", "user_dictionary", "parse", "chunk")
     parse = read_parse(top.get("parse"))
     return Recipe(
         paths=_paths(top.get("paths"), file.parent),
@@ -69,6 +74,7 @@ def read_recipe(path: str | Path) -> Recipe:
         read=parse.read,
         limits=parse.limits,
         chunks=_chunk(top.get("chunk")),
+        user_dictionary=_dictionary(top.get("user_dictionary"), file.parent),
     )
 
 
@@ -77,6 +83,17 @@ def _paths(value: Value | None, folder: Path) -> tuple[Path, ...]:
         return ()
     items = value.items() if isinstance(value.data, list) else [value]
     return tuple(folder / Path(item.text()).expanduser() for item in items)
+
+
+def _dictionary(value: Value | None, folder: Path) -> Path | None:
+    if value is None:
+        return None
+    path = folder / Path(value.text()).expanduser()
+    try:
+        read_dictionary(path)
+    except ConfigError as error:  # before anything is made, and with the line of the file that names it
+        raise value.error(f"cannot be used: {error}") from error
+    return path
 
 
 def _domain(value: Value | None, *more: str) -> Domain | None:

@@ -120,7 +120,7 @@ def run_delete(options: argparse.Namespace) -> int:
     if not options.documents and not where:
         raise ConfigError("say what to delete: file names, document ids, or --where")
     common.log_to_stderr()
-    with KureIndex.open(options.index, create=False) as index:
+    with KureIndex.maintain(options.index) as index:
         found = {row.id: row for name in (options.documents or [None]) for row in index.find(name, where=where)}
         missing = [name for name in options.documents if not index.find(name)]
         if not options.dry_run:

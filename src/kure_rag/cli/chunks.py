@@ -29,6 +29,12 @@ def add(commands: common.Commands) -> None:
   kure-rag chunks ./documents --out chunks.jsonl
   kure-rag chunks 규정.pdf --domain legal --out - | head -n 1
   kure-rag chunks 회의록.pdf --profile my_profiles:MINUTES --out -     # my_profiles.py in this folder
+  kure-rag chunks ./documents --user-dictionary 용어.txt --out chunks.jsonl
+
+a file for --user-dictionary: a term a line; a tag and a score may follow, each after a tab; # begins a comment
+  중도해지이율
+  온누리적금
+Sentences end where the analyser says so: chunks are those of an index only with the index's own dictionary.
 
 Each line written is a JSON object: id, document_id, source, text, start, end, pages, breadcrumb, kind, lead, metadata.
 How many files were cut, which were rejected and which pages may be incomplete is told on standard error.""",
@@ -47,6 +53,9 @@ How many files were cut, which were rejected and which pages may be incomplete i
     parser.add_argument(
         "--longest", type=int, metavar="N", help="characters over which a sentence is cut (default: twice the target)"
     )
+    parser.add_argument(
+        "--user-dictionary", type=Path, metavar="FILE", help="terms for the analyser to keep whole, one a line"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write; - for standard output")
     parser.set_defaults(
         run=run, parser=parser, interrupted="interrupted; a --out FILE is written only when it is whole"
@@ -59,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
     from kure_rag.ingest import WorkerPool
     from kure_rag.ingest.files import page_warnings
     from kure_rag.read import find_files
+    from kure_rag.tokenize.user_dictionary import read_dictionary
 
+    words = read_dictionary(options.user_dictionary or ())
     try:
         settings = ChunkSettings(
             target=options.target,
@@ -74,7 +85,9 @@ def run(options: argparse.Namespace) -> int:
     with (
         _output(options.out) as out,
         common.progress("reading") as advance,
-        WorkerPool(workers=options.workers, chunks=settings, read=common.chosen_reading(options)) as pool,
+        WorkerPool(
+            workers=options.workers, chunks=settings, read=common.chosen_reading(options), user_words=words
+        ) as pool,
     ):
         for name, answer in _answers(pool, found, options):
             if isinstance(answer, ReadError):

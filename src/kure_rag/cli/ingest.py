@@ -21,6 +21,7 @@ an ingest.yaml, whose every key may be left out but module_type; options given b
   paths: [documents, 약관.pdf]      # relative to the YAML file
   domain: auto                      # auto, general, finance, legal, medical
   workers: 2
+  user_dictionary: 용어.txt         # as --user-dictionary, relative to the YAML file
   parse:
     modules:                        # one for a file type; folders give PDF files, and the types named here
       - module_type: pdf
@@ -125,7 +126,8 @@ def run(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     common.log_to_stderr()
     row_line = rows.printer(lambda row: not options.json and bool(recipe.paths or row.status == "rejected"))
-    opened = embedding.open_index(options, options.index, chunks=recipe.chunks, user_dictionary=options.user_dictionary)
+    words = options.user_dictionary or recipe.user_dictionary
+    opened = embedding.open_index(options, options.index, chunks=recipe.chunks, user_dictionary=words)
     with opened as index, common.progress("reading") as advance:
         report = _ingest(index, options, recipe, advance, row_line)
     if not report.rows:

@@ -25,6 +25,9 @@ def add(commands: common.Commands) -> None:
         "  kure-rag restore my-index.kure --index my-index",
     )
     restore.add_argument("file", type=Path, metavar="FILE", help="made by `kure-rag backup`")
+    restore.add_argument(
+        "--terms", action="store_true", help="analyse its texts again, for a backup of another version of the analyser"
+    )
     compact = common.command(
         commands,
         "compact",
@@ -42,7 +45,7 @@ def run_backup(options: argparse.Namespace) -> int:
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
-    with KureIndex.open(options.index, create=False) as index:
+    with KureIndex.maintain(options.index) as index:
         index.backup(options.file, overwrite=options.overwrite)
         documents, chunks = (index.info()[key] for key in ("documents", "chunks"))
     size = options.file.stat().st_size
@@ -60,7 +63,10 @@ def run_restore(options: argparse.Namespace) -> int:
     common.log_to_stderr()
     with common.progress("restoring") as advance:
         index = KureIndex.restore(
-            options.file, options.index, progress=lambda label, done, total: advance(done, total, label)
+            options.file,
+            options.index,
+            progress=lambda label, done, total: advance(done, total, label),
+            reanalyse=options.terms,
         )
     with index:
         documents, chunks = (index.info()[key] for key in ("documents", "chunks"))
@@ -76,7 +82,7 @@ def run_compact(options: argparse.Namespace) -> int:
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
-    with KureIndex.open(options.index, create=False) as index, common.progress("compacting") as advance:
+    with KureIndex.maintain(options.index) as index, common.progress("compacting") as advance:
         before = sum(index.info()["bytes"].values())
         index.compact(progress=lambda label, done, total: advance(done, total, label))
         after = sum(index.info()["bytes"].values())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from kure_rag.cli import common
+from kure_rag.errors import ConfigError
 
 
 def add(commands: common.Commands) -> None:
@@ -16,9 +18,26 @@ def add(commands: common.Commands) -> None:
         commands,
         "rebuild",
         "make an index's views anew from its catalog, without embedding again",
-        "  kure-rag rebuild --index my-index\n  kure-rag rebuild --index my-index --view dense",
+        """\
+  kure-rag rebuild --index my-index
+  kure-rag rebuild --index my-index --view dense
+  kure-rag rebuild --terms --index my-index            after an update of kure-rag or of Kiwi
+  kure-rag rebuild --terms --user-dictionary 용어.txt --index my-index""",
     )
-    rebuild.add_argument("--view", choices=("lexical", "dense", "matrix"), help="only this one")
+    what = rebuild.add_mutually_exclusive_group()
+    what.add_argument("--view", choices=("lexical", "dense", "matrix"), help="only this one")
+    what.add_argument(
+        "--terms",
+        action="store_true",
+        help="analyse all texts again, for another version of the analyser or another user dictionary; an index of an "
+        "older version can be searched again afterwards, and no longer by that version",
+    )
+    rebuild.add_argument(
+        "--user-dictionary",
+        type=Path,
+        metavar="FILE",
+        help="with --terms: terms for the analyser to keep whole, in place of the index's own",
+    )
     info = common.command(
         commands,
         "info",
@@ -37,7 +56,7 @@ def run_verify(options: argparse.Namespace) -> int:
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
-    with KureIndex.open(options.index, create=False) as index:
+    with KureIndex.maintain(options.index) as index:
         found = index.verify()
     if options.json:
         common.print_json(
@@ -57,8 +76,12 @@ def run_rebuild(options: argparse.Namespace) -> int:
     """Rebuilds one view or all."""
     from kure_rag.pipeline import KureIndex
 
+    if options.user_dictionary is not None and not options.terms:
+        raise ConfigError("--user-dictionary goes with --terms: the terms are made anew with it")
     common.log_to_stderr()
-    with KureIndex.open(options.index, create=False) as index, common.progress("rebuilding") as advance:
+    if options.terms:
+        return _make_terms_anew(options)
+    with KureIndex.maintain(options.index) as index, common.progress("rebuilding") as advance:
         index.rebuild(options.view, progress=lambda label, done, total: advance(done, total, label))
     views = [options.view] if options.view else ["lexical", "dense", "matrix"]
     if options.json:
@@ -68,13 +91,29 @@ def run_rebuild(options: argparse.Namespace) -> int:
     return 0
 
 
+def _make_terms_anew(options: argparse.Namespace) -> int:
+    from kure_rag.pipeline import KureIndex
+
+    with common.progress("analysing") as advance:
+        changed = KureIndex.reanalyse(
+            options.index,
+            user_dictionary=options.user_dictionary,
+            progress=lambda label, done, total: advance(done, total, label),
+        )
+    if options.json:
+        common.print_json({"index": str(options.index), "rebuilt": ["terms", "lexical"] if changed else []})
+    else:
+        print(f"{options.index}: " + ("made all terms anew" if changed else "has these terms already"))
+    return 0
+
+
 def run_info(options: argparse.Namespace) -> int:
     """Prints numbers and settings."""
     from dataclasses import asdict
 
     from kure_rag.pipeline import KureIndex
 
-    with KureIndex.open(options.index, create=False) as index:
+    with KureIndex.maintain(options.index) as index:
         info = index.info()
         documents = index.documents() if options.documents or options.json else []
     if options.json:

@@ -65,7 +65,8 @@ def _add_ranking(parser: argparse.ArgumentParser) -> None:
         "--dense",
         choices=DENSE,
         default="auto",
-        help="what finds vectors: Chroma's graph, all of them, or their one-bit codes (auto: exact for a small index)",
+        help="what finds vectors: Chroma's graph, all of them, or their one-bit codes "
+        "(auto: all of them in a small index, their codes in a large one)",
     )
     group.add_argument("--synonyms", type=Path, metavar="FILE", help="what else words of the question may mean")
     group.add_argument("--rerank", metavar="MODEL", help="a cross-encoder that reads the first passages again")

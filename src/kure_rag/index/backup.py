@@ -43,7 +43,7 @@ class CatalogBackup(CatalogChecker):
             IndexPathError: The file is there, or cannot be written.
         """
         db = self._db
-        with _appearing(file, overwrite=overwrite) as part:
+        with appearing(file, overwrite=overwrite) as part:
             try:
                 copy_whole(db, part)
             except sqlite3.Error as error:
@@ -54,7 +54,7 @@ class CatalogBackup(CatalogChecker):
 
 
 @contextmanager
-def _appearing(file: Path, *, overwrite: bool) -> Iterator[Path]:
+def appearing(file: Path, *, overwrite: bool) -> Iterator[Path]:
     """A name to write to; what was written there gets its own name at the end, whole or not at all."""
     if not overwrite and file.exists():
         raise IndexPathError(f"{file}: is there already; choose another name, or ask for it to be overwritten")

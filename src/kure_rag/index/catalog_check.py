@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from kure_rag.errors import IndexCorruptError
-from kure_rag.index.catalog_read import NEWEST, CatalogReader
+from kure_rag.index.catalog_read import NEWEST
+from kure_rag.index.catalog_said import CatalogSaid
 from kure_rag.index.fields import FIELDS_DDL, migrate_fields
 from kure_rag.index.rows import (
     BODY_COLUMNS,
@@ -34,12 +35,19 @@ _ORPHANS: Final = {
     "vectors have no chunk": "SELECT row FROM vectors WHERE row NOT IN (SELECT row FROM chunks)",
     "chunks are there and their document is gone, or the other way": "SELECT c.row FROM chunks c JOIN documents d "
     "ON d.id = c.document_id AND d.generation = c.generation WHERE c.gone IS NOT d.gone",
+    "places are of documents that are not there": "SELECT key FROM places p WHERE NOT EXISTS "
+    "(SELECT 1 FROM documents d WHERE d.id = p.document_id AND d.gone IS NULL)",
+    "keys are those of two documents": "SELECT key FROM places GROUP BY key HAVING count(DISTINCT document_id) > 1",
+    "paths are those of two documents": "SELECT path FROM places WHERE path <> '' "
+    "GROUP BY path HAVING count(DISTINCT document_id) > 1",
+    "words of the user's are on documents that are not there": "SELECT document_id FROM said s WHERE NOT EXISTS "
+    "(SELECT 1 FROM documents d WHERE d.id = s.document_id AND d.gone IS NULL)",
     "operations are pending on chunks that are not there": "SELECT row FROM pending p WHERE op = 'add' "
     "AND NOT EXISTS (SELECT 1 FROM chunks c WHERE c.row = p.row)",
 }
 
 
-class CatalogChecker(CatalogReader):
+class CatalogChecker(CatalogSaid):
     """The check that :meth:`kure_rag.KureIndex.verify` asks for."""
 
     def integrity(self) -> list[str]:
@@ -61,16 +69,26 @@ class CatalogChecker(CatalogReader):
             self._setting(row)
         for what, sql in _ORPHANS.items():
             if rows := self._rows(sql):
-                yield f"{len(rows)} {what} (the first is row {rows[0][0]})"
+                first = rows[0][0]
+                yield f"{len(rows)} {what} (the first is {f'row {first}' if isinstance(first, int) else first})"
         for view in VIEWS:
             self.pending(view, NEWEST)
         if others := self._rows(f"SELECT count(*) FROM pending WHERE view NOT IN {VIEWS!r}")[0][0]:
             yield f"{others} operations are of no view"
+        self.places()
+        yield from self._wrong_words()
         yield from self._wrong_counts()
         for id_, generation in self._rows("SELECT id, generation FROM documents ORDER BY id, generation"):
             yield from self._of_document(id_, generation)
         yield from self._of_vectors()
         yield from self._of_fields()
+
+    def _wrong_words(self) -> Iterator[str]:
+        """What the user said of documents must be what they show."""
+        for (id_,) in self._rows("SELECT document_id FROM said ORDER BY document_id"):
+            said, document = self.said(id_), self.document(id_)
+            if said and document and said.over(self._as_read(document)) != document:
+                yield f"document {id_} ({document.source!r}) does not show what the user said of it"
 
     def _wrong_counts(self) -> Iterator[str]:
         said = self.counts()

@@ -83,6 +83,37 @@ class CatalogReader(CatalogState):
             raise self._damaged(f"the text of document {document_id} ({head[2]!r}) does not have its checksum")
         return to_document(head[:HEAD_WIDTH], body)
 
+    def text(self, document_id: str, start: int, end: int, visible: int = NEWEST) -> str:
+        """What ``document.text[start:end]`` is, without the rest of a document being read into memory.
+
+        The checksum of a text is over all of it, so that a part is not checked by itself: compare it with a chunk that
+        lies within it, whose own text is checked whenever it is fetched.
+
+        Args:
+            document_id: Which.
+            start: Offset in code points, as chunks have it.
+            end: Offset behind the last one; behind the text's end stands for it.
+            visible: The generation to read at.
+
+        Raises:
+            KeyError: There is no such document.
+            ValueError: ``start`` is below 0.
+            IndexCorruptError: The text is none.
+        """
+        if start < 0:
+            raise ValueError(f"a part of a text begins at 0 or later, not at {start}")
+        sql = f"SELECT substr(d.text, ?, ?) FROM documents d WHERE d.id = ? AND {seen('d')}"
+        rows = self._rows(sql, (start + 1, max(end - start, 0), document_id, visible, visible))
+        if not rows:
+            raise KeyError(document_id)
+        [(part,)] = rows
+        if not isinstance(part, str):
+            raise self._damaged(f"the text of document {document_id} is no text")
+        if len(part) < end - start:  # the text ends before, or SQLite took a character NUL for its end
+            document = self.document(document_id, visible)
+            part = document.text[start:end] if document else part
+        return part
+
     def documents(self, visible: int = NEWEST) -> Iterator[DocumentRow]:
         """Every document, by source and id."""
         for row in self._rows(_LISTING, (visible, visible)):
@@ -99,23 +130,6 @@ class CatalogReader(CatalogState):
         """Ids of the documents that some chunk rows belong to."""
         sql = "SELECT DISTINCT document_id FROM chunks WHERE row IN (SELECT value FROM json_each(?))"
         return {row[0] for row in self._rows(sql, (_row_list(rows),))}
-
-    def keys(self, root: str | None = None) -> dict[str, str]:
-        """Key → id of each document that has a key; of one folder, or of all."""
-        sql = "SELECT d.key, d.id FROM documents d WHERE d.key <> '' AND d.gone IS NULL"
-        rows = self._rows(sql) if root is None else self._rows(f"{sql} AND d.root = ?", (root,))
-        return dict(rows)
-
-    def by_key(self, key: str) -> list[str]:
-        """Ids of the documents with a key; none for the empty key."""
-        if not key:
-            return []
-        return [row[0] for row in self._rows("SELECT id FROM documents WHERE key = ? AND gone IS NULL", (key,))]
-
-    def has_place(self, document_id: str) -> bool:
-        """Whether a document has a key or belongs to a folder."""
-        sql = "SELECT 1 FROM documents WHERE id = ? AND gone IS NULL AND (key <> '' OR root <> '')"
-        return bool(self._rows(sql, (document_id,)))
 
     def counts(self) -> tuple[int, int]:
         """Numbers of documents and chunks. Kept with each write: this counts nothing."""

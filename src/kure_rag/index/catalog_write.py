@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace as with_fields
 from typing import Any, Final
 
 import numpy as np
 
 from kure_rag.errors import KureIndexError
-from kure_rag.index.catalog_read import CatalogReader
+from kure_rag.index.catalog_said import CatalogSaid
 from kure_rag.index.fields import drop_document_fields, drop_fields, write_all, write_document_fields
 from kure_rag.index.rows import (
     BODY_COLUMNS,
@@ -18,6 +18,7 @@ from kure_rag.index.rows import (
     CHUNK_WIDTH,
     HEAD_COLUMNS,
     NewDocument,
+    Standing,
     Vectors,
     checksum,
     checksum_gone,
@@ -26,11 +27,12 @@ from kure_rag.index.rows import (
     document_body,
     document_head,
 )
+from kure_rag.index.said import Said
 from kure_rag.index.schema import VIEWS
 from kure_rag.types import Chunk, Document, Domain
 
 _INSERT_DOCUMENT: Final = (
-    f"INSERT INTO documents ({HEAD_COLUMNS}, crc, {BODY_COLUMNS}, text_crc) VALUES ({', '.join('?' * 13)})"
+    f"INSERT INTO documents ({HEAD_COLUMNS}, crc, {BODY_COLUMNS}, text_crc) VALUES ({', '.join('?' * 11)})"
 )
 _INSERT_CHUNK: Final = (
     f"INSERT INTO chunks ({CHUNK_COLUMNS}, crc, terms, terms_crc) VALUES ({', '.join('?' * (CHUNK_WIDTH + 3))})"
@@ -38,7 +40,7 @@ _INSERT_CHUNK: Final = (
 _OWE: Final = "INSERT INTO pending (view, op, row, chunk_id, generation, crc) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class CatalogWriter(CatalogReader):
+class CatalogWriter(CatalogSaid):
     """Writing methods. The caller holds the writer's lock of the folder."""
 
     def add(
@@ -50,14 +52,17 @@ class CatalogWriter(CatalogReader):
         *,
         key: str = "",
         root: str = "",
+        path: str = "",
     ) -> int:
         """:meth:`add_many` for one document."""
-        return self.add_many([NewDocument(document, chunks, terms, vectors, key, root)])
+        return self.add_many([NewDocument(document, chunks, terms, vectors, key, root, path)])
 
     def add_many(self, items: Iterable[NewDocument | tuple[Any, ...]]) -> int:
         """Puts documents with their chunks, terms and vectors in one transaction, each in a generation of its own.
 
-        In the same generation the documents that were there with its key, or with its id, are gone.
+        Each takes the places of its file or record over from the documents that stood there, with what the user said of
+        those. In the same generation they are gone, if no other place names them, and so is an older document
+        with the same id.
 
         Returns:
             The last generation.
@@ -68,17 +73,21 @@ class CatalogWriter(CatalogReader):
             for item in items:
                 generation += 1
                 new = item if isinstance(item, NewDocument) else NewDocument(*item)
-                added.append((new.document, self._add_one(db, new, generation), new.chunks))
+                added.append((*self._add_one(db, new, generation), new.chunks))
             write_all(db, added)
             self._settle(db, generation)
             return generation
 
-    def _add_one(self, db: sqlite3.Connection, item: NewDocument, generation: int) -> range:
-        old = "SELECT id FROM documents WHERE gone IS NULL AND (id = ? OR (key <> '' AND key = ?))"
-        self._leave(db, [row[0] for row in db.execute(old, (item.document.id, item.key)).fetchall()], generation)
-        head = document_head(item.document, generation, item.key, item.root)
-        body = document_body(item.document)
+    def _add_one(self, db: sqlite3.Connection, item: NewDocument, generation: int) -> tuple[Document, range]:
+        older = [id_ for id_ in self.by_key(item.key, item.path) if id_ != item.document.id]
+        said = next(filter(None, map(self.said, (item.document.id, *older))), None)
+        self._leave(db, [item.document.id], generation)
+        document = self._put_said(db, item.document, said)
+        head, body = document_head(document, generation), document_body(document)
         db.execute(_INSERT_DOCUMENT, (*head, checksum(*head), *body, checksum(*body)))
+        if item.key:
+            place = Standing(item.key, item.root, document.id, document.source, item.path)
+            self._let_go(db, self._stand(db, place) - {document.id}, generation)
 
         last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
         first = (last[0] if last else 0) + 1
@@ -94,7 +103,7 @@ class CatalogWriter(CatalogReader):
         db.executemany("INSERT INTO vectors (row, crc, vector) VALUES (?, ?, ?)", vectors)
         self._owe(db, "add", owed, generation)
         self._count(db, 1, len(chunks))
-        return range(first, first + len(chunks))
+        return document, range(first, first + len(chunks))
 
     def delete(self, document_ids: Sequence[str]) -> int:
         """Lets documents go with all their chunks, in one generation; ids that are not there are passed over.
@@ -106,9 +115,96 @@ class CatalogWriter(CatalogReader):
         """
         with self._transaction() as db:
             generation = self._number(db, "generation") + 1
-            self._leave(db, list(dict.fromkeys(document_ids)), generation)
+            self._forget(db, list(dict.fromkeys(document_ids)), generation)
             self._settle(db, generation)
             return generation
+
+    def settle_places(
+        self,
+        standing: Iterable[Standing] = (),
+        *,
+        left: Iterable[Standing] = (),
+        gone: Iterable[Standing] = (),
+    ) -> dict[str, str]:
+        """Says where documents stand now, all at once: files may have been renamed, copied and exchanged.
+
+        Documents that stood somewhere and stand nowhere after all of this are gone, in one generation. One whose source
+        is no longer the name of a file that holds it gets the name of one that does.
+
+        Args:
+            standing: Places with their documents, which are in the catalog. Other places of the same file follow.
+            left: Places that are given up although the file may still be there.
+            gone: Places whose file is not there any more: other places of the same file go with them.
+
+        Returns:
+            Source by id of the documents that went.
+
+        Raises:
+            KeyError: There is no such document.
+        """
+        with self._transaction() as db:
+            affected: set[str] = set()
+            for place in standing:
+                if not self.has_document(place.document_id):
+                    raise KeyError(place.document_id)
+                affected |= self._stand(db, place)
+            affected |= self._drop_places(db, left, whole=False) | self._drop_places(db, gone, whole=True)
+            generation = self._number(db, "generation") + 1
+            went, renamed = self._let_go(db, affected, generation)
+            if went or renamed:
+                self._settle(db, generation)
+            return went
+
+    def set_place(self, document_id: str, *, key: str, root: str = "") -> None:
+        """Gives a document one place, instead of all that it has.
+
+        Args:
+            document_id: Which.
+            key: See :class:`~kure_rag.index.rows.NewDocument`.
+            root: See there.
+
+        Raises:
+            KeyError: There is no such document.
+        """
+        with self._transaction() as db:
+            place = Standing(key, root, document_id, self._alive(document_id).source)
+            self._drop_places(db, self.places_of(document_id), whole=False)
+            generation = self._number(db, "generation") + 1
+            if self._let_go(db, self._stand(db, place), generation)[0]:
+                self._settle(db, generation)
+
+    def _let_go(
+        self, db: sqlite3.Connection, affected: Collection[str], generation: int
+    ) -> tuple[dict[str, str], list[str]]:
+        """Lets documents go that stand nowhere any more, and names the others by a file that holds them.
+
+        Args:
+            db: In a transaction.
+            affected: Ids of documents that stood somewhere.
+            generation: The new one.
+
+        Returns:
+            Source by id of those that went, and ids of those with a new name.
+        """
+        went, renamed = {}, []
+        for id_ in sorted(affected):
+            names = [place.source for place in self.places_of(id_)]
+            found = db.execute("SELECT source FROM documents WHERE id = ? AND gone IS NULL", (id_,)).fetchone()
+            if found is None:
+                raise self._damaged(f"document {id_} stands somewhere and is not there")
+            if not names:
+                went[id_] = found[0]
+            elif found[0] not in names:
+                self._say(db, with_fields(self._alive(id_), source=min(names)), generation)
+                renamed.append(id_)
+        self._forget(db, list(went), generation)
+        return went, renamed
+
+    def _forget(self, db: sqlite3.Connection, document_ids: Sequence[str], generation: int) -> None:
+        """Lets documents go, with their places and what was said of them."""
+        self._leave(db, document_ids, generation)
+        for table in ("places", "said"):
+            db.executemany(f"DELETE FROM {table} WHERE document_id = ?", [(id_,) for id_ in document_ids])
 
     def _leave(self, db: sqlite3.Connection, document_ids: Sequence[str], generation: int) -> None:
         for document_id in document_ids:
@@ -148,7 +244,9 @@ class CatalogWriter(CatalogReader):
         metadata: Mapping[str, Any] | None = None,
         replace: bool = False,
     ) -> int:
-        """Changes what is said about a document, in a new generation. No view has anything to do.
+        """Changes what is said about a document, in a new generation. What its file says is kept beside it.
+
+        Of the views only a Chroma collection that holds texts too has something to do.
 
         Args:
             document_id: Which.
@@ -162,62 +260,38 @@ class CatalogWriter(CatalogReader):
 
         Raises:
             KeyError: There is no such document.
+            MetadataError: A value cannot be stored; names it.
         """
+        said = Said(title=title, domain=domain, metadata={} if metadata is None else metadata, replace=replace)
+        said.check()
         with self._transaction() as db:
-            document = self._alive(document_id)
-            merged = {**({} if replace else document.metadata), **(metadata or {})}
-            changed = with_fields(
-                document,
-                title=document.title if title is None else title,
-                domain=document.domain if domain is None else domain,
-                metadata={name: value for name, value in merged.items() if value is not None},
-            )
-            sql = "SELECT key, root FROM documents WHERE id = ? AND gone IS NULL"
-            return self._say(db, changed, *db.execute(sql, (document_id,)).fetchone())
+            read = self._as_read(self._alive(document_id))
+            generation = self._number(db, "generation") + 1
+            shown = self._put_said(db, read, (self.said(document_id) or Said()).then(said))
+            self._say(db, shown, generation)
+            self._settle(db, generation)
+            return generation
 
-    def _say(self, db: sqlite3.Connection, document: Document, key: str, root: str) -> int:
-        """What is said about a document, in a new generation."""
+    def _say(self, db: sqlite3.Connection, document: Document, generation: int) -> None:
+        """Changes what a document shows, and the filters and the collection that hold it too."""
         drop_document_fields(db, [document.id])
-        self._rewrite_head(db, document, key, root)
+        [born] = db.execute("SELECT generation FROM documents WHERE id = ? AND gone IS NULL", (document.id,)).fetchone()
+        head = document_head(document, born)
+        db.execute(
+            "UPDATE documents SET source = ?, title = ?, domain = ?, metadata = ?, crc = ? "
+            "WHERE id = ? AND generation = ?",
+            (*head[2:], checksum(*head), document.id, born),
+        )
         write_document_fields(db, document)
-        generation = self._number(db, "generation") + 1
-        self._settle(db, generation)
-        return generation
-
-    def set_place(self, document_id: str, *, key: str, root: str, source: str | None = None) -> None:
-        """Says what a later version of a document replaces it by, and which folder it is synchronised with.
-
-        Args:
-            document_id: Which.
-            key: See :class:`~kure_rag.index.rows.NewDocument`.
-            root: See there.
-            source: A new name of its source, if it has one: in a new generation, since searches show it.
-
-        Raises:
-            KeyError: There is no such document.
-        """
-        with self._transaction() as db:
-            document = self._alive(document_id)
-            if source is None or source == document.source:
-                self._rewrite_head(db, document, key, root)
-            else:
-                self._say(db, with_fields(document, source=source), key, root)
+        if (self.get("dense") or {}).get("chroma_text"):
+            rows = db.execute("SELECT row, id FROM chunks WHERE document_id = ? AND gone IS NULL", (document.id,))
+            self._owe(db, "add", rows.fetchall(), generation, ("dense",))
 
     def _alive(self, document_id: str) -> Document:
         document = self.document(document_id)
         if document is None:
             raise KeyError(document_id)
         return document
-
-    @staticmethod
-    def _rewrite_head(db: sqlite3.Connection, document: Document, key: str, root: str) -> None:
-        [born] = db.execute("SELECT generation FROM documents WHERE id = ? AND gone IS NULL", (document.id,)).fetchone()
-        head = document_head(document, born, key, root)
-        db.execute(
-            "UPDATE documents SET source = ?, title = ?, domain = ?, key = ?, root = ?, metadata = ?, crc = ? "
-            "WHERE id = ? AND generation = ?",
-            (*head[2:], checksum(*head), document.id, born),
-        )
 
     def purge(self, generation: int) -> int:
         """Removes for good what went in a generation or before it, as far as all views have applied that.
@@ -246,10 +320,13 @@ class CatalogWriter(CatalogReader):
     def mark_rebuilt(self, view: str, **settings: Any) -> None:
         """Says that a view was made anew from the whole catalog: readers have to open it again."""
         with self._transaction() as db:
-            db.execute("DELETE FROM pending WHERE view = ?", (view,))
-            db.execute("DELETE FROM settings WHERE key = ?", (f"stale.{view}",))
-            epoch = self._number(db, "epoch") + 1
-            self._set(db, {f"applied.{view}": self._number(db, "generation"), "epoch": epoch, **settings})
+            self._made_anew(db, view, settings)
+
+    def _made_anew(self, db: sqlite3.Connection, view: str, settings: Mapping[str, Any]) -> None:
+        db.execute("DELETE FROM pending WHERE view = ?", (view,))
+        db.execute("DELETE FROM settings WHERE key = ?", (f"stale.{view}",))
+        epoch = self._number(db, "epoch") + 1
+        self._set(db, {f"applied.{view}": self._number(db, "generation"), "epoch": epoch, **settings})
 
     def mark_stale(self, *views: str) -> None:
         """Says that views have to be made anew before they are used: all of them where none is named."""
@@ -259,8 +336,14 @@ class CatalogWriter(CatalogReader):
                 self._set(db, {f"stale.{view}": True, f"applied.{view}": self._number(db, "generation")})
 
     @staticmethod
-    def _owe(db: sqlite3.Connection, op: str, rows: Sequence[tuple[int, str]], generation: int) -> None:
-        operations = ((view, op, row, id_, generation) for row, id_ in rows for view in VIEWS)
+    def _owe(
+        db: sqlite3.Connection,
+        op: str,
+        rows: Sequence[tuple[int, str]],
+        generation: int,
+        views: Sequence[str] = VIEWS,
+    ) -> None:
+        operations = ((view, op, row, id_, generation) for row, id_ in rows for view in views)
         db.executemany(_OWE, [(*operation, checksum(*operation)) for operation in operations])
 
     def _settle(self, db: sqlite3.Connection, generation: int) -> None:

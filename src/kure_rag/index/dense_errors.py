@@ -8,9 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from kure_rag.errors import FingerprintMismatchError, IndexCorruptError, KureError, KureIndexError
+from kure_rag.errors import (
+    DenseServerError,
+    FingerprintMismatchError,
+    IndexCorruptError,
+    KureError,
+    KureIndexError,
+)
 
 _DIMENSION: Final = re.compile(r"dimension of (\d+), got (\d+)")
+_LONGEST: Final = 200  # characters of an answer that are shown
 _LOST: Final = re.compile(r"could not connect|server disconnected", re.IGNORECASE)
 
 
@@ -49,8 +56,22 @@ def _in_our_words(error: BaseException, folder: Path, url: str | None) -> KureIn
             f"{url}: the collection of {folder} is gone from the server; make it anew with `kure-rag rebuild`"
         )
     if is_connection_lost(error) or "Timeout" in type(error).__name__:
-        return KureIndexError(
-            f"{url}: the Chroma server does not answer ({type(error).__name__}); "
-            "start it with `chroma run --path FOLDER`, or check the address"
+        return DenseServerError(
+            url,
+            f"the Chroma server does not answer ({type(error).__name__}); "
+            "start it with `chroma run --path FOLDER`, or check the address",
         )
-    return KureIndexError(f"{url}: the Chroma server refused ({type(error).__name__}: {error})")
+    if type(error).__module__.startswith("chromadb"):
+        return DenseServerError(url, f"the Chroma server refused ({type(error).__name__}: {_short(error)})")
+    # Chroma's client takes any answer for one of its server's, and fails on it in ways of its own.
+    return DenseServerError(
+        url,
+        f"answers what no Chroma server answers ({_short(error)}); check the address and the token, and that a Chroma "
+        "server of version 1 runs there",
+    )
+
+
+def _short(error: BaseException) -> str:
+    """What was said, on one line: an answer may be a whole web page."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"

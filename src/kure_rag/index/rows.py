@@ -26,8 +26,10 @@ CHUNK_COLUMNS: Final = (
     "pages, breadcrumb, metadata, lead, text"
 )
 CHUNK_WIDTH: Final = 15
-HEAD_COLUMNS: Final = "id, generation, source, title, domain, key, root, metadata"
-HEAD_WIDTH: Final = 8
+HEAD_COLUMNS: Final = "id, generation, source, title, domain, metadata"
+HEAD_WIDTH: Final = 6
+PLACE_COLUMNS: Final = "key, root, document_id, source, path"
+PLACE_WIDTH: Final = 5
 BODY_COLUMNS: Final = "pages, tables, text"
 _PAGES, _BREADCRUMB, _METADATA = 10, 11, 12
 
@@ -42,7 +44,8 @@ class NewDocument:
         terms: Index terms of each chunk; none may hold white space.
         vectors: Shape (len(chunks), dimension).
         key: What a later version of it replaces it by; none replaces it where this is empty.
-        root: Identity of the folder that it is synchronised with, or empty.
+        root: Identity of the folder that it was found in, or empty.
+        path: Identity of its file, by whatever name the folder is known; empty for what is no file.
     """
 
     document: Document
@@ -51,6 +54,26 @@ class NewDocument:
     vectors: Vectors
     key: str = ""
     root: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A place, and the document that stands there.
+
+    Attributes:
+        key: Of the file or record, never empty; one key is one document's, in whatever folder it was found.
+        root: Identity of the folder that it was found in, or empty.
+        document_id: Which.
+        source: The name of the file there.
+        path: See :class:`NewDocument`.
+    """
+
+    key: str
+    root: str
+    document_id: str
+    source: str
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +153,9 @@ def to_json(value: Any) -> str:
     return _encode(value)
 
 
-def document_head(d: Document, generation: int, key: str, root: str) -> tuple[object, ...]:
+def document_head(d: Document, generation: int) -> tuple[object, ...]:
     """The values of ``HEAD_COLUMNS``."""
-    return (d.id, generation, d.source, d.title, d.domain, key, root, to_json(dict(d.metadata)))
+    return (d.id, generation, d.source, d.title, d.domain, to_json(dict(d.metadata)))
 
 
 def document_body(d: Document) -> tuple[object, ...]:
@@ -152,7 +175,7 @@ def chunk_values(c: Chunk, row: int, generation: int) -> tuple[object, ...]:
 
 def to_document(head: Sequence[Any], body: Sequence[Any]) -> Document:
     """A document from the values of ``HEAD_COLUMNS`` and ``BODY_COLUMNS``."""
-    id_, _, source, title, domain, _, _, metadata = head
+    id_, _, source, title, domain, metadata = head
     pages, tables, text = body
     return Document(
         id_,

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 VIEWS: Final = ("lexical", "dense", "matrix")
 
-DDL: Final = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-
+DOCUMENTS: Final = """
 -- One row for each version of a document that somebody may still see; one of them at the most is not gone.
 CREATE TABLE documents (
     id TEXT NOT NULL,
@@ -25,18 +23,47 @@ CREATE TABLE documents (
     source TEXT NOT NULL,
     title TEXT NOT NULL,
     domain TEXT NOT NULL,
-    key TEXT NOT NULL DEFAULT '',
-    root TEXT NOT NULL DEFAULT '',
     metadata TEXT NOT NULL,
     pages TEXT NOT NULL,
     tables TEXT NOT NULL,
     text TEXT NOT NULL,
     PRIMARY KEY (id, generation)
-);
+)"""
+DOCUMENTS_INDEXES: Final = """
 CREATE UNIQUE INDEX documents_alive ON documents (id) WHERE gone IS NULL;
 CREATE INDEX documents_source ON documents (source);
-CREATE INDEX documents_key ON documents (key) WHERE key <> '';
-CREATE INDEX documents_gone ON documents (gone) WHERE gone IS NOT NULL;
+CREATE INDEX documents_gone ON documents (gone) WHERE gone IS NOT NULL"""
+
+# A document stands where its file was found, or under its record's id: it lives as long as one place names it. One that
+# never had a place lives until it is deleted. Paths and names are digests, see kure_rag.ingest.places.
+PLACES: Final = """
+-- One file has a place for each folder that it was found through; all places of a key name the same document.
+CREATE TABLE places (
+    key TEXT NOT NULL,
+    root TEXT NOT NULL,
+    document_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    path TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    PRIMARY KEY (key, root)
+) WITHOUT ROWID;
+CREATE INDEX places_document ON places (document_id);
+CREATE INDEX places_root ON places (root);
+CREATE INDEX places_path ON places (path) WHERE path <> '';
+
+-- What the user said of a document, and what its file says: documents holds the one laid over the other.
+CREATE TABLE said (
+    document_id TEXT PRIMARY KEY,
+    crc INTEGER NOT NULL,
+    said TEXT NOT NULL,
+    read TEXT NOT NULL
+) WITHOUT ROWID"""
+
+DDL: Final = f"""
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+{DOCUMENTS};
+{DOCUMENTS_INDEXES};
+{PLACES};
 
 -- A row number is never used again, so that a view can hold it in place of an id.
 CREATE TABLE chunks (

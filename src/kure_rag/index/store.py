@@ -6,52 +6,39 @@ leaves operations in ``pending``, and the next opening does them. Doing one twic
 What is deleted stays in catalog and views until every view has come past its generation: until then searches show the
 generation before, whole. Then it is purged: announced in the catalog, deleted from the views, deleted from the catalog.
 A search that began before may miss such rows and has to begin again, see :meth:`IndexStore.reading`.
-
-A view that is made anew gets a folder of its own (``dense-1`` after ``dense``), and one catalog transaction says that
-it is the one in use.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from kure_rag.errors import (
-    FingerprintMismatchError,
-    IndexCorruptError,
-    IndexLockedError,
-    IndexPathError,
-    KureIndexError,
-)
+from kure_rag.errors import IndexCorruptError, KureIndexError
 from kure_rag.index import filling
-from kure_rag.index.catalog import Catalog
-from kure_rag.index.dense import DenseSettings, DenseView, broken, drop, seal
+from kure_rag.index.dense import DenseSettings, DenseView, drop, seal
 from kure_rag.index.failpoints import failpoint
 from kure_rag.index.filling import STEP
 from kure_rag.index.lexical import LexicalView, remove
-from kure_rag.index.lock import WriterLock
 from kure_rag.index.matrix import MatrixView
 from kure_rag.index.probe import probe
+from kure_rag.index.reanalyse import TermsOf, discard, reanalyse
 from kure_rag.index.schema import VIEWS
+from kure_rag.index.store_views import DELETED, PURGED, SEAL, StoreViews
 from kure_rag.index.verify import Verification, compare
-from kure_rag.index.views import OpenViews, Views, open_lexical, open_matrix
+from kure_rag.index.views import Views
 
 _log = logging.getLogger(__name__)
-_SEAL: Final = "dense.seal"
-_DELETED: Final = "dense.deleted"  # rows deleted from the graph since it was made
-_PURGED: Final = "purged"  # the generation up to which rows may be missing from views
-_TRIES: Final = 100
-_MANY_DELETED: Final = 0.2  # of the graph's rows: its links still run over what was deleted
 Progress = filling.Progress
-_T = TypeVar("_T")
+# Of the rows that a view holds. The graph's links still run over what was deleted; BM25 counts it as passages.
+_MANY_DELETED: Final = 0.2
+_MANY_PARTS: Final = 64  # of the keyword view: 300,000 rows made anew were in 13 at the most
 
 
-class IndexStore:
+class IndexStore(StoreViews):
     """An index folder, opened. Threads may share it.
 
     Args:
@@ -65,12 +52,7 @@ class IndexStore:
     """
 
     def __init__(self, folder: Path, *, create: bool, dense: DenseSettings | None = None) -> None:
-        self.folder = folder
-        self.catalog = Catalog(folder, create=create)
-        self._lock = WriterLock(folder)
-        self._guard = threading.RLock()  # opening, replacing and closing of views
-        self._current: OpenViews | None = None
-        self._warned: set[str] = set()
+        super().__init__(folder, create=create)
         self._sealed: dict[str, Any] | None = None  # the last seal; spares checksums of what did not change
         try:
             self.dense_settings = self._settled(dense)
@@ -110,11 +92,6 @@ class IndexStore:
         used = {self.view_folder(view) for view in VIEWS}
         return [path for view in VIEWS for path in self.folder.glob(f"{view}*") if path.is_dir() and path not in used]
 
-    def view_folder(self, view: str) -> Path:
-        """The folder of a view that is in use."""
-        number = self.catalog.get(f"folder.{view}")
-        return self.folder / (f"{view}-{number}" if number else view)
-
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Holds the writer's lock, and brings the views up to the catalog at the end, whatever happened."""
@@ -123,170 +100,6 @@ class IndexStore:
                 yield
             finally:
                 self.catch_up()
-
-    def check_fingerprint(self, wanted: Mapping[str, Any]) -> None:
-        """Compares settings with those the index was made with, if it was made with any yet.
-
-        Raises:
-            FingerprintMismatchError: Names each difference.
-        """
-        old = self.catalog.get("fingerprint")
-        if old is None:
-            return
-        keys = {**old, **wanted}
-        differences = {key: (old.get(key), wanted.get(key)) for key in keys if old.get(key) != wanted.get(key)}
-        if differences:
-            raise FingerprintMismatchError(self.folder, differences)
-
-    # Reading
-
-    @contextmanager
-    def views(self) -> Iterator[Views]:
-        """The views as of now, and the newest generation that all of them hold whole.
-
-        They are opened again when another process has moved them; a search that began on the old ones ends on them.
-        """
-        with self._guard:
-            current = self._up_to_date()
-            current.users += 1
-            state = current.state
-        try:
-            yield Views(current.lexical, current.matrix, state.visible, state.generation, current)
-        finally:
-            with self._guard:
-                current.users -= 1
-                current.close_if_done()
-
-    def is_whole(self, views: Views) -> bool:
-        """Whether no row that these views' generation shows was purged up to now.
-
-        Asked after a search, and outside of any :meth:`Catalog.snapshot`, which would show the time before.
-        """
-        return int(self.catalog.get(_PURGED) or 0) <= views.visible
-
-    def reading(self, search: Callable[[Views], _T]) -> _T:
-        """Searches, and again when rows that the search should have seen were purged meanwhile.
-
-        Args:
-            search: Called with the views; it must have left its catalog snapshot when it returns.
-        """
-        for _ in range(_TRIES):
-            with self.views() as views:
-                found = search(views)
-            if self.is_whole(views):
-                return found
-        raise KureIndexError(f"{self.folder}: the index changes faster than it can be searched; try again")
-
-    def _up_to_date(self) -> OpenViews:
-        state = self.catalog.state()
-        if self._current is not None:
-            if (self._current.state.applied, self._current.state.epoch) == (state.applied, state.epoch):
-                self._current.state = state
-                return self._current
-            self._retire()
-        self._current = self._opened()
-        return self._current
-
-    def _retire(self) -> None:
-        if self._current is not None:
-            self._current.retired = True
-            self._current.close_if_done()
-        self._current = None
-
-    def _opened(self) -> OpenViews:
-        """Opens the views; one that is not as it was left (torn, lost, short of rows) is rebuilt first, if that may be.
-
-        Raises:
-            IndexCorruptError: The keyword view is torn and cannot be rebuilt now.
-        """
-        state = self.catalog.state()
-        lexical, problems = self._open_checked("lexical", open_lexical, "lexical" in state.stale)
-        if lexical is None:
-            raise IndexCorruptError("; ".join(problems))
-        matrix, problems = self._open_checked("matrix", open_matrix, "matrix" in state.stale)
-        if matrix is None:
-            self._warn_once("matrix", "; ".join(problems))
-        if "dense" in state.stale or not self._dense_has_its_sizes():
-            self._look_after("dense", self._dense_problems)
-        # As it was before they were opened: another process may have moved on since, and rows that it added after a
-        # view was opened are not in that view. Rows that are in it too early are not visible yet.
-        return OpenViews(lexical, matrix, self._open_dense, state)
-
-    def _dense_has_its_sizes(self) -> bool:
-        """A first look, which costs next to nothing; the files are read when the view is opened."""
-        folder = self.view_folder("dense")
-        sealed: dict[str, list[int]] = self.catalog.get(_SEAL) or {}
-        if not isinstance(sealed, dict) or not all(isinstance(entry, list) for entry in sealed.values()):
-            return False  # of an older version
-        if not sealed:
-            return not any(folder.rglob("*"))  # not made before it is first written to
-        files = {name: folder / name for name in sealed}
-        return all(f.is_file() and f.stat().st_size == sealed[name][0] for name, f in files.items())
-
-    def _open_dense(self) -> DenseView:
-        """Opens the vector view; looks closely first when its files are not as they were left.
-
-        Raises:
-            KureIndexError: That cannot be done now.
-        """
-        if broken(self.view_folder("dense"), self.catalog.get(_SEAL)) and not self._look_after(
-            "dense", self._dense_problems
-        ):
-            raise KureIndexError(f"{self.view_folder('dense')}: not as it was left, and another writer is at work")
-        return DenseView(self.view_folder("dense"), self.dense_settings)
-
-    def _warn_once(self, view: str, why: str) -> None:
-        if view not in self._warned:
-            self._warned.add(view)
-            _log.warning("%s: searching without the %s view for now (%s)", self.folder, view, why)
-
-    def _open_checked(
-        self, name: str, opener: Callable[[Path], tuple[Any, list[str]]], stale: bool
-    ) -> tuple[Any, list[str]]:
-        """A view that holds what it should, rebuilt if need be; ``None`` and why, when that cannot be done now."""
-
-        def problems() -> list[str]:
-            view, found = opener(self.view_folder(name))
-            if view is not None:
-                found = self._count_problems(name, len(view))
-                view.close()
-            return found
-
-        view, found = (None, [f"{name}: not made yet"]) if stale else opener(self.view_folder(name))
-        if view is not None:
-            found = self._count_problems(name, len(view))
-            if not found:
-                return view, []
-        if self._look_after(name, problems):
-            if view is not None:
-                view.close()
-            return opener(self.view_folder(name))
-        return view, found  # short of rows is better than nothing
-
-    def _count_problems(self, name: str, held: int) -> list[str]:
-        if self.catalog.pending_count(name):
-            return []  # rows may be missing until it has caught up
-        alive, dying = self.catalog.counts()[1], len(self.catalog.deleted(2**62))
-        return [] if alive <= held <= alive + dying else [f"{name}: {held} of {alive} chunks"]
-
-    def _dense_problems(self) -> list[str]:
-        """A torn graph file crashes who opens it or answers wrongly, so a child process looks at changed ones."""
-        return list(probe(self.folder, self.view_folder("dense"), self.dense_settings).problems)
-
-    def _look_after(self, view: str, problems: Callable[[], list[str]]) -> bool:
-        """Rebuilds a view when it needs that; whether it can be used now."""
-        try:
-            with self._lock.held(mending=True):  # now nobody else is writing
-                found = ["not made yet"] if view in self.catalog.state().stale else problems()
-                if found:
-                    _log.warning("%s: %s; rebuilding the view from the catalog", self.folder, "; ".join(found))
-                    self._rebuild(view, None)
-                elif view == "dense":
-                    self.catalog.set(**{_SEAL: seal(self.view_folder("dense"))})
-        except (IndexLockedError, IndexPathError, OSError) as error:
-            _log.info("%s: the %s view could not be looked after (%s)", self.folder, view, error)
-            return False
-        return True
 
     # Catching up
 
@@ -348,27 +161,27 @@ class IndexStore:
 
     def _unseal(self) -> None:
         """From here on until the vector view is sealed again, an opening looks closely at it."""
-        if self.catalog.get(_SEAL) is not None:
-            self._sealed = self.catalog.get(_SEAL)
-            self.catalog.set(**{_SEAL: None})
+        if self.catalog.get(SEAL) is not None:
+            self._sealed = self.catalog.get(SEAL)
+            self.catalog.set(**{SEAL: None})
             failpoint("dense-unsealed")
 
     def _seal(self, view: DenseView) -> None:
-        if self.catalog.get(_SEAL) is None:
+        if self.catalog.get(SEAL) is None:
             view.flush()
             failpoint("dense-flushed")
-            self.catalog.set(**{_SEAL: seal(view.folder, self._sealed)})
+            self.catalog.set(**{SEAL: seal(view.folder, self._sealed)})
             failpoint("dense-sealed")
 
     def _purge(self, views: Views, rows: dict[int, str]) -> None:
         """Removes rows for good that are gone by the generation that all views hold."""
         visible = self.catalog.state().visible
-        self.catalog.set(**{_PURGED: visible})  # searches at an older generation begin again from here on
+        self.catalog.set(**{PURGED: visible})  # searches at an older generation begin again from here on
         failpoint("purge-announced")
         for name in VIEWS:
             if name == "dense":
                 self._unseal()
-                self.catalog.set(**{_DELETED: int(self.catalog.get(_DELETED) or 0) + len(rows)})
+                self.catalog.set(**{DELETED: int(self.catalog.get(DELETED) or 0) + len(rows)})
             filling.delete_from(self._to_write(name, views), self.catalog, rows)
             failpoint(f"{name}-purged")
         self.catalog.purge(visible)
@@ -388,20 +201,27 @@ class IndexStore:
         with self._lock.held():
             self._rebuild(view, progress)
 
-    def _rebuild(self, view: str, progress: Progress | None) -> None:
-        number = int(self.catalog.get(f"folder.{view}") or 0) + 1
-        fresh = self.folder / f"{view}-{number}"
-        remove(fresh)  # of a rebuild that was interrupted
-        filling.fill(view, fresh, self.catalog, self.dense_settings, progress)
-        failpoint(f"{view}-rebuilt")
-        settings: dict[str, Any] = {f"folder.{view}": number}
-        if view == "dense":
-            settings |= {_SEAL: seal(fresh), _DELETED: 0}
-        self.catalog.mark_rebuilt(view, **settings)  # from here on the new folder is the view
-        failpoint(f"{view}-exchanged")
+    def reanalyse(self, terms_of: TermsOf, progress: Progress | None = None, **settings: Any) -> None:
+        """Makes all terms anew, and the keyword view from them; nothing is embedded. Searches go on meanwhile.
+
+        They see the old terms until all new ones are there. What was interrupted goes on where it was.
+
+        Args:
+            terms_of: A document and its chunks → terms of each chunk.
+            progress: Called with a label, chunks done and chunks in all.
+            **settings: Stored with the new terms, such as the fingerprint.
+        """
+        with self._lock.held():
+            self.catch_up()
+            number, fresh = self._fresh_folder("lexical")
+            _log.warning("%s: analysing all texts again; nothing is embedded", self.folder)
+            reanalyse(self.catalog, fresh, terms_of, progress, {**settings, "folder.lexical": number})
+            self._wanted = None
 
     def compact(self, progress: Progress | None = None) -> None:
         """Gives back the room of what was deleted, in catalog and views. Searches go on meanwhile.
+
+        The keyword view and the graph are made anew where more than a fifth of their rows were deleted.
 
         Args:
             progress: Called with a label, steps done and steps in all.
@@ -429,19 +249,21 @@ class IndexStore:
                 views.matrix.compact()
 
     def _compact_lexical(self) -> None:
+        """The engine cannot be told to merge: with many deleted rows, or in many parts, the view is made anew."""
         with self.views() as views:
-            merge: Callable[[], None] | None = getattr(views.lexical, "compact", None)
-            if merge is not None:
-                merge()
+            held, deleted, parts = len(views.lexical), views.lexical.deleted, views.lexical.segments
+        if deleted > _MANY_DELETED * held or parts > _MANY_PARTS:
+            self._rebuild("lexical", None)
 
     def _compact_dense(self) -> None:
-        if int(self.catalog.get(_DELETED) or 0) > _MANY_DELETED * self.catalog.counts()[1]:
+        if int(self.catalog.get(DELETED) or 0) > _MANY_DELETED * self.catalog.counts()[1]:
             self._rebuild("dense", None)
 
     def _remove_old(self) -> None:
         with self.views():  # opens the views that are in use now, and so lets go of those that are not
             pass
         self._sweep()
+        discard(self.folder)
 
     def verify(self) -> Verification:
         """Compares ids and counts in catalog and views, and asks sampled vectors for themselves in a child process.
@@ -459,9 +281,3 @@ class IndexStore:
         problems += probe(self.folder, self.view_folder("dense"), self.dense_settings).problems
         documents, chunks = self.catalog.counts()
         return Verification(documents, chunks, tuple(problems))
-
-    def close(self) -> None:
-        """Lets go of all files. The store cannot be used afterwards."""
-        with self._guard:
-            self._retire()
-            self.catalog.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import sqlite3
 import tempfile
 import unicodedata
@@ -235,31 +236,36 @@ def _document(
     places = [place(row.metadata) for row in rows]
     metadatas = [own_metadata(row.metadata) for row in rows]
     key = (group if number == 1 else f"{group}#{number}") if group else f"chroma:{rows[0].id}"
-    document_id = _id(key, rows)
-    chunks = _chunks(document_id, rows, places, metadatas, from_zero)
     shared = {k: v for k, v in metadatas[0].items() if all(m.get(k) == v for m in metadatas)}
     title = shared.get("title")
     source = places[0].source or rows[0].id
     said = shared.get("domain")
-    document = Document(
-        id=document_id,
+    head = Document(
+        id="",
         source=source,
         title=title if isinstance(title, str) and title.strip() else Path(source).stem,
         domain=domain or (said if said in DOMAINS else "general"),
         text=_BETWEEN.join(row.text for row in rows),
-        pages=_pages(chunks),
         metadata=shared,
     )
+    document_id = _id(
+        key, head, rows, [(page_numbers(p, m, from_zero=from_zero), m) for p, m in zip(places, metadatas, strict=True)]
+    )
+    chunks = _chunks(document_id, rows, places, metadatas, from_zero)
+    document = replace(head, id=document_id, pages=_pages(chunks))
     terms = tokenizer.terms_batch([chunk.contextualized() for chunk in chunks])
     return NewDocument(document, chunks, terms, np.stack([row.vector for row in rows]), key=key)
 
 
-def _id(key: str, rows: Sequence[_Row]) -> str:
-    """The same rows give the same document, so that taking over twice adds nothing."""
+def _id(key: str, head: Document, rows: Sequence[_Row], said: Sequence[object]) -> str:
+    """The same rows give the same document, so that taking over twice adds nothing; what was changed is another one."""
     digest = hashlib.sha256()
-    for part in ("chroma", key, *(part for row in rows for part in (row.id, row.text))):
+    about = json.dumps([head.source, head.title, head.domain, said], ensure_ascii=False, sort_keys=True)
+    for part in ("chroma", key, about, *(part for row in rows for part in (row.id, row.text))):
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
+    for row in rows:
+        digest.update(row.vector.astype("<f4").tobytes())
     return digest.hexdigest()
 
 

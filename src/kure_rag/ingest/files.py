@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kure_rag.errors import ReadError
 from kure_rag.ingest.messages import Prepared
-from kure_rag.ingest.places import Place, bytes_id, file_name, follow, place_of
+from kure_rag.ingest.places import Place, bytes_id, file_name, follow, place_of, standing
 from kure_rag.ingest.pool import PdfJob, WorkerPool
 from kure_rag.ingest.report import IngestRow, Status
 from kure_rag.ingest.target import Ready, Target
@@ -66,18 +66,14 @@ def _without_reading(target: Target, item: Found, document_id: str, folder: str 
     if not document_id:
         return IngestRow(source=name, status="rejected", reason="cannot be opened; check the file and its rights")
     if target.catalog.has_document(document_id):
-        _keep(target, document_id, place_of(item, folder))
+        _keep(target, document_id, place_of(item, folder), name)
         return IngestRow(source=name, status="unchanged", document_id=document_id)
     return None
 
 
-def _keep(target: Target, document_id: str, place: Place) -> None:
-    """A file of known bytes: an older version of it, with other bytes, leaves."""
-    older = [other for other in target.catalog.by_key(place.key) if other != document_id]
-    if older:  # it was changed into a copy of another file
-        target.catalog.delete(older)
-    if not target.catalog.has_place(document_id):
-        target.catalog.set_place(document_id, key=place.key, root=place.root)
+def _keep(target: Target, document_id: str, place: Place, source: str) -> None:
+    """A file of known bytes: an older version of it, with other bytes, leaves if it stands nowhere else."""
+    target.catalog.settle_places([standing(place, document_id, source)])
 
 
 def page_warnings(document: Document) -> tuple[str, ...]:
@@ -88,9 +84,9 @@ def page_warnings(document: Document) -> tuple[str, ...]:
 def _store(target: Target, prepared: Prepared, place: Place) -> IngestRow:
     document, items = prepared.document, prepared.chunks
     if target.catalog.has_document(document.id):  # the same bytes under another name, earlier in this run
-        _keep(target, document.id, place)
+        _keep(target, document.id, place, document.source)
         return IngestRow(source=document.source, status="unchanged", document_id=document.id)
-    status: Status = "updated" if target.catalog.by_key(place.key) else "added"
+    status: Status = "updated" if target.catalog.by_key(place.key, place.path) else "added"
     target.add([Ready(document, [item.chunk for item in items], [item.terms for item in items], place)])
     return IngestRow(
         source=document.source,

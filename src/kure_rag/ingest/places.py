@@ -1,8 +1,10 @@
 """Where a document comes from, so that a changed file replaces what the index holds of it.
 
-Two folders may hold files of the same name, so a file is known by its whole path. A catalog is handed from one machine
-to another and shows nobody's folders: it keeps digests of the paths. A folder that is given a name of its own is known
-by that name wherever it lies.
+Two folders may hold files of the same name, so a file is known by its whole path. Copies in two folders are one
+document with two places, and it goes when the last of them does, see :mod:`kure_rag.index.catalog_places`.
+
+A catalog is handed from one machine to another and shows nobody's folders: it keeps digests of the paths. A folder that
+is given a name of its own is known by that name wherever it lies.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kure_rag.index import Catalog
+from kure_rag.index.rows import Standing
 from kure_rag.read import Found
 
 _LENGTH = 32  # hexadecimal digits
@@ -27,10 +30,12 @@ class Place:
     Attributes:
         key: Of the file or the record; a document of the same key and other bytes is its next version.
         root: Of the folder that it was found in; empty for a file that was given itself.
+        path: Of the file, by whatever name its folder is known; empty for a record.
     """
 
     key: str = ""
     root: str = ""
+    path: str = ""
 
 
 def place_of(found: Found, name: str | None = None) -> Place:
@@ -40,17 +45,18 @@ def place_of(found: Found, name: str | None = None) -> Place:
         found: The file, and the folder that was searched.
         name: The name that the folder is known by, in place of its path.
     """
+    path = _digest(_path(found.path))
     if found.folder is None:
-        return Place(_digest(_path(found.path)))
+        return Place(path, "", path)
     if name is None:
-        return Place(_digest(_path(found.path)), root_of(found.folder))
+        return Place(path, root_of(found.folder), path)
     below = Path(os.path.relpath(_path(found.path), _path(found.folder))).as_posix()
-    return Place(_digest(name, unicodedata.normalize("NFC", below)), root_of(found.folder, name))
+    return Place(_digest(name, unicodedata.normalize("NFC", below)), root_of(found.folder, name), path)
 
 
 def root_of(folder: Path, name: str | None = None) -> str:
     """What a folder's documents are known by."""
-    return _digest("folder", name) if name is not None else _digest("folder", _path(folder))
+    return _digest("folder", name) if name is not None else lies_at(folder)
 
 
 def bytes_id(found: Found) -> str:
@@ -70,11 +76,16 @@ def file_name(path: Path) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def follow(catalog: Catalog, found: Sequence[Found], ids: Sequence[str], name: str | None) -> None:
-    """Lets documents follow their files: one whose path holds other bytes now, and whose own bytes lie elsewhere.
+def standing(place: Place, document_id: str, source: str) -> Standing:
+    """A document at a place."""
+    return Standing(place.key, place.root, document_id, source, place.path)
 
-    Done before anything is stored: a new version takes the place of what has its key, and a file that was only renamed
-    must not go with it.
+
+def follow(catalog: Catalog, found: Sequence[Found], ids: Sequence[str], name: str | None) -> None:
+    """Lets the documents that the index holds follow their files, however those were renamed, copied or exchanged.
+
+    Done for all files at once and before anything is stored: a new version takes the place of what stands at its key,
+    and what stands elsewhere too must not go with it.
 
     Args:
         catalog: The catalog; the caller holds the writer's lock.
@@ -83,21 +94,33 @@ def follow(catalog: Catalog, found: Sequence[Found], ids: Sequence[str], name: s
         name: What the folder is known by in place of its path.
     """
     places = [place_of(item, name) for item in found]
-    here = {place.key for place in places}
-    lying: dict[str, list[int]] = {}
-    for i, id_ in enumerate(ids):
-        if id_:
-            lying.setdefault(id_, []).append(i)
-    for key, id_ in catalog.keys().items():
-        at = lying.get(id_)
-        if at and key in here and all(places[i].key != key for i in at):
-            new = places[at[0]]
-            catalog.set_place(id_, key=new.key, root=new.root, source=file_name(found[at[0]].path))
+    known = [
+        standing(place, id_, file_name(item.path))
+        for item, place, id_ in zip(found, places, ids, strict=True)
+        if id_ and catalog.has_document(id_)
+    ]
+    if known:
+        catalog.settle_places(known)
+
+
+def lies_at(folder: Path) -> str:
+    """Where a folder lies, by whatever name it is known."""
+    return _digest("folder", _path(folder))
+
+
+def files_below(folder: Path) -> set[str]:
+    """The ``path`` of every file below a folder, whatever its type."""
+    return {_digest(_path(Path(top) / file)) for top, _, files in os.walk(folder) for file in files}
 
 
 def record_key(corpus: str, record_id: str) -> str:
     """The key of one record of a corpus; no key for a corpus without a name."""
     return _digest("record", corpus, record_id) if corpus else ""
+
+
+def collection_key(collection: str, group: str) -> str:
+    """The key of a document that was taken over from a Chroma collection; its group may be a path."""
+    return _digest("chroma", collection, group)
 
 
 def corpus_name(path: Path) -> str:

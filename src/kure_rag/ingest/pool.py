@@ -29,6 +29,10 @@ __all__ = ["PdfJob", "TermsJob", "WorkerPool"]
 
 _log = logging.getLogger(__name__)
 _STOPPED: Final = "not read: the run was stopped"
+# Jobs for each child that are taken ahead: one at work and one that waits. Of texts more, since the children go on with
+# them while the parent stores what they answered and brings the views up.
+_AHEAD: Final = 2
+_TEXTS_AHEAD: Final = 6
 
 
 class WorkerPool:
@@ -71,17 +75,17 @@ class WorkerPool:
             yield job, answer if isinstance(answer, ReadError) else to_prepared(answer)
 
     def terms(self, jobs: Iterable[TermsJob]) -> Iterator[tuple[TermsJob, list[list[str]] | ReadError]]:
-        """Analyses texts, several lists at once, in the order of the jobs."""
-        for job, answer in self._in_order(jobs):
+        """Analyses texts, several lists at once, in the order of the jobs; no child is asked where there is no text."""
+        for job, answer in self._in_order(jobs, _TEXTS_AHEAD):
             yield job, answer if isinstance(answer, ReadError) else answer["terms"]
 
-    def _in_order(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, dict[str, Any] | ReadError]]:
+    def _in_order(self, jobs: Iterable[Any], ahead: int = _AHEAD) -> Iterator[tuple[Any, dict[str, Any] | ReadError]]:
         waiting: deque[tuple[Any, Future[dict[str, Any] | ReadError]]] = deque()
         source = iter(jobs)
         failed: Exception | None = None
         exhausted = False
         while True:
-            while not exhausted and len(waiting) < 2 * self.workers:
+            while not exhausted and len(waiting) < ahead * self.workers:
                 try:
                     job = next(source)
                 except StopIteration:
@@ -108,6 +112,8 @@ class WorkerPool:
             return answered
 
     def _do(self, job: PdfJob | TermsJob) -> dict[str, Any] | ReadError:
+        if isinstance(job, TermsJob) and not job.texts:
+            return {"terms": []}
         child = self._free.get()
         try:
             if self._closed:

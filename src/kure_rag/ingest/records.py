@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kure_rag.chunk import chunk_record
 from kure_rag.errors import KureError, ReadError
-from kure_rag.ingest.places import Place, record_key
+from kure_rag.ingest.places import Place, record_key, standing
 from kure_rag.ingest.pool import TermsJob, WorkerPool
 from kure_rag.ingest.report import IngestRow, Status
 from kure_rag.ingest.target import Ready, Target
@@ -17,7 +17,8 @@ from kure_rag.read import Record
 from kure_rag.read.corpus import record_id
 from kure_rag.types import Chunk, Document
 
-_BATCH: Final = 256
+_BATCH: Final = 256  # records that are analysed, embedded and stored together
+_MOST: Final = 4_096  # records of a batch of which most need no analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,26 @@ class _Pair:
     document: Document
     chunk: Chunk
     place: Place
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Records in order, and those of them that were not in the index when they came."""
+
+    pairs: list[_Pair] = field(default_factory=list)
+    new: list[_Pair] = field(default_factory=list)
+
+    def add(self, pair: _Pair, *, known: bool) -> None:
+        self.pairs.append(pair)
+        if not known:
+            self.new.append(pair)
+
+    def ids(self) -> Iterator[str]:
+        return (pair.document.id for pair in self.pairs)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.new) == _BATCH or len(self.pairs) == _MOST
 
 
 def ingest_records(
@@ -42,37 +63,47 @@ def ingest_records(
         corpus: What they are known by together: a record of a known id takes the place of its older version. Without
             it every record stands for itself.
     """
-    waiting: deque[list[_Pair]] = deque()
+    waiting: deque[_Batch] = deque()
     target.warm_up()
 
     def jobs() -> Iterator[TermsJob]:
-        batch: list[_Pair] = []
+        batch = _Batch()
         failed: KureError | None = None
         try:
             for record in records:
-                batch.append(_pair(record, corpus))
-                if len(batch) == _BATCH:
+                pair = _pair(record, corpus)
+                batch.add(pair, known=target.catalog.has_document(pair.document.id))
+                if batch.is_full:
                     waiting.append(batch)
-                    yield _job(batch)
-                    batch = []
+                    yield _job(batch.new)
+                    batch = _Batch()
         except KureError as error:  # a bad line: the records before it are stored first
             failed = error
-        if batch:
+        if batch.pairs:
             waiting.append(batch)
-            yield _job(batch)
+            yield _job(batch.new)
         if failed is not None:
             raise failed
 
     for _, answer in pool.terms(jobs()):
-        pairs = waiting.popleft()
-        if not isinstance(answer, ReadError):
-            yield from _store(target, pairs, answer)
+        batch = waiting.popleft()
+        if isinstance(answer, ReadError):
+            yield from _one_by_one(target, pool, batch.pairs)
             continue
-        for pair, (_, alone) in zip(pairs, pool.terms(_job([pair]) for pair in pairs), strict=True):
-            if isinstance(alone, ReadError):
-                yield IngestRow(source=pair.document.source, status="rejected", reason=alone.reason)
-            else:
-                yield from _store(target, [pair], alone)
+        terms = {pair.document.id: words for pair, words in zip(batch.new, answer, strict=True)}
+        if all(id_ in terms or target.catalog.has_document(id_) for id_ in batch.ids()):
+            yield from _store(target, batch.pairs, terms)
+        else:  # a record of a batch before this one took the place of one that needed no analysis
+            yield from _one_by_one(target, pool, batch.pairs)
+
+
+def _one_by_one(target: Target, pool: WorkerPool, pairs: Sequence[_Pair]) -> Iterator[IngestRow]:
+    for pair, (_, answer) in zip(pairs, pool.terms(_job([pair]) for pair in pairs), strict=True):
+        id_ = pair.document.id
+        if isinstance(answer, ReadError) and not target.catalog.has_document(id_):
+            yield IngestRow(source=pair.document.source, status="rejected", reason=answer.reason)
+        else:
+            yield from _store(target, [pair], {} if isinstance(answer, ReadError) else {id_: answer[0]})
 
 
 def _pair(record: Record, corpus: str) -> _Pair:
@@ -93,17 +124,20 @@ def _pair(record: Record, corpus: str) -> _Pair:
 
 
 def _job(pairs: Sequence[_Pair]) -> TermsJob:
-    first = pairs[0].document.source
-    name = first if len(pairs) == 1 else f"{len(pairs)} records from {first}"
+    name = "" if not pairs else pairs[0].document.source
+    name = f"{len(pairs)} records from {name}" if len(pairs) > 1 else name
     return TermsJob([pair.chunk.contextualized() for pair in pairs], name)
 
 
-def _store(target: Target, pairs: Sequence[_Pair], terms: Sequence[Sequence[str]]) -> Iterator[IngestRow]:
+def _store(target: Target, pairs: Sequence[_Pair], terms: Mapping[str, Sequence[str]]) -> Iterator[IngestRow]:
     fresh = {
-        pair.document.id: Ready(pair.document, [pair.chunk], [words], pair.place)
-        for pair, words in zip(pairs, terms, strict=True)
+        pair.document.id: Ready(pair.document, [pair.chunk], [terms[pair.document.id]], pair.place)
+        for pair in pairs
         if not target.catalog.has_document(pair.document.id)
     }
+    known = [pair for pair in pairs if pair.place.key and pair.document.id not in fresh]  # by another corpus, perhaps
+    if known:
+        target.catalog.settle_places(standing(pair.place, pair.document.id, pair.document.source) for pair in known)
     older = _with_an_older_version(target, fresh)
     if fresh:
         target.add(list(fresh.values()))

@@ -93,7 +93,8 @@ class Target:
         rows, at = [], 0
         for item in items:
             own = vectors[at : at + len(item.chunks)]
-            rows.append(NewDocument(item.document, item.chunks, item.terms, own, item.place.key, item.place.root))
+            place = item.place
+            rows.append(NewDocument(item.document, item.chunks, item.terms, own, place.key, place.root, place.path))
             at += len(item.chunks)
         self.put(rows)
 

@@ -85,8 +85,10 @@ class Adding(Parts):
     ) -> IngestReport:
         """Makes the index hold what a folder holds: adds new files, updates changed ones, removes those that left.
 
-        Documents of other folders stay. A changed file that cannot be read keeps its older version, and as long as a
-        part of the folder cannot be listed, nothing is removed.
+        Documents of other folders stay, and a document of which copies lie in several folders stays until the last one
+        leaves. What left a part of the folder leaves also where that part was synced by itself; the other way round,
+        what was found through a larger folder only is removed by syncing that. A changed file that cannot be read keeps
+        its older version, and as long as a part of the folder cannot be listed, nothing is removed.
 
         Args:
             folder: With all that is below it.
@@ -114,11 +116,8 @@ class Adding(Parts):
             return IngestReport(rows=tuple(planned(catalog, place, found, name)), seconds=0.0)
 
         def rows_of(target: Target, pool: WorkerPool) -> Iterator[IngestRow]:
-            rows = []
-            for row in ingest_files(target, pool, found, domain, name):
-                rows.append(row)
-                yield row
-            yield from settle(catalog, place, found, rows, name)
+            yield from ingest_files(target, pool, found, domain, name)
+            yield from settle(catalog, place, found, name)
 
         return self._ingest(
             rows_of,
@@ -206,10 +205,10 @@ class Adding(Parts):
                     since = 0
         return IngestReport(rows=tuple(rows), seconds=time.monotonic() - began)
 
-    def _take(self, found: Iterable[NewDocument | RejectedRow], on_row: RowListener | None) -> None:
-        """Adds documents that have their vectors."""
+    def _take(self, found: Iterable[NewDocument | RejectedRow], name: str, on_row: RowListener | None) -> None:
+        """Adds documents that have their vectors, from a collection."""
         with Target(self._store, self.embedder, self._claim) as target, self._store.writing():
-            for row in ingest_collection(target, found):
+            for row in ingest_collection(target, found, name):
                 if on_row is not None:
                     on_row(row)
 

@@ -8,18 +8,20 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from kure_rag.chunk import ChunkSettings
-from kure_rag.embed import Embedder, EmbedderLike
-from kure_rag.embed.recorded import Remembered, embedder_for
-from kure_rag.errors import IndexNotFoundError
+from kure_rag.embed import EmbedderLike
+from kure_rag.errors import FingerprintMismatchError, IndexNotFoundError
 from kure_rag.index import IndexStore
 from kure_rag.index.backup import restore
 from kure_rag.index.dense_settings import DenseSettings
 from kure_rag.index.store import Progress
-from kure_rag.index.take_over import take_over
+from kure_rag.index.take_over import find_collection, take_over
+from kure_rag.index.unopened import kept_settings
 from kure_rag.pipeline.adding import Adding
 from kure_rag.pipeline.keeping import Keeping
+from kure_rag.pipeline.maintenance import Maintenance, maintain, reanalyse
+from kure_rag.pipeline.opening import Settled, holds_documents, leaving_nothing, make_terms_anew, settings_in, settle
 from kure_rag.pipeline.parts import Progress as AddingProgress
-from kure_rag.pipeline.parts import RowListener, SynonymGroups, fingerprint_of, synonyms_of
+from kure_rag.pipeline.parts import RowListener, SynonymGroups, synonyms_of
 from kure_rag.search import Searcher, SearchKeywords, SearchOptions
 from kure_rag.tokenize import KiwiTokenizer, Synonyms
 from kure_rag.tokenize.user_dictionary import Dictionary
@@ -67,6 +69,7 @@ class KureIndex(Adding, Keeping):
         user_dictionary: Dictionary | None = None,
         synonyms: Synonyms | SynonymGroups | None = None,
         create: bool = True,
+        reanalyse: bool = False,
     ) -> Self:
         """Opens an index folder, or makes one.
 
@@ -88,46 +91,98 @@ class KureIndex(Adding, Keeping):
             synonyms: What else words of a question may mean: a file or groups of words, see
                 :mod:`kure_rag.tokenize.synonyms`. Nothing of it is stored.
             create: Make a new index where there is none.
+            reanalyse: Where the index was made with another analyser or user dictionary, and with nothing else that
+                differs, make its terms anew; see :meth:`reanalyse`.
 
         Raises:
             IndexNotFoundError: There is none, and ``create`` is false.
             IndexPathError: The folder cannot be made or written.
-            FingerprintMismatchError: The index was made with another model or other settings.
+            FingerprintMismatchError: The index was made with another model or other settings. It is as it was.
             UnknownModelError: ``embeddings`` names no model.
             ConfigError: A line of the dictionary or of the synonyms makes no sense.
             ValueError: ``embed_settings`` beside an object, or with a value that makes no sense.
         """
         folder = Path(path).expanduser()
         given = None if user_dictionary is None else KiwiTokenizer(user_dictionary)
+
+        def settled(kept: Mapping[str, Any]) -> Settled:
+            return settle(
+                folder, kept, embeddings=embeddings, embed_settings=embed_settings, chunks=chunks, tokenizer=given
+            )
+
+        made, unopened = None, kept_settings(folder)
+        if unopened is not None:  # refused before it is opened, which may change its format
+            made = settled(unopened.values)
+            made.check(folder, terms_may_differ=reanalyse)
         try:
             store = IndexStore(folder, create=False, dense=chroma)
         except IndexNotFoundError:
             if not create:
                 raise
-            embedder = embedder_for(folder, embeddings, embed_settings, Remembered())  # no folder for a wrong name
-            tokenizer = given or KiwiTokenizer()
-            found = synonyms_of(synonyms, tokenizer)
+            made = settled({})  # no folder for a wrong name
+            found = synonyms_of(synonyms, made.tokenizer)
             store = IndexStore(folder, create=True, dense=chroma)
-            return cls(folder, store, embedder, chunks or ChunkSettings(), tokenizer, found)
+            return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found)
         try:
-            chunks = chunks or ChunkSettings(**(store.catalog.get("chunks") or {}))
-            remembered = Remembered(
-                fingerprint=store.catalog.get("fingerprint"),
-                engine=store.catalog.get("engine"),
-                dense_weight=store.catalog.get("dense_weight"),
-            )
-            embedder = embedder_for(folder, embeddings, embed_settings, remembered)
-            tokenizer = given or KiwiTokenizer(store.catalog.get("user_words") or ())
-            if remembered.fingerprint:
-                # A server that the index itself names is asked what it runs when it is used, not to open the index.
-                as_remembered = embeddings is None and not embed_settings and _is_remote(embedder)
-                own = remembered.model if as_remembered else embedder.fingerprint
-                store.check_fingerprint(fingerprint_of(own, chunks, tokenizer))
-            found = synonyms_of(synonyms, tokenizer)
+            kept = settings_in(store.catalog)
+            if made is None or kept != made.kept:  # another process may have written to it meanwhile
+                made = settled(kept)
+            if made.check(folder, terms_may_differ=reanalyse):
+                make_terms_anew(store, made.tokenizer, made.chunks, None)
+            if made.fingerprint is not None:
+                store.check_fingerprint(made.fingerprint)
+            found = synonyms_of(synonyms, made.tokenizer)
         except BaseException:
             store.close()
             raise
-        return cls(folder, store, embedder, chunks, tokenizer, found)
+        return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found)
+
+    @classmethod
+    def maintain(cls, path: str | Path, *, chroma: DenseSettings | None = None) -> Maintenance:
+        """Opens an index only to look after it: list, delete, verify, back up, rebuild, compact; not search or add.
+
+        Its model need not be at hand, and what it was made with is not compared: a damaged index, or one of another
+        version, can be looked at and copied. One whose format is older, and that this version could not search
+        afterwards, is never changed: what would change it says so.
+
+        Args:
+            path: The index folder.
+            chroma: As for :meth:`open`.
+
+        Raises:
+            IndexNotFoundError: There is none.
+        """
+        return maintain(path, chroma)
+
+    @classmethod
+    def reanalyse(
+        cls,
+        path: str | Path,
+        *,
+        user_dictionary: Dictionary | None = None,
+        chroma: DenseSettings | None = None,
+        progress: Progress | None = None,
+    ) -> bool:
+        """Makes the terms of an index anew, for another version of the analyser or another user dictionary.
+
+        Nothing is read or embedded again. Searches go on meanwhile, with the old terms until all new ones are there;
+        what was interrupted goes on where it was.
+
+        Args:
+            path: The index folder.
+            user_dictionary: As for :meth:`open`; the index's own by default, an empty list for none.
+            chroma: As for :meth:`open`.
+            progress: Called with a label, chunks done and chunks in all.
+
+        Returns:
+            Whether there was anything to do.
+
+        Raises:
+            IndexNotFoundError: There is none.
+            IndexLockedError: Another process is writing.
+            FingerprintMismatchError: Its documents were cut by another version, so new terms would not open it.
+        """
+        return reanalyse(path, user_dictionary, chroma, progress)
 
     @classmethod
     def from_chroma(
@@ -145,7 +200,8 @@ class KureIndex(Adding, Keeping):
         """Takes over a Chroma collection that LangChain, LlamaIndex or anybody else made.
 
         Its texts, metadata and vectors become an index with a catalog and a keyword view; the collection is only read.
-        Run again, it adds what was added to the collection since.
+        Run again, it adds what was added to the collection since, and a document whose texts, metadata or vectors were
+        changed takes the place of its older version; what left the collection stays.
 
         Args:
             collection: A Chroma collection, a client that has just one, or a LangChain or LlamaIndex store around one.
@@ -158,22 +214,25 @@ class KureIndex(Adding, Keeping):
             **opening: As for :meth:`open`.
 
         Raises:
-            FingerprintMismatchError: The vectors were not made by ``embeddings``.
+            FingerprintMismatchError: The vectors were not made by ``embeddings``. A new index leaves nothing behind.
+            KureIndexError: This is no collection.
         """
-        index = cls.open(path, embeddings=embeddings, **opening)
-        try:
-            found = take_over(
-                collection,
-                embeddings=index.embedder,
-                tokenizer=index._tokenizer,
-                verify_embeddings=verify_embeddings,
-                domain=domain,
-                progress=progress,
-            )
-            index._take(found, on_row)
-        except BaseException:
-            index.close()
-            raise
+        chosen, folder = find_collection(collection), Path(path).expanduser()
+        with leaving_nothing(folder, unless=lambda: holds_documents(folder)):
+            index = cls.open(path, embeddings=embeddings, **opening)
+            try:
+                found = take_over(
+                    chosen,
+                    embeddings=index.embedder,
+                    tokenizer=index._tokenizer,
+                    verify_embeddings=verify_embeddings,
+                    domain=domain,
+                    progress=progress,
+                )
+                index._take(found, str(chosen.name), on_row)
+            except BaseException:
+                index.close()
+                raise
         return index
 
     @classmethod
@@ -189,10 +248,20 @@ class KureIndex(Adding, Keeping):
         Raises:
             IndexPathError: There is an index in that folder.
             IndexCorruptError: The file is no backup, or a damaged one.
+            FingerprintMismatchError: It was made with another model or other settings. Nothing is left in the folder.
         """
-        folder = Path(path).expanduser()
-        restore(Path(file).expanduser(), folder)
-        index = cls.open(folder, create=False, **opening)
+        folder, backup = Path(path).expanduser(), Path(file).expanduser()
+        restored = False
+        with leaving_nothing(folder, unless=lambda: not restored):
+            restore(backup, folder)
+            restored = True  # what is there now is ours
+            try:
+                index = cls.open(folder, create=False, **opening)
+            except FingerprintMismatchError as error:
+                if error.differences.keys() != {"tokenizer"}:
+                    raise
+                advice = "Restore it with `kure-rag restore --terms` (reanalyse=True), which embeds nothing."
+                raise FingerprintMismatchError(backup, error.differences, advice=advice) from error
         for view in sorted(index._store.catalog.state().stale):  # what opening it has not made already
             index.rebuild(view, progress=progress)
         return index
@@ -243,7 +312,3 @@ class KureIndex(Adding, Keeping):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _is_remote(embedder: EmbedderLike) -> bool:
-    return isinstance(embedder, Embedder) and embedder.settings.backend == "remote"

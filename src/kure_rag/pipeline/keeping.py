@@ -93,6 +93,9 @@ class Keeping(Parts):
     ) -> None:
         """Changes what is said about a document. Nothing is read, analysed or embedded again.
 
+        It stays when the file changes: the next version is read from the file, and what was said here is laid over it.
+        A Chroma collection that holds texts too gets it as well.
+
         Args:
             document_id: Which.
             metadata: Keys to set, with JSON-compatible values; a key set to ``None`` is removed.
@@ -102,6 +105,7 @@ class Keeping(Parts):
 
         Raises:
             KeyError: There is no such document.
+            MetadataError: A value cannot be stored, such as NaN or a date; names it. It is a ``ValueError`` too.
             IndexLockedError: Another process is writing.
         """
         check_domain(domain)
@@ -114,15 +118,6 @@ class Keeping(Parts):
         """Numbers and settings of the index, as JSON values."""
         documents, chunks = self._store.catalog.counts()
         state = self._store.catalog.state()
-        sizes = {
-            part: sum(file.stat().st_size for file in self.path.glob(pattern) if file.is_file())
-            for part, pattern in (
-                ("catalog", "catalog.sqlite3*"),
-                ("lexical", "lexical*/**/*"),
-                ("dense", "dense*/**/*"),
-                ("matrix", "matrix*/**/*"),
-            )
-        }
         return {
             "path": str(self.path),
             "documents": documents,
@@ -134,7 +129,20 @@ class Keeping(Parts):
             or fingerprint_of(self.embedder.fingerprint, self._chunks, self._tokenizer),
             "engine": self._store.catalog.get("engine"),
             "user_words": len(self._tokenizer.user_words),
-            "bytes": sizes,
+            "bytes": self._bytes(),
+        }
+
+    def _bytes(self) -> dict[str, int]:
+        """On disk, by part."""
+        patterns = {
+            "catalog": "catalog.sqlite3*",
+            "lexical": "lexical*/**/*",
+            "dense": "dense*/**/*",
+            "matrix": "matrix*/**/*",
+        }
+        return {
+            part: sum(file.stat().st_size for file in self.path.glob(pattern) if file.is_file())
+            for part, pattern in patterns.items()
         }
 
     def verify(self) -> Verification:
@@ -176,7 +184,10 @@ class Keeping(Parts):
         Raises:
             IndexPathError: It exists, cannot be written, or lies in the index's own folder.
         """
+        self._store.catalog.backup(self._target(file), overwrite=overwrite)
+
+    def _target(self, file: str | Path) -> Path:
         target = Path(file).expanduser()
         if target.resolve().is_relative_to(self.path.resolve()):
             raise IndexPathError(f"{target}: lies in the index's own folder; choose a place outside of it")
-        self._store.catalog.backup(target, overwrite=overwrite)
+        return target

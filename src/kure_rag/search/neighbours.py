@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from kure_rag.errors import IndexCorruptError
 from kure_rag.types import Chunk, Context
 
 
@@ -69,7 +70,23 @@ def _belongs(other: Chunk, chunk: Chunk, settings: ExpandSettings) -> bool:
     return settings.by != "section" or other.breadcrumb == chunk.breadcrumb
 
 
-def context_of(text: str, span: tuple[int, int, tuple[str, ...]]) -> Context:
-    """The context at a span of a document's text."""
+def context_of(text: str, span: tuple[int, int, tuple[str, ...]], chunk: Chunk) -> Context:
+    """The context of a chunk.
+
+    Args:
+        text: What stands at the span.
+        span: From :func:`span_around`.
+        chunk: The hit's, which tells whether that is the text it was cut from: a part of a text has no checksum.
+
+    Raises:
+        IndexCorruptError: It is not.
+    """
     start, end, ids = span
-    return Context(text[start:end], start, end, ids)
+    at = chunk.start - start
+    own = chunk.text[: end - chunk.start]
+    if text[at : at + len(own)] != own:
+        raise IndexCorruptError(
+            f"the text of document {chunk.document_id} does not hold its chunk {chunk.id} at {chunk.start}; "
+            "restore the index from a backup or ingest anew"
+        )
+    return Context(text, start, end, ids)

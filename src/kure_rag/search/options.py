@@ -61,7 +61,7 @@ class SearchOptions:
         lexical: ``tantivy`` asks the keyword view on disk; ``rank-bm25`` plain BM25 without letter pairs, made in
             memory anew whenever the index has changed: one or two seconds and 160 MB for 10,000 passages.
         dense: ``chroma`` asks Chroma's graph for candidates, ``quantized`` all one-bit codes, ``exact`` all vectors;
-            ``auto`` is ``exact`` up to eight million numbers (31,000 vectors of 256 dimensions) and ``chroma`` beyond.
+            ``auto`` is ``exact`` up to eight million numbers (31,000 vectors of 256 dimensions), ``quantized`` beyond.
             Scores are exact with each. Rows that a filter leaves are always scored by the matrix.
         device: ``cuda`` for ``exact`` on a graphics card.
         candidates: Of each leg, at the least: a chunk that one leg ranks low may win by the other.
@@ -69,7 +69,7 @@ class SearchOptions:
         fold: Near-duplicates become one hit; ``True`` for the default settings.
         rerank: A cross-encoder for the first candidates, or its name.
         relevance: Whether hits say how relevant they are on a scale from 0 to 1.
-        score_threshold: Only hits of at least this relevance.
+        score_threshold: Only hits of at least this relevance: the first ``k`` of the candidates that have it.
         mmr: Less of the same: 1 ranks by relevance alone, 0 by difference alone.
         group_by: ``document`` keeps a document's hits together, a few of each.
         expand: The text around each hit: so many chunks on each side, or the ``section`` of the same headings.
@@ -126,7 +126,7 @@ class SearchOptions:
             wants.append(self.rerank.candidates)
         if self.mmr is not None:
             wants.append(max(self.mmr.candidates, self.k))
-        if self.group_by is not None:
+        if self.group_by is not None or self.score_threshold is not None:
             wants.append(self.candidates)
         return max(wants)
 

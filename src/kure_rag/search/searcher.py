@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kure_rag.embed.base import EmbedderLike
-from kure_rag.errors import SearchError
-from kure_rag.index.lexical import Question
+from kure_rag.errors import SearchStoppedError
 from kure_rag.index.store import IndexStore
 from kure_rag.index.views import Views
 from kure_rag.index.where import Where, parse_where
 from kure_rag.search.candidates import Candidates, Rows
 from kure_rag.search.fusion import ConvexFusion, Fusion, convex
-from kure_rag.search.helpers import Asked, ask, check_queries, query_vectors, questions
+from kure_rag.search.helpers import Asked, SpacedQuestion, ask, check_queries, query_vectors, questions
 from kure_rag.search.keywords import RankBm25Cache
 from kure_rag.search.legs import KeywordView, run_legs
 from kure_rag.search.options import SearchKeywords, SearchOptions, options_of
@@ -32,14 +31,11 @@ from kure_rag.search.rerank import Reranker, loaded
 from kure_rag.search.stages import Query, Stages
 from kure_rag.search.vectors import CatalogVectors, VectorSource, sample_of, stretch_of
 from kure_rag.tokenize import Synonyms, Tokenizer
+from kure_rag.tokenize.synonyms import Meaning
 from kure_rag.types import Hit
 
 _MOST: Final = 1_000_000  # of each leg: the keyword view sets memory aside for as many as it is asked for
 _THREADS: Final = min(4, os.cpu_count() or 1)  # keyword legs at once, of all searches
-
-
-class SearchStoppedError(SearchError):
-    """The search was cancelled by its caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class _Request:
 
     options: SearchOptions
     asked: list[Asked]
-    questions: list[Question] | None
+    questions: list[SpacedQuestion] | None
     vectors: npt.NDArray[np.float32] | None
     where: Where | None
     fusion: Fusion
@@ -160,13 +156,17 @@ class Searcher:
         return _Request(
             options=options,
             asked=asked,
-            questions=questions(self._tokenizer, texts, self._synonyms) if options.mode != "dense" else None,
+            questions=self._questions(texts, options),
             vectors=vectors,
             where=where,
             fusion=options.fusion or convex(self._embedder.dense_weight if options.mode == "hybrid" else 0.0),
             reranker=self._reranker(options),
             stop=stop,
         )
+
+    def _questions(self, texts: Sequence[str], options: SearchOptions) -> list[SpacedQuestion] | None:
+        wanted = options.mode != "dense" or options.highlight
+        return questions(self._tokenizer, texts, self._synonyms) if wanted else None
 
     def _reranker(self, options: SearchOptions) -> Reranker | None:
         if options.rerank is None:
@@ -207,7 +207,7 @@ class Searcher:
             views,
             self._keywords(options, views),
             source,
-            (request.questions, vectors),
+            (request.questions if options.mode != "dense" else None, vectors),
             options,
             wanted,
             allowed,
@@ -226,12 +226,20 @@ class Searcher:
     def _keywords(self, options: SearchOptions, views: Views) -> KeywordView:
         return views.lexical if options.lexical == "tantivy" or options.mode == "dense" else self._rank_bm25.of(views)
 
-    @staticmethod
-    def _query(request: _Request, asked: Asked, at: int, source: VectorSource, sample: Rows | None) -> Query:
+    def _query(self, request: _Request, asked: Asked, at: int, source: VectorSource, sample: Rows | None) -> Query:
         background = None
         if sample is not None and request.vectors is not None:
             background = Background.of(source.score(request.vectors[at], sample)[1])
-        return Query(asked.texts[0], request.questions[at] if request.questions is not None else None, background)
+        text, found = asked.texts[0], request.questions
+        if found is None:
+            return Query(text, None, background)
+        every = found[at : at + len(asked.texts)]
+        marked = frozenset(term for one in every for term in (*one.terms, *one.optional))
+        own = found[at]
+        meanings: list[Meaning] = []
+        if self._synonyms is not None:
+            meanings = self._synonyms.meanings(own.terms) + self._synonyms.meanings(own.respaced)
+        return Query(text, own if request.options.mode != "dense" else None, background, meanings, marked)
 
     def _stretch_of(self, request: _Request, source: VectorSource) -> float:
         fusion = request.fusion

@@ -21,7 +21,8 @@ from kure_rag.search.relevance import SETTINGS, Background, features_of, relevan
 from kure_rag.search.rerank import Reranker, RerankSettings, late, rerank_scores
 from kure_rag.search.vectors import Vectors, VectorSource
 from kure_rag.tokenize import Tokenizer
-from kure_rag.types import Chunk, Document, Hit, Leg
+from kure_rag.tokenize.synonyms import Meaning
+from kure_rag.types import Chunk, Hit, Leg
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,15 @@ class Query:
         text: Its words.
         question: Its terms, unless the search is dense.
         background: Its cosines with unrelated passages; ``None`` where they are not known.
+        meanings: What it says that has synonyms.
+        marked: Terms that a highlight marks: its own, its synonyms', and those of other ways to ask it.
     """
 
     text: str
     question: Question | None
     background: Background | None
+    meanings: Sequence[Meaning] = ()
+    marked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,8 @@ class Stages:
         out = []
         for item in found:
             dense = item.hit.legs.get("dense")
-            known = features_of(
-                query.question, there.get(item.row), query.background, None if dense is None else dense.score
-            )
+            cosine = None if dense is None else dense.score
+            known = features_of(query.question, there.get(item.row), query.background, cosine, query.meanings)
             value = relevance(known, settings)
             if self.options.score_threshold is None or value >= self.options.score_threshold:
                 out.append(Found(item.row, replace(item.hit, relevance=value)))
@@ -122,16 +126,14 @@ class Stages:
         return out
 
     def _expanded(self, hits: list[Hit], settings: ExpandSettings) -> list[Hit]:
-        documents: dict[str, Document | None] = {}
         out = []
         for hit in hits:
-            name = hit.chunk.document_id
-            if name not in documents:
-                documents[name] = self.catalog.document(name, self.visible)
-            document = documents[name]
-            if document is None:  # purged meanwhile: the search begins again
+            span = span_around(hit.chunk, self._by_id, settings)
+            try:
+                text = self.catalog.text(hit.chunk.document_id, *span[:2], self.visible)
+            except KeyError:  # purged meanwhile: the search begins again
                 return hits
-            out.append(replace(hit, context=context_of(document.text, span_around(hit.chunk, self._by_id, settings))))
+            out.append(replace(hit, context=context_of(text, span, hit.chunk)))
         return out
 
     def _by_id(self, ids: Sequence[str]) -> dict[str, Chunk]:
@@ -139,8 +141,7 @@ class Stages:
         return {item.chunk.id: item.chunk for item in self.catalog.fetch(list(rows.values()), self.visible).values()}
 
     def _highlighted(self, query: Query, hits: list[Hit]) -> list[Hit]:
-        wanted = frozenset(query.question.terms if query.question else self.tokenizer.terms(query.text))
-        spans = highlights(self.tokenizer, [wanted] * len(hits), [hit.chunk.text for hit in hits])
+        spans = highlights(self.tokenizer, [query.marked] * len(hits), [hit.chunk.text for hit in hits])
         return [replace(hit, highlights=some) for hit, some in zip(hits, spans, strict=True)]
 
 
