@@ -18,14 +18,26 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
         A new dictionary. The place: ``source``, ``title``, ``domain``, ``pages`` (all, ascending), ``page`` (the first,
         or ``None``), ``breadcrumb``, ``start``, ``end``, ``citation``. The passage: ``chunk_id``, ``document_id``,
         ``kind``, ``lead``, ``prev_id``, ``next_id``. The search: ``score``, ``rank``, and ``legs``, for example
-        ``{"lexical": {"rank": 1, "score": 7.2}}``. Then the chunk's own metadata under its own names; one that is
-        ours already, such as an article's ``title``, is ``chunk_title``.
+        ``{"lexical": {"rank": 1, "score": 7.2}}``; where they were asked for, ``relevance``, ``context`` (the text
+        around), ``highlights`` (pairs of offsets in the text), ``duplicates`` (their citations) and ``warnings``. Then
+        the chunk's own metadata under its own names; one that is ours already, such as an article's ``title``, is
+        ``chunk_title``.
     """
-    found = {
+    found: dict[str, Any] = {
         "score": hit.score,
         "rank": hit.rank,
         "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
     }
+    if hit.relevance is not None:
+        found["relevance"] = hit.relevance
+    if hit.context is not None:
+        found["context"] = hit.context.text
+    if hit.highlights is not None:
+        found["highlights"] = [list(span) for span in hit.highlights]
+    if hit.duplicates:
+        found["duplicates"] = [twin.citation() for twin in hit.duplicates]
+    if hit.warnings:
+        found["warnings"] = list(hit.warnings)
     place = _place(hit.chunk, source=hit.source, title=hit.title, domain=hit.domain)
     return _with_own(place | found, hit.chunk.metadata)
 

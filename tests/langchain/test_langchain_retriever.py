@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField
+from langchain_core.structured_query import Comparator, Comparison, StructuredQuery
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
 from kure_rag import Chunk, Hit, KureIndex, KureRetriever, Leg, RrfFusion
 from kure_rag.errors import FilterError, IndexNotFoundError
 from kure_rag.langchain import to_document
+from kure_rag.search import SearchOptions
 
 QUERY = "연차휴가는 며칠인가요?"
 
@@ -195,3 +197,38 @@ def test_from_path(small_index: KureIndex, tiny_model: Path, tmp_path: Path) -> 
         KureRetriever.from_path(tmp_path / "없음")
     with pytest.raises(ValidationError):
         KureRetriever.from_path(small_index.path, embeddings=str(tiny_model), k=-1)
+
+
+async def test_every_keyword_of_a_search_is_taken(small_index: KureIndex) -> None:
+    asked: dict[str, Any] = {"k": 3, "highlight": True, "relevance": True, "expand": 1}
+    hits = small_index.search("연차휴가", **asked)
+    options = SearchOptions(k=9, highlight=True, relevance=True)
+    for found in (
+        KureRetriever(index=small_index).invoke("연차휴가", **asked),
+        await KureRetriever(index=small_index).ainvoke("연차휴가", **asked),
+        KureRetriever(index=small_index, k=3, expand=1, options=options).invoke("연차휴가"),
+    ):
+        assert [one.id for one in found] == [hit.chunk.id for hit in hits]
+        for document, hit in zip(found, hits, strict=True):
+            assert document.metadata["relevance"] == hit.relevance
+            assert document.metadata["context"] == hit.context.text  # type: ignore[union-attr]
+            assert document.metadata["highlights"] == [list(span) for span in hit.highlights or ()]
+
+
+def test_a_threshold_of_the_retriever_holds_and_a_call_may_lift_it(small_index: KureIndex) -> None:
+    retriever = KureRetriever(index=small_index, score_threshold=1.0)
+    assert retriever.invoke("연차휴가") == []
+    assert retriever.invoke("연차휴가", score_threshold=None)
+
+
+def test_a_filter_may_be_langchain_s(small_index: KureIndex) -> None:
+    query = StructuredQuery(
+        query="급여", filter=Comparison(comparator=Comparator.EQ, attribute="article", value="제4조"), limit=None
+    )
+    found = KureRetriever(index=small_index, where=query).invoke("급여")
+    assert [one.metadata["source"] for one in found] == ["pay"]
+
+
+def test_options_without_settings_beside_them_are_kept(small_index: KureIndex) -> None:
+    retriever = KureRetriever(index=small_index, options=SearchOptions(k=2, mode="lexical"))
+    assert [set(one.metadata["legs"]) for one in retriever.invoke("연차휴가 급여")] == [{"lexical"}] * 2

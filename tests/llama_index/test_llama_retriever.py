@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import MetadataMode, NodeRelationship, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
 from kure_rag import Chunk, Hit, KureIndex, Leg, RrfFusion
 from kure_rag.errors import FilterError, IndexNotFoundError, SearchError
 from kure_rag.llama_index import KureRetriever, to_node
+from kure_rag.search import SearchOptions
 
 QUERY = "연차휴가는 며칠인가요?"
 
@@ -134,3 +136,21 @@ def test_from_path(small_index: KureIndex, tiny_model: Path, tmp_path: Path) -> 
         KureRetriever.from_path(tmp_path / "없음")
     with pytest.raises(TypeError, match="top_k"):
         KureRetriever.from_path(small_index.path, embeddings=str(tiny_model), top_k=2)
+
+
+def test_every_keyword_of_a_search_is_taken(small_index: KureIndex) -> None:
+    hits = small_index.search("연차휴가", k=3, highlight=True, relevance=True)
+    options = SearchOptions(relevance=True)
+    found = KureRetriever(small_index, similarity_top_k=3, highlight=True, options=options).retrieve("연차휴가")
+    assert [(one.node.node_id, one.node.metadata["relevance"]) for one in found] == [
+        (hit.chunk.id, hit.relevance) for hit in hits
+    ]
+    assert found[0].node.metadata["highlights"] == [list(span) for span in hits[0].highlights or ()]
+
+
+def test_a_filter_may_be_llama_index_s(small_index: KureIndex) -> None:
+    filters = MetadataFilters(filters=[MetadataFilter(key="article", value="제4조")])
+    found = KureRetriever(small_index, filters=filters).retrieve("급여")
+    assert [one.node.metadata["source"] for one in found] == ["pay"]
+    with pytest.raises(ValueError, match="one of them"):
+        KureRetriever(small_index, filters=filters, where={"article": "제4조"})

@@ -12,19 +12,21 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from pydantic import ConfigDict, Field, SkipValidation
 
 from kure_rag.langchain.convert import to_document
+from kure_rag.langchain.filters import to_where
 from kure_rag.pipeline import KureIndex
-from kure_rag.search import Fusion
+from kure_rag.search import Fusion, SearchKeywords, SearchOptions
 from kure_rag.types import Mode
 
-_PER_CALL: Final = ("k", "mode", "where", "fusion")
+_OWN: Final = ("k", "mode", "where", "fusion", "score_threshold", "expand", "rerank")
+_PER_CALL: Final = tuple(SearchKeywords.__annotations__)
 
 
 class KureRetriever(BaseRetriever):
     """Passages of an index, as documents that carry their citation and scores.
 
-    ``k``, ``mode``, ``where`` and ``fusion`` can be given with a call too, and then stand in the place of the
-    retriever's own: ``retriever.invoke(query, k=3, where={"domain": "legal"})``; ``ainvoke`` takes the same.
-    ``where=None`` in a call searches without a filter.
+    Every keyword of :meth:`kure_rag.KureIndex.search` can be given with a call too, and then stands in the place of the
+    retriever's own: ``retriever.invoke(query, k=3, where={"domain": "legal"}, highlight=True)``; ``ainvoke`` takes the
+    same. ``where=None`` in a call searches without a filter.
 
     Example:
         >>> from kure_rag import KureIndex, KureRetriever
@@ -36,8 +38,13 @@ class KureRetriever(BaseRetriever):
         index: Where to search.
         k: Documents for each query, at most.
         mode: ``hybrid``, ``lexical`` or ``dense``.
-        where: Only chunks for which this holds, see :mod:`kure_rag.index.where`.
+        where: Only chunks for which this holds: a filter of ours, see :mod:`kure_rag.index.where`, or one that
+            :func:`kure_rag.langchain.filters.to_where` knows, such as a structured query.
         fusion: For ``hybrid``; by default a convex combination with the model card's weight.
+        score_threshold: Only documents of at least this relevance, from 0 to 1, see :mod:`kure_rag.search.relevance`.
+        expand: The text around each, in ``metadata["context"]``: so many chunks on each side, or ``section``.
+        rerank: A cross-encoder for the first candidates, its name, or settings.
+        options: All else that a search can be told; what stands above wins over it.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")  # a misspelt `where` must not be ignored
@@ -45,8 +52,12 @@ class KureRetriever(BaseRetriever):
     index: KureIndex
     k: int = Field(default=4, ge=1)
     mode: Mode = "hybrid"
-    where: dict[str, Any] | None = None
+    where: Any = None
     fusion: SkipValidation[Fusion | None] = None  # a Protocol: anything with a `fuse` will do
+    score_threshold: float | None = Field(default=None, ge=0, le=1)
+    expand: Any = None
+    rerank: Any = None
+    options: SkipValidation[SearchOptions | None] = None
 
     @classmethod
     def from_path(
@@ -63,7 +74,7 @@ class KureRetriever(BaseRetriever):
             path: The index folder.
             embeddings: As :meth:`kure_rag.KureIndex.open` takes it; by default the model the index was made with.
             embed_settings: As :meth:`kure_rag.KureIndex.open` takes them, such as ``{"backend": "openvino"}``.
-            **fields: ``k``, ``mode``, ``where``, ``fusion``, and what every LangChain retriever takes.
+            **fields: The attributes but ``index``, and what every LangChain retriever takes.
 
         Raises:
             IndexNotFoundError: There is none.
@@ -93,7 +104,12 @@ class KureRetriever(BaseRetriever):
                 raise TypeError(
                     f"{type(self).__name__} takes no keyword {name!r} with a call; it takes {', '.join(_PER_CALL)}"
                 )
-        return {name: given.get(name, getattr(self, name)) for name in _PER_CALL}
+        said = _OWN if self.options is None else [name for name in _OWN if name in self.model_fields_set]
+        settings = {name: getattr(self, name) for name in said}
+        settings |= {name: value for name, value in given.items() if name != "verbose"}
+        if settings.get("where") is not None:
+            settings["where"] = to_where(settings["where"])
+        return {"options": self.options, **settings}
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         params = super()._get_ls_params(**kwargs)

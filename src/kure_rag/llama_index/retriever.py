@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
+from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
 from kure_rag.llama_index.convert import to_node
+from kure_rag.llama_index.filters import to_where
 from kure_rag.pipeline import KureIndex
-from kure_rag.search import Fusion
-from kure_rag.types import Mode
+from kure_rag.search import SearchKeywords, SearchOptions
+from kure_rag.search.options import options_of
 
 
 class KureRetriever(BaseRetriever):
@@ -31,11 +33,16 @@ class KureRetriever(BaseRetriever):
     Args:
         index: Where to search.
         similarity_top_k: Nodes for each query, at most.
-        mode: ``hybrid``, ``lexical`` or ``dense``.
-        where: Only chunks for which this holds, see :mod:`kure_rag.index.where`.
-        fusion: For ``hybrid``; by default a convex combination with the model card's weight.
+        filters: LlamaIndex's; only chunks for which they hold. Not beside ``where``, which takes a filter of ours.
+        options: How to search otherwise.
         callback_manager: LlamaIndex's.
         verbose: LlamaIndex's.
+        **search: Any keyword of :meth:`kure_rag.KureIndex.search` but ``k``: ``mode``, ``where``, ``fusion``,
+            ``score_threshold``, ``expand``, ``rerank``, and the others.
+
+    Raises:
+        ValueError: Both ``filters`` and ``where``.
+        SearchError: A setting that makes no sense.
     """
 
     def __init__(
@@ -43,17 +50,19 @@ class KureRetriever(BaseRetriever):
         index: KureIndex,
         *,
         similarity_top_k: int = 4,
-        mode: Mode = "hybrid",
-        where: Mapping[str, Any] | None = None,
-        fusion: Fusion | None = None,
+        filters: MetadataFilters | MetadataFilter | None = None,
+        options: SearchOptions | None = None,
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
+        **search: Unpack[SearchKeywords],
     ) -> None:
+        if filters is not None:
+            if search.get("where") is not None:
+                raise ValueError("both filters and where say which chunks to search: give one of them")
+            search["where"] = to_where(filters)
+        search["k"] = similarity_top_k
         self.index = index
-        self.similarity_top_k = similarity_top_k
-        self.mode: Mode = mode
-        self.where = where
-        self.fusion = fusion
+        self.options = options_of(options, search)
         super().__init__(callback_manager=callback_manager, verbose=verbose)
 
     @classmethod
@@ -85,10 +94,7 @@ class KureRetriever(BaseRetriever):
             raise
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [to_node(hit) for hit in self.index.search(query_bundle.query_str, **self._settings())]
+        return [to_node(hit) for hit in self.index.search(query_bundle.query_str, options=self.options)]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return [to_node(hit) for hit in await self.index.asearch(query_bundle.query_str, **self._settings())]
-
-    def _settings(self) -> dict[str, Any]:
-        return {"k": self.similarity_top_k, "mode": self.mode, "where": self.where, "fusion": self.fusion}
+        return [to_node(hit) for hit in await self.index.asearch(query_bundle.query_str, options=self.options)]
