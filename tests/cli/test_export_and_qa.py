@@ -146,6 +146,7 @@ def test_the_example_that_help_prints_can_be_read(tmp_path: Path) -> None:
     _, _, after = call("ingest", "--help").out.partition("\nan ingest.yaml, ")
     lines = itertools.takewhile(lambda line: line.startswith("  "), after.splitlines()[1:])
     (tmp_path / "ingest.yaml").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "용어.txt").write_text("온누리적금\n", encoding="utf-8")
     recipe = read_recipe(tmp_path / "ingest.yaml")
     assert recipe.paths == (tmp_path / "documents", tmp_path / "약관.pdf")
     assert (recipe.workers, recipe.read.ocr, recipe.limits.max_pages) == (2, "auto", 2000)

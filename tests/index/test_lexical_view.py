@@ -12,6 +12,7 @@ import tantivy
 from rank_bm25 import BM25Okapi
 
 from kure_rag.errors import IndexCorruptError
+from kure_rag.index import lexical
 from kure_rag.index.catalog import Keywords
 from kure_rag.index.lexical import LexicalSettings, LexicalView, Question
 from kure_rag.tokenize import letter_pairs
@@ -238,3 +239,22 @@ def test_a_view_of_an_older_version_asks_to_be_rebuilt(tmp_path: Path) -> None:
     tantivy.Index(builder.build(), path=str(tmp_path))
     with pytest.raises(IndexCorruptError, match="rebuild it"):
         LexicalView(tmp_path)
+
+
+def test_an_interrupted_change_leaves_no_lock_behind(
+    corpus: dict[int, Keywords], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, made = LexicalView(tmp_path), lexical._document
+
+    def interrupted(row: int, keywords: Keywords) -> tantivy.Document:
+        if row == 7:
+            raise KeyboardInterrupt
+        return made(row, keywords)
+
+    monkeypatch.setattr(lexical, "_document", interrupted)
+    with pytest.raises(KeyboardInterrupt) as held:  # its traceback lives on, as within a finally
+        view.apply(corpus, [])
+    monkeypatch.setattr(lexical, "_document", made)
+    view.apply(corpus, [])
+    assert len(view.rows()) == len(corpus)
+    del held

@@ -131,12 +131,16 @@ class LexicalView:
         if not new and not gone:
             return
         writer = self._index.writer(heap_size=_HEAP, num_threads=1)
-        if gone:  # by query: deleting by term takes a Python integer for a signed one and finds nothing
-            writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "row", gone))
-        for row in new:
-            writer.add_document(_document(row, added[row]))
-        writer.commit()
-        writer.wait_merging_threads()
+        try:
+            if gone:  # by query: deleting by term takes a Python integer for a signed one and finds nothing
+                writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "row", gone))
+            for row in new:
+                writer.add_document(_document(row, added[row]))
+            writer.commit()
+            writer.wait_merging_threads()
+        except BaseException:
+            del writer  # the traceback keeps this frame, and the writer would keep its lock: Ctrl-C must not leave that
+            raise
         self.reload()
 
     def search(self, question: Question, limit: int, allowed: Rows | None = None) -> Ranking:
