@@ -62,6 +62,7 @@ class SearchOptions:
             memory anew whenever the index has changed: one or two seconds and 160 MB for 10,000 passages.
         dense: ``chroma`` asks Chroma's graph for candidates, ``quantized`` all one-bit codes, ``exact`` all vectors;
             ``auto`` is ``exact`` up to eight million numbers (31,000 vectors of 256 dimensions), ``quantized`` beyond.
+            Codes are kept from 20,000 vectors on; fewer are scored one and all.
             Scores are exact with each. Rows that a filter leaves are always scored by the matrix.
         device: ``cuda`` for ``exact`` on a graphics card.
         candidates: Of each leg, at the least: a chunk that one leg ranks low may win by the other.
