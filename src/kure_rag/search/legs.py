@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -51,7 +51,7 @@ def run_legs(
     views: Views,
     keywords: KeywordView,
     source: VectorSource,
-    asked: tuple[Sequence[Question] | None, Vectors | None],
+    asked: tuple[Callable[[], Sequence[Question]] | None, Vectors | None],
     options: SearchOptions,
     limit: int,
     allowed: Rows | None,
@@ -64,27 +64,39 @@ def run_legs(
         views: What is searched.
         keywords: The keyword leg's engine.
         source: Exact cosines.
-        asked: Questions for the keyword leg and vectors for the other; ``None`` for a leg that is not wanted.
+        asked: What makes the keyword leg's questions, and vectors for the other; ``None`` for a leg that is not wanted.
         options: Which engine.
         limit: Of each leg.
         allowed: Only these rows, if given.
-        executor: Runs the keyword leg meanwhile.
+        executor: Runs the other leg meanwhile.
     """
     questions, vectors = asked
-    waiting: Future[list[Ranking]] | None = None
-    lexical = dense = None
-    if questions is not None:
-        if vectors is None:
-            lexical = lexical_rankings(keywords, questions, limit, allowed)
-        else:
-            waiting = executor.submit(lexical_rankings, keywords, questions, limit, allowed)
+
+    def by_words() -> list[Ranking]:
+        return lexical_rankings(keywords, () if questions is None else questions(), limit, allowed)
+
+    def by_vectors(given: Vectors) -> list[Ranking]:
+        return dense_rankings(catalog, views, source, given, limit, allowed, options)
+
+    if vectors is None:
+        return LegRankings(None if questions is None else by_words(), None)
+    if questions is None:
+        return LegRankings(None, by_vectors(vectors))
+    if options.dense == "chroma" or views.matrix is None:
+        words = executor.submit(by_words)
+        try:
+            dense = by_vectors(vectors)
+        finally:
+            wait([words])  # also when the dense leg failed: the view may not be closed under the other
+        return LegRankings(words.result(), dense)
+    # The matrix needs neither the catalog nor, for most of its time, the interpreter: Kiwi, which lets go of that as
+    # little as the keyword view does, works beside it.
+    nearest = executor.submit(by_vectors, vectors)
     try:
-        if vectors is not None:
-            dense = dense_rankings(catalog, views, source, vectors, limit, allowed, options)
+        lexical = by_words()
     finally:
-        if waiting is not None:
-            lexical = waiting.result()  # also when the dense leg failed: the view may not be closed under the other
-    return LegRankings(lexical, dense)
+        wait([nearest])
+    return LegRankings(lexical, nearest.result())
 
 
 def lexical_rankings(

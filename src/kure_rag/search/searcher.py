@@ -6,7 +6,7 @@ import contextvars
 import functools
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Unpack
@@ -44,7 +44,7 @@ class _Request:
 
     options: SearchOptions
     asked: list[Asked]
-    questions: list[SpacedQuestion] | None
+    questions: Callable[[], list[SpacedQuestion]] | None
     vectors: npt.NDArray[np.float32] | None
     where: Where | None
     fusion: Fusion
@@ -164,9 +164,10 @@ class Searcher:
             stop=stop,
         )
 
-    def _questions(self, texts: Sequence[str], options: SearchOptions) -> list[SpacedQuestion] | None:
+    def _questions(self, texts: Sequence[str], options: SearchOptions) -> Callable[[], list[SpacedQuestion]] | None:
+        """Makes them when they are asked for, once: the dense leg is at work by then."""
         wanted = options.mode != "dense" or options.highlight
-        return questions(self._tokenizer, texts, self._synonyms) if wanted else None
+        return functools.cache(functools.partial(questions, self._tokenizer, texts, self._synonyms)) if wanted else None
 
     def _reranker(self, options: SearchOptions) -> Reranker | None:
         if options.rerank is None:
@@ -230,9 +231,10 @@ class Searcher:
         background = None
         if sample is not None and request.vectors is not None:
             background = Background.of(source.score(request.vectors[at], sample)[1])
-        text, found = asked.texts[0], request.questions
-        if found is None:
+        text = asked.texts[0]
+        if request.questions is None:
             return Query(text, None, background)
+        found = request.questions()
         every = found[at : at + len(asked.texts)]
         marked = frozenset(term for one in every for term in (*one.terms, *one.optional))
         own = found[at]

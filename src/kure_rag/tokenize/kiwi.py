@@ -36,6 +36,7 @@ _LIGHT_VERBS: Final = (
 )
 STOP_VERBS: Final[frozenset[str]] = frozenset(_LIGHT_VERBS.split())
 
+_FEW: Final = 3  # texts that are done sooner here than handed to Kiwi's own threads
 _WINDOW: Final = 10  # characters each side of a line break that decide whether a space belongs there
 _FULL_WIDTH: Final = {0xFF01 + i: 0x21 + i for i in range(94)}  # ！ to ～
 _lock = threading.Lock()
@@ -112,7 +113,8 @@ class KiwiTokenizer:
     def terms_batch(self, texts: Sequence[str]) -> list[list[str]]:
         """Content morphemes of many texts."""
         kiwi, parts = _shared(self.user_words)
-        analysed = kiwi.tokenize([_nfc(text) for text in texts])
+        clean = [_nfc(text) for text in texts]
+        analysed = kiwi.tokenize(clean) if len(clean) > _FEW else map(kiwi.tokenize, clean)
         return [[term.form for term in _content(tokens, parts)] for tokens in analysed]
 
     def sentences(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
@@ -126,7 +128,10 @@ class KiwiTokenizer:
 
     def respaced(self, texts: Sequence[str]) -> list[str]:
         """Each text in NFC with the spaces that Kiwi puts, whatever spaces stand in it."""
-        return list(shared_kiwi(self.user_words).space([_nfc(text) for text in texts], reset_whitespace=True))
+        kiwi, clean = shared_kiwi(self.user_words), [_nfc(text) for text in texts]
+        if len(clean) > _FEW:
+            return list(kiwi.space(clean, reset_whitespace=True))
+        return [kiwi.space(text, reset_whitespace=True) for text in clean]
 
     def space_at(self, pairs: Sequence[tuple[str, str]]) -> list[bool]:
         """Whether a space belongs between the two halves of each broken line.
