@@ -394,11 +394,14 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def add(self, id_: str, key: str, size: int, year: int) -> None:
         generation = self.catalog.add_many([document(id_, *CLAUSES[:size], key=key, year=year)])
-        older = self.at.get(key, id_) if key else id_
-        said = self.said.get(id_, self.said.get(older))
+        if id_ in self.now and bool(key) != (id_ in self.at.values()):
+            self.at[f"document:{id_}"] = id_
+        said = self.said.get(id_)
         if key:
+            older = self.at.get(key, id_)
             self.at[key] = id_
             if older not in self.at.values():
+                said = self.said.get(older) if said is None else said
                 self.drop([older])
         if said is not None:
             self.said[id_] = said
@@ -417,16 +420,26 @@ class AnyOrder(RuleBasedStateMachine):
         self.turn(self.catalog.delete(ids))
 
     @rule(
-        stand=st.lists(st.tuples(st.sampled_from(["가", "나", "다"]), st.sampled_from("abcd")), max_size=3),
+        stand=st.lists(st.tuples(st.sampled_from(["", "가", "나", "다"]), st.sampled_from("abcd")), max_size=3),
         leave=st.sets(st.sampled_from(["가", "나", "다"]), max_size=2),
     )
     def settle(self, stand: list[tuple[str, str]], leave: set[str]) -> None:
         places = [Standing(key, "", id_, f"{id_}.pdf") for key, id_ in stand if id_ in self.now]
-        stood = set(self.at.values()) | {place.document_id for place in places}
-        self.at |= {place.key: place.document_id for place in places}
+        placed = set(self.at.values())
+        for place in places:
+            if bool(place.key) != (place.document_id in placed):
+                self.at[f"document:{place.document_id}"] = place.document_id
+                placed.add(place.document_id)
+        named = [(place.key, place.document_id) for place in places if place.key]
+        stood = {*self.at.items(), *named}
+        self.at |= dict(named)
         gone = [Standing(key, "", self.at[key], "") for key in leave if key in self.at]
         self.at = {key: id_ for key, id_ in self.at.items() if key not in leave}
-        went = stood - set(self.at.values())
+        went = {id_ for _, id_ in stood} - set(self.at.values())
+        for old in sorted(went & self.said.keys()):
+            for heir in {self.at[key] for key, id_ in stood if id_ == old and key in self.at} - self.said.keys():
+                self.said[heir] = self.said[old]
+                self.now[heir] = (*self.now[heir][:2], self.said[old])
         self.drop(sorted(went))
         assert set(self.catalog.settle_places(places, gone=gone)) == went
         if went:

@@ -15,7 +15,7 @@ from index.test_catalog import CLAUSES, catch_up, document, ids_at
 
 from kure_rag.errors import MetadataError
 from kure_rag.index.catalog import Catalog
-from kure_rag.index.rows import Standing
+from kure_rag.index.rows import NewDocument, Standing
 from kure_rag.index.where import parse_where
 
 
@@ -112,6 +112,92 @@ def test_what_the_user_said_stays_when_the_file_changes(catalog: Catalog) -> Non
     catalog.delete(["c"])
     catalog.add_many([document("c", CLAUSES[1], key="k", year=2026)])
     assert catalog.document("c") == replace(document("c", CLAUSES[1]).document, metadata={"year": 2026})
+    assert catalog.integrity() == []
+
+
+def words(catalog: Catalog, id_: str) -> dict[str, Any]:
+    found = catalog.document(id_)
+    assert found is not None
+    return dict(found.metadata)
+
+
+def test_what_the_user_said_goes_to_the_document_that_takes_the_place(catalog: Catalog) -> None:
+    """The file takes bytes that the index holds already: nothing is read, and its words are not lost."""
+    catalog.add_many([document("a", CLAUSES[0], key="가", year=2024), document("b", CLAUSES[1], key="나", year=2025)])
+    catalog.set_metadata("a", title="복무규정", metadata={"부서": "인사팀", "year": 2030})
+    generation = catalog.state().generation
+    assert catalog.settle_places([Standing("가", "", "b", "a.pdf")]) == {"a": "a.pdf"}
+    assert words(catalog, "b") == {"year": 2030, "부서": "인사팀"}
+    assert catalog.document("b").title == "복무규정"  # type: ignore[union-attr]
+    assert catalog.state().generation == generation + 1
+    assert catalog.matching(parse_where({"부서": "인사팀"}), generation + 1).tolist() == [2]
+    assert catalog.integrity() == []
+
+
+def test_words_of_its_own_are_kept_by_what_takes_a_place(catalog: Catalog) -> None:
+    catalog.add_many([document(id_, CLAUSES[0], key=key) for id_, key in zip("abc", "가나다", strict=True)])
+    catalog.set_metadata("a", metadata={"부서": "인사팀"})
+    catalog.set_metadata("b", metadata={"부서": "총무팀"})
+    catalog.settle_places([Standing("가", "", "b", "a.pdf")])
+    assert words(catalog, "b") == {"부서": "총무팀"}
+    catalog.settle_places([Standing("나", "", "c", "b.pdf")])  # b stands at the other place still
+    assert (words(catalog, "b"), words(catalog, "c")) == ({"부서": "총무팀"}, {})
+    catalog.settle_places(gone=catalog.places_of("b"))
+    assert words(catalog, "c") == {}
+    assert catalog.integrity() == []
+
+
+def test_words_stay_with_a_document_that_lives_on_elsewhere(catalog: Catalog) -> None:
+    catalog.add_many([document("a", CLAUSES[0], key="규정")])
+    catalog.set_metadata("a", title="규정 2024년판", metadata={"부서": "인사팀"})
+    catalog.settle_places([Standing("규정 2024", "", "a", "규정 2024.pdf")])
+    catalog.add_many([document("b", CLAUSES[1], key="규정")])
+    assert (words(catalog, "a"), words(catalog, "b")) == ({"부서": "인사팀"}, {})
+    assert catalog.said("b") is None
+    assert catalog.said_at("규정 2024") == catalog.said("a")
+    assert catalog.said_at("규정 2024", but="a") is None
+    catalog.add_many([document("c", CLAUSES[2], key="규정 2024")])
+    assert words(catalog, "c") == {"부서": "인사팀"}
+    assert catalog.integrity() == []
+
+
+def test_a_document_that_was_added_without_a_place_lives_beside_its_places(catalog: Catalog) -> None:
+    catalog.add_many([document("a", CLAUSES[0]), document("b", CLAUSES[1], key="나")])
+    catalog.settle_places([Standing("가", "", "a", "a.pdf"), Standing("", "", "b", "b.pdf")])
+    catalog.add_many([document("c", CLAUSES[2], key="가")])
+    catalog.add_many([document("d", CLAUSES[0], key="나")])
+    assert [row.id for row in catalog.documents()] == ["a", "b", "c", "d"]
+    catalog.delete(["a", "b"])
+    assert catalog.keys() == {"가": "c", "나": "d"}
+    assert catalog.integrity() == []
+
+
+def test_a_file_of_an_index_without_places_follows_its_file(catalog: Catalog) -> None:
+    catalog.add_many([document("a", CLAUSES[0])])
+    catalog.settle_places([Standing("길", "", "a", "a.pdf", "길")])
+    catalog.add_many([replace(document("b", CLAUSES[1], key="길"), path="길")])
+    assert [row.id for row in catalog.documents()] == ["b"]
+
+
+def test_a_title_from_a_file_name_follows_the_file(catalog: Catalog) -> None:
+    def titled(id_: str, title: str, text: str) -> NewDocument:
+        new = document(id_, text, key=f"{id_} 길")
+        return replace(new, document=replace(new.document, source="여비.txt", title=title), path=f"{id_} 길")
+
+    catalog.add_many([titled("a", "여비", "출장비는 실비로 준다."), titled("b", "여비", "여비\n출장비는 실비로 준다.")])
+    catalog.add_many([titled("c", "출장 안내", "출장비는 실비로 준다.")])
+    for id_ in "abc":
+        catalog.settle_places([Standing(f"{id_} 길", "", id_, "출장비.txt", f"{id_} 길")])
+    assert [(row.source, row.title) for row in catalog.documents()] == [
+        ("출장비.txt", "출장비"),
+        ("출장비.txt", "여비"),  # its first line
+        ("출장비.txt", "출장 안내"),
+    ]
+    catalog.set_metadata("a", title="여비 규정")
+    catalog.settle_places([Standing("a 길", "", "a", "실비.txt", "a 길")])
+    found = catalog.document("a")
+    assert found is not None
+    assert (found.source, found.title, catalog._as_read(found).title) == ("실비.txt", "여비 규정", "실비")
     assert catalog.integrity() == []
 
 

@@ -153,6 +153,24 @@ def test_files_of_one_name_in_two_collections_are_two_documents(tmp_path: Path) 
         assert len(index.documents()) == 2
 
 
+def test_rows_that_two_collections_hold_live_as_long_as_one_does(tmp_path: Path) -> None:
+    client = chromadb.EphemeralClient(settings=Settings(anonymized_telemetry=False))
+    made = [client.create_collection(f"copy-{name}", embedding_function=None) for name in "ab"]
+    try:
+        for collection, status in zip(made, ("added", "unchanged"), strict=True):
+            vectors = HashEmbedder().embed_passages([TEXTS[0]])
+            collection.add(ids=["a"], documents=[TEXTS[0]], metadatas=[{"source": "규정.pdf"}], embeddings=vectors)
+            assert again(collection, tmp_path / "index") == {"규정.pdf": status}
+        for collection, wanted in zip(made, ({TEXTS[0], TEXTS[1]}, {TEXTS[1]}), strict=True):
+            collection.update(ids=["a"], documents=[TEXTS[1]], embeddings=HashEmbedder().embed_passages([TEXTS[1]]))
+            again(collection, tmp_path / "index")
+            with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+                assert {index.document(row.id).text for row in index.documents()} == wanted  # type: ignore[union-attr]
+    finally:
+        for collection in made:
+            client.delete_collection(collection.name)
+
+
 class Other(HashEmbedder):
     """The same name and other vectors."""
 

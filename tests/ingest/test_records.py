@@ -73,3 +73,28 @@ def test_a_record_that_comes_back_after_its_newer_version_is_stored_again(
         ]
         assert index.search("연차휴가", k=1, mode="lexical")[0].chunk.text == LEAVE.text
         assert index.verify().ok
+
+
+def test_of_records_of_one_id_the_last_wins_in_every_run(tmp_path: Path) -> None:
+    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+        for statuses in (["added", "added", "updated"], *[["updated", "unchanged", "updated"]] * 2):
+            rows, _ = added(index, [LEAVE, TRAVEL, CHANGED])
+            assert [row.status for row in rows] == statuses
+            assert sorted(index.document(row.id).text for row in index.documents()) == [CHANGED.text, TRAVEL.text]  # type: ignore[union-attr]
+        rows, texts = added(index, [CHANGED, CHANGED, TRAVEL])  # the same record twice is none in another's place
+        assert ({row.status for row in rows}, texts) == ({"unchanged"}, [])
+        rows, _ = added(index, [CHANGED, LEAVE, CHANGED, SICK])
+        assert [row.status for row in rows] == ["unchanged", "updated", "updated", "added"]
+        assert {index.document(row.id).text for row in index.documents()} == {CHANGED.text, TRAVEL.text, SICK.text}  # type: ignore[union-attr]
+        assert index._store.catalog.integrity() == []
+
+
+@pytest.mark.parametrize("first", ["", "모음"])
+def test_a_record_that_was_added_without_a_corpus_outlives_that_of_a_corpus(tmp_path: Path, first: str) -> None:
+    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+        statuses = [index.add_records([LEAVE], corpus=corpus).rows[0].status for corpus in (first, "모음", "")]
+        assert statuses == ["added", "unchanged", "unchanged"]
+        assert index.add_records([CHANGED], corpus="모음").rows[0].status == "updated"
+        assert {index.document(row.id).text for row in index.documents()} == {LEAVE.text, CHANGED.text}  # type: ignore[union-attr]
+        assert index.delete("휴가") == 2
+        assert index._store.catalog.places() == []

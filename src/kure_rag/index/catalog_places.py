@@ -3,6 +3,9 @@
 A document lives as long as one place names it. A file that lies in two folders has a place in each; one that was found
 through two folders, or through a folder and by its own name, has a place for each way, and those are one: what becomes
 of the file becomes of all of them.
+
+A document that was added without a place lives until it is deleted. It needs no row for that as long as it stands
+nowhere; beside other places it has one of its own, which nothing takes away.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from kure_rag.index.catalog_read import CatalogReader
 from kure_rag.index.rows import PLACE_COLUMNS, PLACE_WIDTH, Standing, checksum
 
 _INSERT: Final = f"INSERT OR REPLACE INTO places ({PLACE_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?)"
+_ALONE: Final = "document:"  # keys of places are digests otherwise
 
 
 class CatalogPlaces(CatalogReader):
@@ -45,6 +49,12 @@ class CatalogPlaces(CatalogReader):
         """Whether a document stands anywhere."""
         return bool(self._rows("SELECT 1 FROM places WHERE document_id = ? LIMIT 1", (document_id,)))
 
+    def _leaving_from(self, key: str, path: str) -> list[str]:
+        """Ids of the documents that stand at a file's places and nowhere else."""
+        same = self._same(key, path) if key else []
+        ids = dict.fromkeys(place.document_id for place in same)
+        return [id_ for id_ in ids if all(place in same for place in self.places_of(id_))]
+
     def _places(self, condition: str = "1", bound: Sequence[object] = ()) -> list[Standing]:
         sql = f"SELECT {PLACE_COLUMNS}, crc FROM places WHERE {condition} ORDER BY key, root"
         found = []
@@ -58,11 +68,11 @@ class CatalogPlaces(CatalogReader):
         """All places of a file: under its key, and under other keys if they are of the same path."""
         return self._places("key = ? OR path = ?", (key, path)) if path else self._places("key = ?", (key,))
 
-    def _stand(self, db: sqlite3.Connection, place: Standing) -> set[str]:
+    def _stand(self, db: sqlite3.Connection, place: Standing) -> list[Standing]:
         """Puts a document at a place and at all others of the same file.
 
         Returns:
-            Ids of the documents to whose places something was done, those that stood there before among them.
+            The place, and who stood at all of them before; none if nothing was to be done.
         """
         before = self._same(place.key, place.path)
         wanted = {(place.key, place.root): place}
@@ -70,19 +80,27 @@ class CatalogPlaces(CatalogReader):
             wanted[old.key, old.root] = Standing(old.key, old.root, place.document_id, place.source, place.path)
         changed = [new for new in wanted.values() if new not in before]
         for new in changed:
-            values = (new.key, new.root, new.document_id, new.source, new.path)
-            db.execute(_INSERT, (*values, checksum(*values)))
-        return {place.document_id, *(old.document_id for old in before)} if changed else set()
+            self._write_place(db, new)
+        return [place, *before] if changed else []
 
-    def _drop_places(self, db: sqlite3.Connection, places: Iterable[Standing], *, whole: bool) -> set[str]:
+    def _stand_alone(self, db: sqlite3.Connection, document_id: str, source: str) -> None:
+        """Gives a document a place of its own: whatever becomes of its other places, it lives until it is deleted."""
+        self._write_place(db, Standing(f"{_ALONE}{document_id}", "", document_id, source))
+
+    @staticmethod
+    def _write_place(db: sqlite3.Connection, place: Standing) -> None:
+        values = (place.key, place.root, place.document_id, place.source, place.path)
+        db.execute(_INSERT, (*values, checksum(*values)))
+
+    def _drop_places(self, db: sqlite3.Connection, places: Iterable[Standing], *, whole: bool) -> list[Standing]:
         """Takes places away: where ``whole``, with all others of the same file.
 
         Returns:
-            Ids of the documents that stood there.
+            Who stood there.
         """
-        affected = set()
+        dropped = []
         for place in places:
             for one in self._same(place.key, place.path) if whole else [place]:
                 db.execute("DELETE FROM places WHERE key = ? AND root = ?", (one.key, one.root))
-                affected.add(one.document_id)
-        return affected
+                dropped.append(one)
+        return dropped

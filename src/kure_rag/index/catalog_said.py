@@ -20,6 +20,17 @@ class CatalogSaid(CatalogPlaces):
         found = self._said(document_id)
         return Said(**json.loads(found[0])) if found else None
 
+    def said_at(self, key: str, path: str = "", *, but: str = "") -> Said | None:
+        """What the user said of the document that goes when a new version takes its place; it is said of that then.
+
+        Args:
+            key: See :class:`~kure_rag.index.rows.NewDocument`.
+            path: See there.
+            but: Id of a document that does not go.
+        """
+        leaving = (id_ for id_ in self._leaving_from(key, path) if id_ != but)
+        return next(filter(None, map(self.said, leaving)), None)
+
     def _said(self, document_id: str) -> tuple[str, str] | None:
         rows = self._rows("SELECT document_id, said, read, crc FROM said WHERE document_id = ?", (document_id,))
         if not rows:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as with_fields
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -60,9 +61,9 @@ class CatalogWriter(CatalogSaid):
     def add_many(self, items: Iterable[NewDocument | tuple[Any, ...]]) -> int:
         """Puts documents with their chunks, terms and vectors in one transaction, each in a generation of its own.
 
-        Each takes the places of its file or record over from the documents that stood there, with what the user said of
-        those. In the same generation they are gone, if no other place names them, and so is an older document
-        with the same id.
+        Each takes the places of its file or record over from the documents that stood there. In the same generation
+        these are gone, if no other place names them, and what the user said of them is said of it. So is an older
+        document with the same id.
 
         Returns:
             The last generation.
@@ -79,15 +80,18 @@ class CatalogWriter(CatalogSaid):
             return generation
 
     def _add_one(self, db: sqlite3.Connection, item: NewDocument, generation: int) -> tuple[Document, range]:
-        older = [id_ for id_ in self.by_key(item.key, item.path) if id_ != item.document.id]
-        said = next(filter(None, map(self.said, (item.document.id, *older))), None)
-        self._leave(db, [item.document.id], generation)
+        id_ = item.document.id
+        place = Standing(item.key, item.root, id_, item.document.source, item.path)
+        said = self.said(id_) or self.said_at(item.key, item.path, but=id_)
+        if self.has_document(id_):
+            self._keep_alone(db, place)
+            self._leave(db, [id_], generation)
         document = self._put_said(db, item.document, said)
         head, body = document_head(document, generation), document_body(document)
         db.execute(_INSERT_DOCUMENT, (*head, checksum(*head), *body, checksum(*body)))
         if item.key:
-            place = Standing(item.key, item.root, document.id, document.source, item.path)
-            self._let_go(db, self._stand(db, place) - {document.id}, generation)
+            stood = self._stand(db, place)
+            self._let_go(db, [other for other in stood if other.document_id != id_], generation)
 
         last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
         first = (last[0] if last else 0) + 1
@@ -128,11 +132,13 @@ class CatalogWriter(CatalogSaid):
     ) -> dict[str, str]:
         """Says where documents stand now, all at once: files may have been renamed, copied and exchanged.
 
-        Documents that stood somewhere and stand nowhere after all of this are gone, in one generation. One whose source
-        is no longer the name of a file that holds it gets the name of one that does.
+        Documents that stood somewhere and stand nowhere after all of this are gone, in one generation. What the user
+        said of them is said of those that stand in their places, where nothing was said of these. One whose source is
+        no longer the name of a file that holds it gets the name of one that does.
 
         Args:
-            standing: Places with their documents, which are in the catalog. Other places of the same file follow.
+            standing: Places with their documents, which are in the catalog. Other places of the same file follow. With
+                an empty key: the document lives until it is deleted, wherever else it stands.
             left: Places that are given up although the file may still be there.
             gone: Places whose file is not there any more: other places of the same file go with them.
 
@@ -143,14 +149,16 @@ class CatalogWriter(CatalogSaid):
             KeyError: There is no such document.
         """
         with self._transaction() as db:
-            affected: set[str] = set()
+            standing, stood = list(standing), list[Standing]()
             for place in standing:
                 if not self.has_document(place.document_id):
                     raise KeyError(place.document_id)
-                affected |= self._stand(db, place)
-            affected |= self._drop_places(db, left, whole=False) | self._drop_places(db, gone, whole=True)
+                self._keep_alone(db, place)
+            for place in standing:
+                stood += self._stand(db, place) if place.key else []
+            stood += self._drop_places(db, left, whole=False) + self._drop_places(db, gone, whole=True)
             generation = self._number(db, "generation") + 1
-            went, renamed = self._let_go(db, affected, generation)
+            went, renamed = self._let_go(db, stood, generation)
             if went or renamed:
                 self._settle(db, generation)
             return went
@@ -173,32 +181,69 @@ class CatalogWriter(CatalogSaid):
             if self._let_go(db, self._stand(db, place), generation)[0]:
                 self._settle(db, generation)
 
+    def _keep_alone(self, db: sqlite3.Connection, place: Standing) -> None:
+        """Before a document that is there comes to a place: if it was added without one, or is now, that still holds.
+
+        A file that stands nowhere is one of an index from before there were places: it follows its file from now on.
+        """
+        is_file = bool(place.root or place.path)
+        if not is_file and bool(place.key) != self.has_place(place.document_id):
+            self._stand_alone(db, place.document_id, self._source(place.document_id))
+
+    def _source(self, document_id: str) -> str:
+        found = self._rows("SELECT source FROM documents WHERE id = ? AND gone IS NULL", (document_id,))
+        if not found:
+            raise self._damaged(f"document {document_id} stands somewhere and is not there")
+        return str(found[0][0])
+
     def _let_go(
-        self, db: sqlite3.Connection, affected: Collection[str], generation: int
+        self, db: sqlite3.Connection, stood: Sequence[Standing], generation: int
     ) -> tuple[dict[str, str], list[str]]:
         """Lets documents go that stand nowhere any more, and names the others by a file that holds them.
 
         Args:
             db: In a transaction.
-            affected: Ids of documents that stood somewhere.
+            stood: Where documents stood before.
             generation: The new one.
 
         Returns:
             Source by id of those that went, and ids of those with a new name.
         """
         went, renamed = {}, []
-        for id_ in sorted(affected):
-            names = [place.source for place in self.places_of(id_)]
-            found = db.execute("SELECT source FROM documents WHERE id = ? AND gone IS NULL", (id_,)).fetchone()
-            if found is None:
-                raise self._damaged(f"document {id_} stands somewhere and is not there")
-            if not names:
-                went[id_] = found[0]
-            elif found[0] not in names:
-                self._say(db, with_fields(self._alive(id_), source=min(names)), generation)
+        for id_ in sorted({place.document_id for place in stood}):
+            places, source = self.places_of(id_), self._source(id_)
+            if not places:
+                went[id_] = source
+            elif all(place.source != source for place in places):
+                self._rename(db, id_, min(places, key=lambda place: place.source), generation)
                 renamed.append(id_)
+        for id_ in went:
+            self._hand_on(db, id_, [place.key for place in stood if place.document_id == id_], generation)
         self._forget(db, list(went), generation)
         return went, renamed
+
+    def _rename(self, db: sqlite3.Connection, document_id: str, place: Standing, generation: int) -> None:
+        """Names a document by a file that holds it, also in a title that was taken from the name of the one before."""
+        shown = self._alive(document_id)
+        read = self._as_read(shown)
+        if place.path and read.title == PurePath(shown.source).stem and not _has_line(read.text, read.title):
+            read = with_fields(read, title=PurePath(place.source).stem)
+        shown = self._put_said(db, with_fields(read, source=place.source), self.said(document_id))
+        self._say(db, shown, generation)
+
+    def _hand_on(self, db: sqlite3.Connection, document_id: str, keys: Iterable[str], generation: int) -> None:
+        """What the user said of a document that goes: those in its places have it, unless they have words of their own.
+
+        Args:
+            db: In a transaction.
+            document_id: Which goes.
+            keys: Where it stood.
+            generation: The new one.
+        """
+        said = self.said(document_id)
+        for heir in sorted({heir for key in keys for heir in self.by_key(key)}) if said else ():
+            if self.said(heir) is None:
+                self._say(db, self._put_said(db, self._alive(heir), said), generation)
 
     def _forget(self, db: sqlite3.Connection, document_ids: Sequence[str], generation: int) -> None:
         """Lets documents go, with their places and what was said of them."""
@@ -369,3 +414,8 @@ class CatalogWriter(CatalogSaid):
         with self._explained("written"):
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _has_line(text: str, title: str) -> bool:
+    """Whether a title that is also the file's name was printed in the file."""
+    return any(" ".join(line.split()) == title for line in text.splitlines())

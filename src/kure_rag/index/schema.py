@@ -35,7 +35,7 @@ CREATE INDEX documents_source ON documents (source);
 CREATE INDEX documents_gone ON documents (gone) WHERE gone IS NOT NULL"""
 
 # A document stands where its file was found, or under its record's id: it lives as long as one place names it. One that
-# never had a place lives until it is deleted. Paths and names are digests, see kure_rag.ingest.places.
+# was added without a place lives until it is deleted. Paths and names are digests, see kure_rag.ingest.places.
 PLACES: Final = """
 -- One file has a place for each folder that it was found through; all places of a key name the same document.
 CREATE TABLE places (

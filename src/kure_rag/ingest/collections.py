@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from kure_rag.index.catalog import Catalog, NewDocument
+from kure_rag.index.rows import Standing
 from kure_rag.index.take_over import RejectedRow
 from kure_rag.ingest.places import collection_key
 from kure_rag.ingest.report import IngestRow, Status
@@ -32,7 +33,8 @@ def ingest_collection(target: Target, found: Iterable[NewDocument | RejectedRow]
             yield IngestRow(source=item.id, status="rejected", reason=item.reason)
             continue
         document = replace(item, key=_key(target.catalog, name, item.key))
-        if target.catalog.has_document(document.document.id) or any(_id(document) == _id(other) for other in batch):
+        if target.catalog.has_document(_id(document)):
+            _keep(target.catalog, document)
             yield IngestRow(source=document.document.source, status="unchanged", document_id=_id(document))
             continue
         batch.append(document)
@@ -40,6 +42,12 @@ def ingest_collection(target: Target, found: Iterable[NewDocument | RejectedRow]
             yield from _store(target, batch)
             batch = []
     yield from _store(target, batch)
+
+
+def _keep(catalog: Catalog, item: NewDocument) -> None:
+    """What another collection holds too is this one's as well."""
+    if catalog.by_key(item.key) != [_id(item)]:
+        catalog.settle_places([Standing(item.key, "", _id(item), item.document.source)])
 
 
 def _id(item: NewDocument) -> str:

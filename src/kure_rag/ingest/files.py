@@ -26,7 +26,7 @@ def ingest_files(
         target: The index.
         pool: What reads.
         found: The files.
-        domain: What they are; found out for each when ``None``.
+        domain: What they are; found out for each when ``None``. What the user said of an older version comes first.
         name: What the folder is known by in place of its path, see :mod:`kure_rag.ingest.places`.
     """
     ids = [bytes_id(item) for item in found]
@@ -41,7 +41,7 @@ def ingest_files(
                 if not read:
                     target.warm_up()
                 read.append(i)
-                yield PdfJob(item.path, file_name(item.path), domain)
+                yield PdfJob(item.path, file_name(item.path), _said_domain(target, item, name) or domain)
             else:
                 known[i] = row
 
@@ -69,6 +69,13 @@ def _without_reading(target: Target, item: Found, document_id: str, folder: str 
         _keep(target, document_id, place_of(item, folder), name)
         return IngestRow(source=name, status="unchanged", document_id=document_id)
     return None
+
+
+def _said_domain(target: Target, item: Found, folder: str | None) -> Domain | None:
+    """What the user said of the version before: it is shown of this one too, so this one is cut by it."""
+    place = place_of(item, folder)
+    said = target.catalog.said_at(place.key, place.path)
+    return said.domain if said else None
 
 
 def _keep(target: Target, document_id: str, place: Place, source: str) -> None:

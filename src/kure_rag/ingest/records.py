@@ -40,9 +40,6 @@ class _Batch:
         if not known:
             self.new.append(pair)
 
-    def ids(self) -> Iterator[str]:
-        return (pair.document.id for pair in self.pairs)
-
     @property
     def is_full(self) -> bool:
         return len(self.new) == _BATCH or len(self.pairs) == _MOST
@@ -60,8 +57,8 @@ def ingest_records(
         target: The index.
         pool: What analyses.
         records: Streamed.
-        corpus: What they are known by together: a record of a known id takes the place of its older version. Without
-            it every record stands for itself.
+        corpus: What they are known by together: a record of a known id takes the place of its older version, also of
+            one before it in ``records``. Without it every record stands for itself, until it is deleted.
     """
     waiting: deque[_Batch] = deque()
     target.warm_up()
@@ -91,10 +88,24 @@ def ingest_records(
             yield from _one_by_one(target, pool, batch.pairs)
             continue
         terms = {pair.document.id: words for pair, words in zip(batch.new, answer, strict=True)}
-        if all(id_ in terms or target.catalog.has_document(id_) for id_ in batch.ids()):
-            yield from _store(target, batch.pairs, terms)
-        else:  # a record of a batch before this one took the place of one that needed no analysis
-            yield from _one_by_one(target, pool, batch.pairs)
+        for pairs in _of_different_keys(batch.pairs):
+            if all(pair.document.id in terms or target.catalog.has_document(pair.document.id) for pair in pairs):
+                yield from _store(target, pairs, terms)
+            else:  # a record before these took the place of one that needed no analysis
+                yield from _one_by_one(target, pool, pairs)
+
+
+def _of_different_keys(pairs: Sequence[_Pair]) -> Iterator[list[_Pair]]:
+    """Parts in order, in each of which no record takes another's place: all of a part can be stored at once."""
+    part: list[_Pair] = []
+    ids: dict[str, str] = {}  # by key
+    for pair in pairs:
+        if pair.place.key and ids.setdefault(pair.place.key, pair.document.id) != pair.document.id:
+            yield part
+            part, ids = [], {pair.place.key: pair.document.id}
+        part.append(pair)
+    if part:
+        yield part
 
 
 def _one_by_one(target: Target, pool: WorkerPool, pairs: Sequence[_Pair]) -> Iterator[IngestRow]:
@@ -135,10 +146,10 @@ def _store(target: Target, pairs: Sequence[_Pair], terms: Mapping[str, Sequence[
         for pair in pairs
         if not target.catalog.has_document(pair.document.id)
     }
-    known = [pair for pair in pairs if pair.place.key and pair.document.id not in fresh]  # by another corpus, perhaps
+    known = [pair for pair in pairs if pair.document.id not in fresh]  # by another corpus, or without one, perhaps
     if known:
         target.catalog.settle_places(standing(pair.place, pair.document.id, pair.document.source) for pair in known)
-    older = _with_an_older_version(target, fresh)
+    older = {id_ for id_, item in fresh.items() if target.catalog.by_key(item.place.key)}
     if fresh:
         target.add(list(fresh.values()))
     for pair in pairs:
@@ -146,15 +157,3 @@ def _store(target: Target, pairs: Sequence[_Pair], terms: Mapping[str, Sequence[
         added = fresh.pop(id_, None) is not None  # the same record twice is added once
         status: Status = "unchanged" if not added else "updated" if id_ in older else "added"
         yield IngestRow(source=pair.document.source, status=status, document_id=id_, chunks=int(added))
-
-
-def _with_an_older_version(target: Target, fresh: Mapping[str, Ready]) -> set[str]:
-    """Ids of those that take another's place: one in the index, or one before it in the same batch."""
-    seen: set[str] = set()
-    older = set()
-    for id_, item in fresh.items():
-        key = item.place.key
-        if key and (key in seen or target.catalog.by_key(key)):
-            older.add(id_)
-        seen.add(key)
-    return older

@@ -99,8 +99,9 @@ class Keeping(Parts):
         Args:
             document_id: Which.
             metadata: Keys to set, with JSON-compatible values; a key set to ``None`` is removed.
-            title: A new title.
-            domain: A new domain.
+            title: A new title, to show and to filter by. The words of a title that searches find, and the headings of a
+                citation, stay the file's.
+            domain: A new domain. The chunks stay as they are; the next version of the file is cut by it.
             replace: Drop all keys that are not in ``metadata``.
 
         Raises:
