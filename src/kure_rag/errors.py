@@ -217,7 +217,7 @@ def _advice(path: Path, differences: Mapping[str, tuple[object, object]]) -> str
     if "chunker" in differences or "tokenizer" in differences:
         return (
             "If it was made by another version of kure-rag or of Kiwi, ingest the files anew into a new folder; "
-            "otherwise open it with the settings it was made with."
+            "otherwise open it with the settings it was made with. `kure-rag info` and `kure-rag backup` work as it is."
         )
     return "Open it with the settings it was made with, or ingest into a new folder."
 

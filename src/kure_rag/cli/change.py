@@ -82,10 +82,16 @@ def run_sync(options: argparse.Namespace) -> int:
         raise ConfigError(f"--types {options.types}: name some of {', '.join(FILE_TYPES)}, with commas between them")
     common.log_to_stderr()
     show = rows.printer(lambda row: not options.json and row.status != "unchanged")
-    opened = embedding.open_index(
-        options, options.index, user_dictionary=options.user_dictionary, create=not options.dry_run
-    )
-    with opened as index, common.progress("reading") as advance:
+    with (
+        common.progress("reading") as advance,
+        embedding.open_index(
+            options,
+            options.index,
+            user_dictionary=options.user_dictionary,
+            create=not options.dry_run,
+            progress=common.steps(advance),
+        ) as index,
+    ):
         report = index.sync(
             options.folder,
             name=options.name,
@@ -120,7 +126,7 @@ def run_delete(options: argparse.Namespace) -> int:
     if not options.documents and not where:
         raise ConfigError("say what to delete: file names, document ids, or --where")
     common.log_to_stderr()
-    with KureIndex.maintain(options.index) as index:
+    with common.mending() as steps, KureIndex.maintain(options.index, progress=steps) as index:
         found = {row.id: row for name in (options.documents or [None]) for row in index.find(name, where=where)}
         missing = [name for name in options.documents if not index.find(name)]
         if not options.dry_run:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Commands = Any  # argparse names the type of add_subparsers() privately
 Advance = Callable[[int, int | None, str], None]
+Steps = Callable[[str, int, int], None]
 
 
 def command(commands: Commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
@@ -118,11 +119,27 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 200)
 
 
+def steps(advance: Advance) -> Steps:
+    """What an index calls with a label, rows done and rows in all → a progress bar."""
+    return lambda label, done, total: advance(done, total, label)
+
+
 @contextmanager
-def progress(label: str) -> Iterator[Advance]:
+def mending() -> Iterator[Steps]:
+    """A progress bar for views that an index has to rebuild; none is seen where none has."""
+    with progress("rebuilding", at_once=False) as advance:
+        yield steps(advance)
+
+
+@contextmanager
+def progress(label: str, *, at_once: bool = True) -> Iterator[Advance]:
     """A progress bar on standard error, where that is a terminal.
 
     Gives a function of (done, all or ``None``, name of the last).
+
+    Args:
+        label: What is being done.
+        at_once: Show it before that function is first called.
     """
     if not sys.stderr.isatty():
         yield lambda done, total, name: None
@@ -139,9 +156,18 @@ def progress(label: str) -> Iterator[Advance]:
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=True,
     )
-    with bar:
-        task = bar.add_task(label, total=None, name="")
-        yield lambda done, total, name: bar.update(task, completed=done, total=total, name=name[:40])
+    task = bar.add_task(label, total=None, name="")
+
+    def advance(done: int, total: int | None, name: str) -> None:
+        bar.start()  # nothing, where it has
+        bar.update(task, completed=done, total=total, name=name[:40])
+
+    try:
+        if at_once:
+            bar.start()
+        yield advance
+    finally:
+        bar.stop()
 
 
 def log_to_stderr() -> None:

@@ -94,6 +94,7 @@ def open_index(
     user_dictionary: Path | None = None,
     synonyms: Path | None = None,
     create: bool = True,
+    progress: common.Steps | None = None,
 ) -> KureIndex:
     """The index with the model and engine that were asked for, or its own.
 
@@ -113,6 +114,7 @@ def open_index(
             user_dictionary=user_dictionary,
             synonyms=synonyms,
             create=create,
+            progress=progress,
         )
     except ValueError as error:  # such as --backend remote without --endpoint
         raise ConfigError(_as_options(str(error))) from error

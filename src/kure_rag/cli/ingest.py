@@ -127,8 +127,12 @@ def run(options: argparse.Namespace) -> int:
     common.log_to_stderr()
     row_line = rows.printer(lambda row: not options.json and bool(recipe.paths or row.status == "rejected"))
     words = options.user_dictionary or recipe.user_dictionary
-    opened = embedding.open_index(options, options.index, chunks=recipe.chunks, user_dictionary=words)
-    with opened as index, common.progress("reading") as advance:
+    with (
+        common.progress("reading") as advance,
+        embedding.open_index(
+            options, options.index, chunks=recipe.chunks, user_dictionary=words, progress=common.steps(advance)
+        ) as index,
+    ):
         report = _ingest(index, options, recipe, advance, row_line)
     if not report.rows:
         if options.corpus:

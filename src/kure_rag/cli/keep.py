@@ -45,7 +45,7 @@ def run_backup(options: argparse.Namespace) -> int:
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
-    with KureIndex.maintain(options.index) as index:
+    with common.mending() as steps, KureIndex.maintain(options.index, progress=steps) as index:
         index.backup(options.file, overwrite=options.overwrite)
         documents, chunks = (index.info()[key] for key in ("documents", "chunks"))
     size = options.file.stat().st_size
@@ -65,7 +65,7 @@ def run_restore(options: argparse.Namespace) -> int:
         index = KureIndex.restore(
             options.file,
             options.index,
-            progress=lambda label, done, total: advance(done, total, label),
+            progress=common.steps(advance),
             reanalyse=options.terms,
         )
     with index:
@@ -82,9 +82,12 @@ def run_compact(options: argparse.Namespace) -> int:
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
-    with KureIndex.maintain(options.index) as index, common.progress("compacting") as advance:
+    with (
+        common.progress("compacting") as advance,
+        KureIndex.maintain(options.index, progress=common.steps(advance)) as index,
+    ):
         before = sum(index.info()["bytes"].values())
-        index.compact(progress=lambda label, done, total: advance(done, total, label))
+        index.compact(progress=common.steps(advance))
         after = sum(index.info()["bytes"].values())
     if options.json:
         common.print_json({"index": str(options.index), "bytes_before": before, "bytes_after": after})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from kure_rag.cli import common
@@ -56,7 +57,7 @@ def run_verify(options: argparse.Namespace) -> int:
     from kure_rag.pipeline import KureIndex
 
     common.log_to_stderr()
-    with KureIndex.maintain(options.index) as index:
+    with common.mending() as steps, KureIndex.maintain(options.index, progress=steps) as index:
         found = index.verify()
     if options.json:
         common.print_json(
@@ -65,11 +66,19 @@ def run_verify(options: argparse.Namespace) -> int:
     else:
         for problem in found.problems:
             print(problem)
-        clean = (
-            "clean" if found.ok else f"{len(found.problems)} problems; try `kure-rag rebuild --index {options.index}`"
-        )
+        clean = "clean" if found.ok else f"{len(found.problems)} problems; {_advice(options.index, found.problems)}"
         print(f"{options.index}: {found.documents} documents, {found.chunks} chunks, {clean}")
     return 0 if found.ok else 1
+
+
+def _advice(index: Path, problems: Sequence[str]) -> str:
+    """What mends an index: views are made anew from the catalog, and the catalog from a backup or the files."""
+    if any(problem.startswith("catalog: ") for problem in problems):
+        return (
+            "the catalog is damaged, which a rebuild cannot mend: restore a backup with "
+            "`kure-rag restore FILE --index NEW_DIR`, or ingest the files into a new folder"
+        )
+    return f"try `kure-rag rebuild --index {index}`"
 
 
 def run_rebuild(options: argparse.Namespace) -> int:
@@ -81,8 +90,11 @@ def run_rebuild(options: argparse.Namespace) -> int:
     common.log_to_stderr()
     if options.terms:
         return _make_terms_anew(options)
-    with KureIndex.maintain(options.index) as index, common.progress("rebuilding") as advance:
-        index.rebuild(options.view, progress=lambda label, done, total: advance(done, total, label))
+    with (
+        common.progress("rebuilding") as advance,
+        KureIndex.maintain(options.index, progress=common.steps(advance)) as index,
+    ):
+        index.rebuild(options.view, progress=common.steps(advance))
     views = [options.view] if options.view else ["lexical", "dense", "matrix"]
     if options.json:
         common.print_json({"index": str(options.index), "rebuilt": views})
@@ -98,12 +110,20 @@ def _make_terms_anew(options: argparse.Namespace) -> int:
         changed = KureIndex.reanalyse(
             options.index,
             user_dictionary=options.user_dictionary,
-            progress=lambda label, done, total: advance(done, total, label),
+            progress=common.steps(advance),
         )
+    with KureIndex.maintain(options.index) as index:
+        info = index.info()
     if options.json:
-        common.print_json({"index": str(options.index), "rebuilt": ["terms", "lexical"] if changed else []})
-    else:
+        rebuilt = ["terms", "lexical"] if changed and info["chunks"] else []
+        common.print_json({"index": str(options.index), "rebuilt": rebuilt})
+    elif info["chunks"]:
         print(f"{options.index}: " + ("made all terms anew" if changed else "has these terms already"))
+    else:
+        print(
+            f"{options.index}: holds no documents, so there was nothing to analyse; its user dictionary for the first "
+            f"ones has {info['user_words']} words"
+        )
     return 0
 
 
@@ -113,7 +133,7 @@ def run_info(options: argparse.Namespace) -> int:
 
     from kure_rag.pipeline import KureIndex
 
-    with KureIndex.maintain(options.index) as index:
+    with common.mending() as steps, KureIndex.maintain(options.index, progress=steps) as index:
         info = index.info()
         documents = index.documents() if options.documents or options.json else []
     if options.json:

@@ -102,7 +102,10 @@ def run(options: argparse.Namespace) -> int:
     """Searches and prints."""
     common.log_to_stderr()
     given = _keywords(options)
-    with embedding.open_index(options, options.index, synonyms=options.synonyms, create=False) as index:
+    with (
+        common.mending() as steps,
+        embedding.open_index(options, options.index, synonyms=options.synonyms, create=False, progress=steps) as index,
+    ):
         hits = index.search(options.query, **given)
     if options.json:
         common.print_json({"query": options.query, "mode": options.mode, "hits": [json_row(hit) for hit in hits]})

@@ -136,7 +136,8 @@ def _batches(
         if document is None:
             continue
         chunks = catalog.chunks_of(document.id)
-        made = terms_of(document, [item.chunk for item in chunks])
+        # What was cut was the document as its file says it; the user's title or domain came over it later.
+        made = terms_of(catalog._as_read(document), [item.chunk for item in chunks])
         rows += _rows([item.row for item in chunks], made)
         documents.append((document.id,))
         if len(rows) >= _TOGETHER:

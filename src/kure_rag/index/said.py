@@ -21,8 +21,8 @@ class Said:
     """What the user said.
 
     Attributes:
-        title: In place of the file's.
-        domain: In place of what was found out or given.
+        title: Shown and filtered by in place of the file's; the words that find a passage stay the file's.
+        domain: In place of what was found out or given; the next version of the file is cut by it, too.
         metadata: Keys with their values; a key with ``None`` is taken away from what the file says.
         replace: Of what the file says under other keys, nothing counts.
     """
@@ -42,7 +42,7 @@ class Said:
         )
 
     def over(self, read: Document) -> Document:
-        """A document as its file says it → as it is shown and found."""
+        """A document as its file says it → as it is shown and filtered by."""
         merged = {**({} if self.replace else read.metadata), **self.metadata}
         return replace(
             read,

@@ -46,13 +46,16 @@ class IndexStore(StoreViews):
         create: Make a new index where there is none.
         dense: Where and how Chroma keeps the vectors; as the index was made when ``None``. Other settings than those
             have the vector view made anew.
+        progress: Called with a label, rows done and rows in all while views are mended, now or later.
 
     Raises:
         KureIndexError: One of its kinds, when the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, *, create: bool, dense: DenseSettings | None = None) -> None:
-        super().__init__(folder, create=create)
+    def __init__(
+        self, folder: Path, *, create: bool, dense: DenseSettings | None = None, progress: Progress | None = None
+    ) -> None:
+        super().__init__(folder, create=create, progress=progress)
         self._sealed: dict[str, Any] | None = None  # the last seal; spares checksums of what did not change
         try:
             self.dense_settings = self._settled(dense)
@@ -76,7 +79,7 @@ class IndexStore(StoreViews):
         """What a crash left behind: operations are done, folders that no view uses are removed."""
         try:
             with self._lock.held(mending=True):
-                self.catch_up()
+                self.catch_up(self._progress)
                 self._sweep()
         except (KureIndexError, OSError) as error:  # a full disk, say: what was finished can be read all the same
             _log.info("%s: reading what is finished (%s)", self.folder, error)
@@ -140,7 +143,7 @@ class IndexStore(StoreViews):
             except IndexCorruptError:
                 torn.append("dense")
         for name in torn:
-            self._rebuild(name, None)
+            self._rebuild(name, self._progress)
 
     def _apply(self, name: str, views: Views, rows: dict[int, str], seq: int) -> None:
         if rows:
@@ -216,7 +219,7 @@ class IndexStore(StoreViews):
             number, fresh = self._fresh_folder("lexical")
             _log.warning("%s: analysing all texts again; nothing is embedded", self.folder)
             reanalyse(self.catalog, fresh, terms_of, progress, {**settings, "folder.lexical": number})
-            self._wanted = None
+            self._wanted = self._compared = None
 
     def compact(self, progress: Progress | None = None) -> None:
         """Gives back the room of what was deleted, in catalog and views. Searches go on meanwhile.

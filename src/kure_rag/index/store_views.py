@@ -39,18 +39,21 @@ class StoreViews:
     Args:
         folder: The index folder.
         create: Make a new index where there is none.
+        progress: Called with a label, rows done and rows in all while a view is mended.
     """
 
     dense_settings: DenseSettings
 
-    def __init__(self, folder: Path, *, create: bool) -> None:
+    def __init__(self, folder: Path, *, create: bool, progress: Progress | None = None) -> None:
         self.folder = folder
         self.catalog = Catalog(folder, create=create)
         self._lock = WriterLock(folder)
         self._guard = threading.RLock()  # opening, replacing and closing of views
         self._current: OpenViews | None = None
         self._warned: set[str] = set()
+        self._progress = progress
         self._wanted: dict[str, Any] | None = None  # fingerprint; another process may replace the index's terms
+        self._compared: int | None = None  # the epoch whose fingerprint was found to be the one that is wanted
 
     def view_folder(self, view: str) -> Path:
         """The folder of a view that is in use."""
@@ -63,7 +66,7 @@ class StoreViews:
         Raises:
             FingerprintMismatchError: Names each difference.
         """
-        self._wanted = dict(wanted)
+        self._wanted, self._compared = dict(wanted), None
         compare_made(self.folder, self.catalog.get("fingerprint"), wanted)
 
     # Reading
@@ -97,13 +100,27 @@ class StoreViews:
 
         Args:
             search: Called with the views; it must have left its catalog snapshot when it returns.
+
+        Raises:
+            FingerprintMismatchError: The index was made anew with other settings than this store was opened for.
         """
         for _ in range(_TRIES):
             with self.views() as views:
+                self._compare(views)
                 found = search(views)
             if self.is_whole(views):
                 return found
         raise KureIndexError(f"{self.folder}: the index changes faster than it can be searched; try again")
+
+    def _compare(self, views: Views) -> None:
+        """Looks whether another process has replaced the terms; a question analysed for the old ones finds nonsense.
+
+        After the views were opened, since they are no newer than what the catalog says then.
+        """
+        epoch = views.opened.state.epoch
+        if self._wanted is not None and self._compared != epoch:
+            compare_made(self.folder, self.catalog.get("fingerprint"), self._wanted)
+            self._compared = epoch
 
     def _up_to_date(self) -> OpenViews:
         state = self.catalog.state()
@@ -112,8 +129,6 @@ class StoreViews:
                 self._current.state = state
                 return self._current
             self._retire()
-            if self._wanted is not None:
-                compare_made(self.folder, self.catalog.get("fingerprint"), self._wanted)
         self._current = self._opened()
         return self._current
 
@@ -194,10 +209,9 @@ class StoreViews:
         return view, found  # short of rows is better than nothing
 
     def _count_problems(self, name: str, held: int) -> list[str]:
-        if self.catalog.pending_count(name):
-            return []  # rows may be missing until it has caught up
         alive, dying = self.catalog.counts()[1], len(self.catalog.deleted(2**62))
-        return [] if alive <= held <= alive + dying else [f"{name}: {held} of {alive} chunks"]
+        owed = self.catalog.pending_count(name)  # so many rows may be missing until it has caught up
+        return [] if alive - owed <= held <= alive + dying else [f"{name}: {held} of {alive} chunks"]
 
     def _dense_problems(self) -> list[str]:
         """A torn graph file crashes who opens it or answers wrongly, so a child process looks at changed ones."""
@@ -210,7 +224,7 @@ class StoreViews:
                 found = ["not made yet"] if view in self.catalog.state().stale else problems()
                 if found:
                     _log.warning("%s: %s; rebuilding the view from the catalog", self.folder, "; ".join(found))
-                    self._rebuild(view, None)
+                    self._rebuild(view, self._progress)
                 elif view == "dense":
                     self.catalog.set(**{SEAL: seal(self.view_folder("dense"))})
         except (IndexLockedError, IndexPathError, OSError) as error:

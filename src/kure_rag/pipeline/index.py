@@ -70,6 +70,7 @@ class KureIndex(Adding, Keeping):
         synonyms: Synonyms | SynonymGroups | None = None,
         create: bool = True,
         reanalyse: bool = False,
+        progress: Progress | None = None,
     ) -> Self:
         """Opens an index folder, or makes one.
 
@@ -93,6 +94,8 @@ class KureIndex(Adding, Keeping):
             create: Make a new index where there is none.
             reanalyse: Where the index was made with another analyser or user dictionary, and with nothing else that
                 differs, make its terms anew; see :meth:`reanalyse`.
+            progress: Called with a label, chunks done and chunks in all when a torn or lost view is rebuilt from the
+                catalog, now or later, and while terms are made anew.
 
         Raises:
             IndexNotFoundError: There is none, and ``create`` is false.
@@ -115,20 +118,24 @@ class KureIndex(Adding, Keeping):
             made = settled(unopened.values)
             made.check(folder, terms_may_differ=reanalyse)
         try:
-            store = IndexStore(folder, create=False, dense=chroma)
+            store = IndexStore(folder, create=False, dense=chroma, progress=progress)
         except IndexNotFoundError:
             if not create:
                 raise
             made = settled({})  # no folder for a wrong name
             found = synonyms_of(synonyms, made.tokenizer)
-            store = IndexStore(folder, create=True, dense=chroma)
+            store = IndexStore(folder, create=True, dense=chroma, progress=progress)
             return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found)
         try:
             kept = settings_in(store.catalog)
             if made is None or kept != made.kept:  # another process may have written to it meanwhile
                 made = settled(kept)
             if made.check(folder, terms_may_differ=reanalyse):
-                make_terms_anew(store, made.tokenizer, made.chunks, None)
+                with store.writing():
+                    if (kept := settings_in(store.catalog)) != made.kept:  # or have made the terms
+                        made = settled(kept)
+                    if made.check(folder, terms_may_differ=True):
+                        make_terms_anew(store, made.tokenizer, made.chunks, progress)
             if made.fingerprint is not None:
                 store.check_fingerprint(made.fingerprint)
             found = synonyms_of(synonyms, made.tokenizer)
@@ -138,7 +145,9 @@ class KureIndex(Adding, Keeping):
         return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found)
 
     @classmethod
-    def maintain(cls, path: str | Path, *, chroma: DenseSettings | None = None) -> Maintenance:
+    def maintain(
+        cls, path: str | Path, *, chroma: DenseSettings | None = None, progress: Progress | None = None
+    ) -> Maintenance:
         """Opens an index only to look after it: list, delete, verify, back up, rebuild, compact; not search or add.
 
         Its model need not be at hand, and what it was made with is not compared: a damaged index, or one of another
@@ -148,11 +157,12 @@ class KureIndex(Adding, Keeping):
         Args:
             path: The index folder.
             chroma: As for :meth:`open`.
+            progress: As for :meth:`open`.
 
         Raises:
             IndexNotFoundError: There is none.
         """
-        return maintain(path, chroma)
+        return maintain(path, chroma, progress)
 
     @classmethod
     def reanalyse(
@@ -166,7 +176,8 @@ class KureIndex(Adding, Keeping):
         """Makes the terms of an index anew, for another version of the analyser or another user dictionary.
 
         Nothing is read or embedded again. Searches go on meanwhile, with the old terms until all new ones are there;
-        what was interrupted goes on where it was.
+        what was interrupted goes on where it was. An index without documents has nothing to analyse; it keeps a user
+        dictionary for its first documents.
 
         Args:
             path: The index folder.
@@ -175,7 +186,7 @@ class KureIndex(Adding, Keeping):
             progress: Called with a label, chunks done and chunks in all.
 
         Returns:
-            Whether there was anything to do.
+            Whether anything was changed.
 
         Raises:
             IndexNotFoundError: There is none.
@@ -256,7 +267,7 @@ class KureIndex(Adding, Keeping):
             restore(backup, folder)
             restored = True  # what is there now is ours
             try:
-                index = cls.open(folder, create=False, **opening)
+                index = cls.open(folder, create=False, progress=progress, **opening)
             except FingerprintMismatchError as error:
                 if error.differences.keys() != {"tokenizer"}:
                     raise

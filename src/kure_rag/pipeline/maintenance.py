@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from kure_rag.chunk import chunker_fingerprint
+from kure_rag.chunk.profiles import ProfileError
 from kure_rag.embed.foreign import RecordedEmbedder
 from kure_rag.embed.recorded import Remembered, embedder_for
 from kure_rag.errors import FingerprintMismatchError, IndexVersionError
@@ -93,13 +95,13 @@ class _Unopened(Maintenance):
         pass
 
 
-def maintain(path: str | Path, chroma: DenseSettings | None) -> Maintenance:
+def maintain(path: str | Path, chroma: DenseSettings | None, progress: Progress | None = None) -> Maintenance:
     """See :meth:`kure_rag.KureIndex.maintain`."""
     folder = Path(path).expanduser()
     kept = kept_settings(folder)
     if kept is not None and kept.is_older and (found := _differences(kept)):
         return _Unopened(folder, kept, found)
-    store = IndexStore(folder, create=False, dense=chroma)
+    store = IndexStore(folder, create=False, dense=chroma, progress=progress)
     try:
         return Maintenance(folder, store)
     except BaseException:
@@ -115,12 +117,23 @@ def reanalyse(
     given = None if user_dictionary is None else KiwiTokenizer(user_dictionary)
     if (kept := kept_settings(folder)) is not None:
         _only_terms_differ(folder, kept.values, given)
-    with closing(IndexStore(folder, create=False, dense=chroma)) as store:
+    with closing(IndexStore(folder, create=False, dense=chroma, progress=progress)) as store, store.writing():
         own = settings_in(store.catalog)
+        if not own.get("fingerprint"):
+            return given is not None and _keep_words(store, given)
         tokenizer = _only_terms_differ(folder, own, given)
         if tokenizer is not None:
             make_terms_anew(store, tokenizer, kept_chunks(own), progress)
     return tokenizer is not None
+
+
+def _keep_words(store: IndexStore, given: KiwiTokenizer) -> bool:
+    """Stores the user dictionary of an index without documents, for its first ones; whether it is another one."""
+    words = [list(astuple(word)) for word in given.user_words]
+    if words == (store.catalog.get("user_words") or []):
+        return False
+    store.catalog.set(user_words=words)
+    return True
 
 
 def _only_terms_differ(folder: Path, kept: Kept, given: KiwiTokenizer | None) -> KiwiTokenizer | None:
@@ -141,12 +154,15 @@ def _only_terms_differ(folder: Path, kept: Kept, given: KiwiTokenizer | None) ->
 
 def _differences(kept: KeptSettings) -> Differences:
     """From this version's tokenizer and chunker; the model is not asked."""
-    fingerprint = kept.values.get("fingerprint") or {}
-    ours = {
-        "tokenizer": _tokenizer(kept.values).fingerprint,
-        "chunker": chunker_fingerprint(kept_chunks(kept.values)),
-    }
-    return {key: (fingerprint.get(key), ours[key]) for key in ours if fingerprint and fingerprint.get(key) != ours[key]}
+    fingerprint = kept.values.get("fingerprint")
+    if not fingerprint:
+        return {}
+    ours = {"tokenizer": _tokenizer(kept.values).fingerprint}
+    try:
+        ours["chunker"] = chunker_fingerprint(kept_chunks(kept.values))
+    except ProfileError as error:  # somebody's own, which is not here, or one that only another has
+        ours["chunker"] = f"no such profile: {error}"
+    return {key: (fingerprint.get(key), ours[key]) for key in ours if fingerprint.get(key) != ours[key]}
 
 
 def _tokenizer(kept: Kept) -> KiwiTokenizer:

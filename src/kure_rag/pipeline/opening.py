@@ -107,7 +107,10 @@ def kept_chunks(kept: Kept) -> ChunkSettings:
 def make_terms_anew(
     store: IndexStore, tokenizer: KiwiTokenizer, chunks: ChunkSettings, progress: Progress | None
 ) -> None:
-    """Analyses all texts of an index with another tokenizer; its fingerprint says so from then on."""
+    """Analyses all texts of an index with another tokenizer; its fingerprint says so from then on.
+
+    The caller holds the writer's lock, and has compared what the index was made with since it took it.
+    """
     fingerprint = {**store.catalog.get("fingerprint"), "tokenizer": tokenizer.fingerprint}
     words = [astuple(word) for word in tokenizer.user_words]
     store.reanalyse(terms_by(tokenizer, chunks), progress, fingerprint=fingerprint, user_words=words)

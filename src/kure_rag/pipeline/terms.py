@@ -19,7 +19,8 @@ def terms_by(
     """Terms of a document's chunks, as an index with these settings has them.
 
     A document is cut again, since its sentences are analysed whole; where that gives other chunks than are stored, as
-    with another Kiwi or a changed title, each chunk's text is analysed by itself.
+    with another Kiwi, each chunk's text is analysed by itself. Give the document as its file says it: a title that the
+    user set is in no chunk.
     """
 
     def terms_of(document: Document, chunks: Sequence[Chunk]) -> list[Sequence[str]]:
