@@ -226,7 +226,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(index: Path, tmp_path: 
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=180)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # see test_export_model.py
     assert f"interrupted; {out} holds what was answered" in err
     assert pq.read_table(out / "qa.parquet").num_rows == 2
     assert not list(out.glob("*.part"))

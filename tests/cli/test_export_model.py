@@ -125,7 +125,9 @@ def test_an_export_that_is_interrupted_leaves_nothing(folder: Path, tmp_path: Pa
     assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    # Python ends by the signal itself, whatever is returned, when Ctrl-C fell into code made from a string, such as a
+    # dataclass of a library that is being imported; a shell shows 130 for both.
+    assert process.returncode in (130, -signal.SIGINT), err
     assert out == ""
     assert "interrupted; nothing was kept" in err
     assert "Traceback" not in err

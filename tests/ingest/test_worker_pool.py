@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from kure_rag.errors import (
     ReadLimitError,
     UnsupportedFileError,
 )
-from kure_rag.ingest import WorkerPool, ingest_records
+from kure_rag.ingest import WorkerPool
 from kure_rag.ingest.child import Child
 from kure_rag.ingest.messages import Prepared
 from kure_rag.ingest.pool import PdfJob, TermsJob
@@ -381,39 +381,16 @@ def test_a_script_without_a_main_guard_may_ingest(tmp_path: Path) -> None:
 # Records
 
 
-class Catalog:
-    def __init__(self) -> None:
-        self.ids: set[str] = set()
-
-    def has_document(self, document_id: str) -> bool:
-        return document_id in self.ids
-
-
-class Target:
-    embedder = HashEmbedder()
-
-    def __init__(self) -> None:
-        self.catalog = Catalog()
-        self.added: list[str] = []
-
-    def add(self, items: Iterable[Any]) -> None:
-        for item in items:
-            assert len(item.chunks) == len(item.terms) == 1
-            self.catalog.ids.add(item.document.id)
-            self.added.append(item.document.source)
-
-
-def test_the_same_record_twice_is_added_once(shared: WorkerPool) -> None:
+def test_the_same_record_twice_is_added_once(tmp_path: Path) -> None:
     leave = Record("휴가-1", "휴가", "연차휴가는 15일이다.", {})
-    target: Any = Target()
-    target.warm_up = lambda: None
-    rows = list(ingest_records(target, shared, [leave, leave, Record("휴가-2", "휴가", "병가는 60일이다.", {})]))
-    assert [(row.source, row.status, row.chunks) for row in rows] == [
-        ("휴가-1", "added", 1),
-        ("휴가-1", "unchanged", 0),
-        ("휴가-2", "added", 1),
-    ]
-    assert target.added == ["휴가-1", "휴가-2"]
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+        report = index.add_records([leave, leave, Record("휴가-2", "휴가", "병가는 60일이다.", {})], workers=1)
+        assert [(row.source, row.status, row.chunks) for row in report.rows] == [
+            ("휴가-1", "added", 1),
+            ("휴가-1", "unchanged", 0),
+            ("휴가-2", "added", 1),
+        ]
+        assert [row.source for row in index.documents()] == ["휴가-1", "휴가-2"]
 
 
 def test_a_bad_line_costs_no_record_before_it(tmp_path: Path) -> None:
