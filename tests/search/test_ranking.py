@@ -27,7 +27,7 @@ def rows(fusion: Fusion, mode: str = "hybrid", said: Legs = SAID) -> list[int]:
 def test_a_passage_with_words_of_the_question_stays_a_hit_where_its_cosine_is_below_zero() -> None:
     found = ranked(Candidates.of_legs(SAID), "hybrid", ConvexFusion(weight=0.5))
     assert found.rows.tolist() == [BOTH, VECTOR, KEYWORDS, KEYWORDS_AGAINST_VECTOR]
-    assert found.scores[-1] == pytest.approx(0.5 * 1.5 / 75 - 0.5 * 0.4)
+    assert found.scores[-1] == pytest.approx(0.5 * 1.5 / 100 - 0.5 * 0.4)
     assert found.scores[-1] < 0
     assert found.legs_of(3)["lexical"] == Leg(2, 1.5)
 

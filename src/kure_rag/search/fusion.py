@@ -17,7 +17,7 @@ from kure_rag.search.candidates import Candidates, Legs, LegScores, Scores
 
 Normaliser = Literal["cosine", "spread", "minmax"]
 Parts = Mapping[str, Scores]
-SCALE: Final = 75.0
+SCALE: Final = 100.0
 
 
 class Fusion(Protocol):
