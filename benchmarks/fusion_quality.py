@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from set_index import set_index
 
 from kure_rag import KureIndex
 from kure_rag.evaluate import ndcg, read_set
@@ -68,13 +68,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="keep the indexes here, and use those that are there")
     options = parser.parse_args()
     for folder in options.sets:
-        with tempfile.TemporaryDirectory() as scratch:
-            place = (options.keep or Path(scratch)) / folder.name
-            fresh = not place.exists()
-            with KureIndex.open(place, embeddings=options.model) as index:
-                if fresh:
-                    index.add_corpus(read_set(folder).corpus_path)
-                table(index, folder, options.queries)
+        with set_index(folder, options.model, options.keep) as index:
+            table(index, folder, options.queries)
 
 
 def table(index: KureIndex, folder: Path, most: int) -> None:

@@ -13,9 +13,10 @@ import argparse
 import json
 import random
 import statistics
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from set_index import set_index
 
 from kure_rag import KureIndex
 from kure_rag.evaluate import ndcg, read_set
@@ -34,13 +35,8 @@ def main() -> None:
     print("| set, domain | questions | keywords | vectors | both | both - keywords |")
     print("|---|--:|--:|--:|--:|--:|")
     for folder in options.sets:
-        with tempfile.TemporaryDirectory() as scratch:
-            place = (options.keep or Path(scratch)) / folder.name
-            fresh = not place.exists()
-            with KureIndex.open(place, embeddings=options.model) as index:
-                if fresh:
-                    index.add_corpus(read_set(folder).corpus_path)
-                table(index, folder, options.queries)
+        with set_index(folder, options.model, options.keep) as index:
+            table(index, folder, options.queries)
 
 
 def table(index: KureIndex, folder: Path, most: int) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
+
+from set_index import set_index
 
 from kure_rag import KureIndex
 from kure_rag.evaluate import ndcg, read_set
@@ -92,13 +93,8 @@ def main() -> None:
     print("| set, question | " + " | ".join(f"{mode} | lost" for mode in ("lexical", "dense", "hybrid")) + " |")
     print("|---" + "|--:" * 6 + "|")
     for folder in options.sets:
-        with tempfile.TemporaryDirectory() as scratch:
-            place = (options.keep or Path(scratch)) / folder.name
-            fresh = not place.exists()
-            with KureIndex.open(place, embeddings=options.model) as index:
-                if fresh:
-                    index.add_corpus(read_set(folder).corpus_path)
-                table(index, folder, options.queries)
+        with set_index(folder, options.model, options.keep) as index:
+            table(index, folder, options.queries)
 
 
 def table(index: KureIndex, folder: Path, most: int) -> None:

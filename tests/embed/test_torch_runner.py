@@ -39,13 +39,16 @@ def test_a_precision_asked_for_is_the_one_computed_in(folder, asked, computed):
     ("kind", "hidden", "spread", "layers"),
     [
         *((kind, *size, 3) for kind in ("bert", "xlm-roberta") for size in ((32, 0.4), (256, 0.14))),
+        ("bert", 32, 0.4, 24),
+        pytest.param("xlm-roberta", 32, 0.4, 24, marks=pytest.mark.xfail(reason=".9977, see below", strict=True)),
         ("bert", 256, 0.1, 24),
         ("xlm-roberta", 256, 0.08, 24),
     ],
 )
 def test_bf16_keeps_a_cosine_of_9995_to_fp32(tmp_path, kind, hidden, spread, layers, pooling):
     # The spread of random weights by their width and their number: with more, each layer makes rounding errors larger
-    # than trained layers do, and of 24 of them nothing can be told: bf16 has eight bits.
+    # than trained layers do: bf16 has eight bits. Of 24 narrow ones with a wide spread, one kind falls short since sums
+    # and norms are made in fp32, which brings wider ones nearer: see benchmarks/results/embed_cpu.md.
     changes = {"initializer_range": spread, "num_hidden_layers": layers}
     folder = small_encoder(tmp_path / "model", kind, pooling=pooling, hidden=hidden, **changes)
     exact = TorchRunner(loaded(folder), 1, precision="fp32").start(BATCH)()
