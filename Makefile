@@ -1,8 +1,14 @@
 # Everything that a fresh clone needs: `make demo` and `make test` set themselves up.
 #
 #   make demo            three sample PDFs, six questions
-#   make test            the test suite, two tests at a time (make JOBS=4 test: four; each wants about 2 GB)
+#   make test            the test suite, two tests at a time (make JOBS=4 test: four; each wants about 3 GB)
 #   make test-crash      the long crash tests: hundreds of kills, torn files, crowds of readers (half an hour)
+#   make test-versions   the adapters' tests with the oldest and the newest versions of LangChain and LlamaIndex
+#   make test-oldest     the standard suites and contracts with the oldest versions alone (a minute and a half)
+#   make test-chroma     langchain-chroma's own test suite, with KureVectorStore in Chroma's place
+#   make test-clean      all wheels installed into a new environment: a search, and the seven notebooks (minutes, 3 GB)
+#   make wheels          kure-rag and the packages under integrations/, into dist/
+#   make bench           the quick benchmarks; make bench DATA=folder: those that read data too
 #   make lint            ruff and mypy
 #   make TORCH=cuda demo the CUDA build of torch (PyPI's default on Linux) instead of the CPU build
 #   make lock            resolve versions anew into requirements.lock
@@ -24,7 +30,7 @@ STAMP := $(VENV)/.ready-$(TORCH)
 # Both builds have the same version, so that pip would keep the one that is there.
 OTHER_BUILD = $(if $(filter-out $(STAMP),$(wildcard $(VENV)/.ready-*)),--force-reinstall)
 
-.PHONY: demo test test-crash lint format lock clean setup
+.PHONY: demo test test-crash test-versions test-oldest test-chroma test-clean bench wheels lint format lock clean setup
 
 demo: $(STAMP)
 	@$(BIN)/kure-rag demo
@@ -33,7 +39,28 @@ test: $(STAMP)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-crash: $(STAMP)
-	@$(BIN)/python -m pytest -q -m crash tests/crash tests/index
+	@$(BIN)/python -m pytest -q -m crash tests/crash tests/evaluate tests/index
+
+test-versions: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/framework_versions.py
+
+test-oldest: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/framework_versions.py --oldest --quick
+
+test-chroma: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/langchain_chroma_suite.py
+
+test-clean: $(STAMP)
+	@$(BIN)/python tests/clean_install.py -- $(TORCH_INDEX_$(TORCH))
+
+bench: $(STAMP)
+	@$(BIN)/python benchmarks/quick.py $(if $(DATA),--data $(DATA))
+
+wheels: $(STAMP)
+	@rm -rf dist
+	@for package in . integrations/*/; do \
+	  $(BIN)/python -m build --no-isolation --outdir dist $$package >/dev/null || exit 1; done
+	@ls dist
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept_workers import KeptWorkers, keep_workers
 
 from kure_rag import KureIndex
 from kure_rag.read import Record
@@ -62,3 +63,21 @@ def small_index(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> I
     with KureIndex.open(tmp_path_factory.mktemp("index") / "ix", embeddings=str(tiny_model)) as index:
         index.add_records(RECORDS, workers=1)
         yield index
+
+
+@pytest.fixture(scope="session")
+def _workers() -> Iterator[KeptWorkers]:
+    kept = KeptWorkers()
+    yield kept
+    kept.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kept_workers(request: pytest.FixtureRequest, _workers: KeptWorkers) -> Iterator[None]:
+    """Ingests of one test process take the reading processes of those before them, see ``kept_workers.py``."""
+    with pytest.MonkeyPatch.context() as patch:
+        if getattr(request.module, "OWN_WORKERS", False):
+            _workers.close()
+        else:
+            keep_workers(_workers, patch)
+        yield

@@ -13,7 +13,7 @@ from kure_rag._version import __version__
 if TYPE_CHECKING:
     from kure_rag.embed import CARDS, Embedder, EmbedSettings, KureReranker, ModelCard
     from kure_rag.langchain import KureEmbeddings, KureRetriever
-    from kure_rag.pipeline import KureIndex
+    from kure_rag.pipeline import Entry, KureIndex
     from kure_rag.search import ConvexFusion, RrfFusion
     from kure_rag.types import Chunk, Document, Hit, Leg, Page, Table
 
@@ -24,6 +24,7 @@ _HOMES = {
     "Document": "kure_rag.types",
     "EmbedSettings": "kure_rag.embed",
     "Embedder": "kure_rag.embed",
+    "Entry": "kure_rag.pipeline",
     "Hit": "kure_rag.types",
     "KureEmbeddings": "kure_rag.langchain",
     "KureIndex": "kure_rag.pipeline",
@@ -43,6 +44,7 @@ __all__ = [
     "Document",
     "EmbedSettings",
     "Embedder",
+    "Entry",
     "Hit",
     "KureEmbeddings",
     "KureIndex",

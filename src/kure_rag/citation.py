@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from kure_rag.types import Chunk, Document, Hit, cite
+from kure_rag.types import ENTRY_KIND, Chunk, Document, Hit, cite, contextualized
+
+LLAMA_NODE: Final = "_llama_node"
+"""Where the LlamaIndex adapter keeps, among an entry's metadata, what it needs to give back the node it was given."""
+
+
+def shown(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata without what an adapter keeps there for itself, in a new dictionary."""
+    return {name: value for name, value in metadata.items() if name != LLAMA_NODE}
 
 
 def hit_metadata(hit: Hit) -> dict[str, Any]:
@@ -21,7 +29,8 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
         ``{"lexical": {"rank": 1, "score": 7.2}}``; where they were asked for, ``relevance``, ``context`` (the text
         around), ``highlights`` (pairs of offsets in the text), ``duplicates`` (their citations) and ``warnings``. Then
         the chunk's own metadata under its own names; one that is ours already, such as an article's ``title``, is
-        ``chunk_title``.
+        ``chunk_title``. An entry's metadata keeps its names in the place of ours, but for those of the search. What an
+        adapter keeps there for itself is not shown.
     """
     found: dict[str, Any] = {
         "score": hit.score,
@@ -39,13 +48,34 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
     if hit.warnings:
         found["warnings"] = list(hit.warnings)
     place = _place(hit.chunk, source=hit.source, title=hit.title, domain=hit.domain)
-    return _with_own(place | found, hit.chunk.metadata)
+    return _with_own(place, found, hit.chunk)
 
 
 def chunk_metadata(document: Document, chunk: Chunk) -> dict[str, Any]:
     """Everything about a chunk of a document but its text, under the names of :func:`hit_metadata`."""
-    place = _place(chunk, source=document.source, title=document.title, domain=document.domain)
-    return _with_own(place, chunk.metadata)
+    return place_metadata(chunk, source=document.source, title=document.title, domain=document.domain)
+
+
+def place_metadata(chunk: Chunk, *, source: str, title: str, domain: str) -> dict[str, Any]:
+    """:func:`chunk_metadata`, given what its document says of it."""
+    place = _place(chunk, source=source, title=title, domain=domain)
+    return _with_own(place, {}, chunk)
+
+
+def contextualized_by(metadata: Mapping[str, Any], text: str) -> str | None:
+    """A passage's text below its headings and lead, as :meth:`kure_rag.Chunk.contextualized` gives it.
+
+    Args:
+        metadata: Those of :func:`hit_metadata`, of a splitter or of a node parser.
+        text: The passage's.
+
+    Returns:
+        ``None`` where ``breadcrumb`` is no list of headings: the metadata are not ours.
+    """
+    breadcrumb, lead = metadata.get("breadcrumb"), metadata.get("lead")
+    if not isinstance(breadcrumb, list | tuple) or not all(isinstance(heading, str) for heading in breadcrumb):
+        return None
+    return contextualized(breadcrumb, text, lead if isinstance(lead, str) else "")
 
 
 def _place(chunk: Chunk, *, source: str, title: str, domain: str) -> dict[str, Any]:
@@ -68,5 +98,7 @@ def _place(chunk: Chunk, *, source: str, title: str, domain: str) -> dict[str, A
     }
 
 
-def _with_own(ours: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    return ours | {f"chunk_{name}" if name in ours else name: value for name, value in own.items()}
+def _with_own(place: dict[str, Any], search: dict[str, Any], chunk: Chunk) -> dict[str, Any]:
+    taken = search if chunk.kind == ENTRY_KIND else place | search
+    own = {f"chunk_{name}" if name in taken else name: value for name, value in shown(chunk.metadata).items()}
+    return place | search | own

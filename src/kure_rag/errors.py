@@ -25,6 +25,7 @@
     │   ├── IndexCorruptError        a file of the index is torn
     │   ├── IndexVersionError        of a newer format, or of an older one that must not be changed
     │   ├── MetadataError            a value that cannot be stored with a document (also a ValueError)
+    │   ├── EntryError               an entry that cannot be stored, with its id (also a ValueError)
     │   ├── DenseServerError         the Chroma server cannot be reached, refuses, or is no Chroma server
     │   └── FingerprintMismatchError made with another model, tokenizer or chunker
     ├── SearchError                  a query or its settings make no sense
@@ -178,6 +179,18 @@ class MetadataError(KureIndexError, ValueError):
     def __init__(self, field: str, what: str) -> None:
         super().__init__(f"{field} {what}; nothing was changed")
         self.field = field
+
+
+class EntryError(KureIndexError, ValueError):
+    """An entry cannot be stored.
+
+    Attributes:
+        entry_id: Its id, as it was given.
+    """
+
+    def __init__(self, entry_id: object, what: str) -> None:
+        super().__init__(f"entry {entry_id!r:.200}: {what}; nothing was stored")
+        self.entry_id = entry_id
 
 
 class DenseServerError(KureIndexError):

@@ -16,6 +16,7 @@ Mode = Literal["hybrid", "lexical", "dense"]
 
 DOMAINS: Final[tuple[Domain, ...]] = ("general", "finance", "legal", "medical")
 MODES: Final[tuple[Mode, ...]] = ("hybrid", "lexical", "dense")
+ENTRY_KIND: Final = "entry"  # the kind of a chunk that an application keeps by an id and metadata of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,10 @@ def test_ones_own_profile_by_its_module(tmp_path: Path) -> None:
         ("# 주석뿐\n", "is empty"),
         (
             "- a\n- b",
-            "line 1: the file is a list; write a mapping with paths, domain, workers, user_dictionary, parse or chunk",
+            (
+                "line 1: the file is a list; "
+                "write a mapping with paths, domain, workers, user_dictionary, parse, chunk or search"
+            ),
         ),
         ("domain: 법률", "line 1: domain is '법률'; choose auto, general, finance, legal or medical"),
         ("modules:\n- module_type: pdf", "has its modules on top, as AutoRAG's two files"),

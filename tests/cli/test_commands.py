@@ -30,6 +30,7 @@ COMMANDS = (
     "demo",
     "ingest",
     "search",
+    "app",
     "chunks",
     "eval",
     "verify",
@@ -307,14 +308,17 @@ def test_eval_of_all_modes_as_text_and_as_json(set_dir: Path, tmp_path: Path) ->
     said = call("eval", set_dir, "--model", "static-ko", "--mode", "all", "--index", kept)
     assert said.status == 0
     title, head, *rows = said.out.splitlines()
-    assert title == "사내규정, kure-rag/static-ko"
-    assert head.split()[:6] == ["mode", "ndcg@10", "mrr@10", "recall@1", "recall@5", "recall@10"]
-    assert [row.split()[0] for row in rows] == ["hybrid", "lexical", "dense"]
+    assert title == "사내규정, kure-rag/static-ko, 4 questions"
+    assert head.split() == ["mode", "nDCG@10", "MRR@10", "recall@1", "recall@5", "recall@10"]
+    assert [row.split()[0] for row in rows[:3]] == ["hybrid", "lexical", "dense"]
 
     told = call("eval", set_dir, "--mode", "all", "--index", kept, "--model", "static-ko", "--json").json()
     assert [result["mode"] for result in told["results"]] == ["hybrid", "lexical", "dense"]
-    for row, result in zip(rows, told["results"], strict=True):
-        assert row.split()[1] == f"{result['ndcg@10']:.4f}"
+    for row, result in zip(rows[:3], told["results"], strict=True):
+        interval = result["metrics"]["ndcg@10"]
+        assert row.split()[1:3] == [f"{result['ndcg@10']:.4f}", f"{interval['low']:.3f}-{interval['high']:.3f}"]
+        assert interval["mean"] == result["ndcg@10"]
+        assert len(result["metrics"]) == 24
 
 
 def test_eval_writes_one_ranking_only_and_says_so_before_the_work(set_dir: Path, tmp_path: Path) -> None:
@@ -352,12 +356,13 @@ def test_verify_rebuild_info(index: Path) -> None:
 
 def test_verify_says_what_is_wrong_and_rebuild_mends_it(index: Path) -> None:
     with KureIndex.open(index, create=False) as opened, opened._store.views() as views:
-        views.lexical.apply({}, views.lexical.rows()[:2])  # a loss that nothing on the disk tells of
+        views.lexical.apply({}, views.lexical.rows()[:2])  # by somebody else than the index
     said = call("verify", "--index", index)
     assert said.status == 1
-    assert said.out.startswith("lexical: 2 chunks are missing\n")
+    assert said.out.startswith("lexical: meta.json is not as it was left\n")
     assert f"1 problems; try `kure-rag rebuild --index {index}`" in said.out
-    assert call("verify", "--index", index, "--json").json()["problems"] == ["lexical: 2 chunks are missing"]
+    told = call("verify", "--index", index, "--json").json()["problems"]
+    assert told == ["lexical: meta.json is not as it was left"]
 
     assert call("rebuild", "--index", index, "--view", "lexical").out == f"{index}: rebuilt lexical\n"
     assert call("verify", "--index", index).status == 0

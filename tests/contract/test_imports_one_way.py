@@ -16,12 +16,13 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 _GROUND = {"types", "errors", "codec", "_version"}
 _BELOW_PIPELINE = _GROUND | {"read", "tokenize", "chunk", "embed", "index", "search", "ingest"}
-_ADAPTERS = _BELOW_PIPELINE | {"pipeline", "citation"}
+_ADAPTERS = _BELOW_PIPELINE | {"pipeline", "citation", "fence", "config"}
 MAY_KNOW: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "_version": set(),
     "codec": {"types"},
+    "fence": set(),
     "embed": _GROUND,
     "read": _GROUND,
     "tokenize": _GROUND,
@@ -29,15 +30,21 @@ MAY_KNOW: dict[str, set[str]] = {
     "index": _GROUND | {"embed", "tokenize"},
     "search": _GROUND | {"embed", "tokenize", "index"},
     "ingest": _GROUND | {"embed", "tokenize", "index", "read", "chunk"},
+    "config": _BELOW_PIPELINE,
     "citation": _GROUND,
-    "evaluate": _BELOW_PIPELINE,
+    "evaluate": _BELOW_PIPELINE | {"pipeline"},  # a pipeline is measured as an index is searched
     "train": _BELOW_PIPELINE | {"evaluate"},
     "samples": _GROUND,
-    "pipeline": _BELOW_PIPELINE,
+    "tune": _ADAPTERS | {"autorag", "evaluate"},
+    "pipeline": _BELOW_PIPELINE | {"citation", "config"},
     "langchain": _ADAPTERS,
     "llama_index": _ADAPTERS,
-    "autorag": _ADAPTERS,
-    "cli": _ADAPTERS | {"evaluate", "train", "samples", "autorag"},
+    "autorag": _ADAPTERS | {"chat", "evaluate"},
+    "chat": _ADAPTERS,
+    "app": _ADAPTERS | {"chat"},
+    "leaderboard": _GROUND | {"embed", "evaluate", "app"},
+    "cli": _ADAPTERS | {"evaluate", "train", "samples", "autorag", "chat", "app", "tune", "leaderboard"},
+    "testing": _ADAPTERS | {"samples"},
     "__init__": _ADAPTERS | {"langchain"},
     "__main__": {"cli"},
 }
@@ -56,16 +63,24 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "langchain_core": ("langchain/",),
     "llama_index": ("llama_index/",),
     "torch": ("embed/", "train/", "index/on_device.py"),
-    "transformers": ("embed/", "train/"),
-    "sentence_transformers": ("embed/", "train/"),
+    "transformers": ("embed/", "train/", "testing/reranking.py"),
+    "sentence_transformers": ("embed/", "train/", "testing/reranking.py"),
+    "pytest": ("testing/needs_pytest.py",),
     "onnxruntime": ("embed/backends/onnx_runner.py", "embed/backends/graphs.py"),
     "onnx": ("embed/backends/graphs.py",),
     "openvino": ("embed/backends/openvino_runner.py",),
     "nncf": ("embed/backends/graphs.py",),
     "argparse": ("cli/",),
+    "streamlit": ("app/ui/", "app/server.py", "leaderboard/ui/", "leaderboard/server.py"),
+    "altair": ("leaderboard/charts.py",),
+    "vl_convert": ("leaderboard/html.py",),
     "pyarrow": ("autorag/",),
-    "yaml": ("autorag/",),
-    "httpx": ("autorag/", "embed/backends/http_client.py"),
+    "yaml": ("config/",),
+    "httpx": ("chat/", "embed/backends/http_client.py"),
+    "mteb": ("evaluate/", "cli/eval_mteb.py", "cli/eval_mteb_workers.py"),
+    "datasets": ("evaluate/mteb_folder.py",),
+    "pytrec_eval": ("evaluate/metrics.py",),
+    "matplotlib": ("evaluate/plots.py", "evaluate/plots_fonts.py", "tune/plot.py"),
 }
 NOWHERE = {"langchain", "langchain_community", "langchain_huggingface", "pickle", "fitz", "pymupdf"}
 

@@ -17,6 +17,7 @@ PUBLIC = [
     "Document",
     "EmbedSettings",
     "Embedder",
+    "Entry",
     "Hit",
     "KureEmbeddings",
     "KureIndex",
@@ -28,6 +29,15 @@ PUBLIC = [
     "RrfFusion",
     "Table",
     "__version__",
+]
+LLAMA_INDEX = [
+    "KureEmbedding",
+    "KureNodeParser",
+    "KurePDFReader",
+    "KureRerank",
+    "KureRetriever",
+    "KureVectorStore",
+    "to_node",
 ]
 HEAVY = {
     "torch",
@@ -81,3 +91,10 @@ def test_langchain_does_not_bring_llama_index_nor_a_model() -> None:
     imported = _imported_by("from kure_rag import KureEmbeddings, KureRetriever")
     assert "langchain_core" in imported
     assert not {"llama_index", "torch", "transformers", "sentence_transformers"} & imported
+
+
+def test_the_names_for_llama_index_are_these() -> None:
+    import kure_rag.llama_index as adapters
+
+    assert adapters.__all__ == LLAMA_INDEX
+    assert all(getattr(adapters, name).__doc__ for name in LLAMA_INDEX)

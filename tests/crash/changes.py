@@ -58,19 +58,22 @@ class Change:
 
 
 def changes(seed: int, count: int) -> Iterator[tuple[Change, dict[str, int]]]:
-    """Each change, and what the index holds after it: version by key. ``count`` is about how many documents."""
+    """Each change, and what the index holds after it: version by key.
+
+    After the first change and after the last one these are exactly ``count`` documents.
+    """
     chance = random.Random(seed)
     held: dict[str, int] = {}
     made = 0
-    for number in range(8):
-        size = max(1, count // 4)
+    for number in range(9):
+        size = count - len(held) if number in (0, 8) else max(1, count // 8)
         if number in (2, 5) and held:
             gone = tuple(chance.sample(sorted(held), max(1, len(held) // 5)))
             for key in gone:
                 del held[key]
             yield Change(deletes=gone), dict(held)
             continue
-        again = chance.sample(sorted(held), min(len(held), size // 3))
+        again = [] if number in (0, 8) else chance.sample(sorted(held), min(len(held), 2 * size // 3))
         new = [f"d{made + i}" for i in range(size - len(again))]
         made += len(new)
         puts = tuple((key, held.get(key, 0) + 1) for key in [*again, *new])

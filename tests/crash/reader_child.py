@@ -17,11 +17,12 @@ from kure_rag import KureIndex
 
 
 def main() -> None:
-    end = time.monotonic() + float(sys.argv[2])
+    begun, seconds = time.monotonic(), float(sys.argv[2])
     searches = 0
     seen: set[str] = set()
     with KureIndex.open(sys.argv[1], embeddings=SeededEmbedder(), create=False) as index:
-        while time.monotonic() < end:
+        # On a machine that is busy with other things the first searches alone may take that long.
+        while (since := time.monotonic() - begun) < seconds or (since < 20 * seconds and len(seen) < 2):
             for mode in ("lexical", "dense", "hybrid"):
                 hits = index.search("출장 규정의 기한", k=50, mode=mode, where={"source": "출장규정"})
                 versions = {hit.chunk.text.split()[-1] for hit in hits}

@@ -13,7 +13,7 @@ import pytest
 from stand_in_embeddings import KEY, Answer, Request, StandIn, in_turn, right, serving, vector_of
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
-from kure_rag.embed.backends.http_client import _is_here
+from kure_rag.embed.backends.plain_http import is_here
 from kure_rag.embed.backends.remote import API_KEY, RemoteBackend, RemoteSettings
 from kure_rag.errors import EmbeddingError, EndpointError, TextTooLongError
 
@@ -425,7 +425,7 @@ def test_without_a_key_nothing_is_said_of_encryption(
     ],
 )
 def test_which_hosts_are_this_machine(host: str, here: bool) -> None:
-    assert _is_here(host) == here
+    assert is_here(host) == here
 
 
 def test_an_endpoint_with_a_key_in_its_query_is_shown_by_no_settings() -> None:

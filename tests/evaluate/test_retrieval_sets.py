@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kure_rag.errors import CorpusFormatError, SourceNotFoundError
-from kure_rag.evaluate import RetrievalSet, check_qrels, read_set
+from kure_rag.evaluate import RetrievalSet, check_corpus, check_qrels, read_set
+from kure_rag.evaluate.sets import one_of_each_group
 from kure_rag.read.corpus import read_corpus
 
 CORPUS = {"d1": "퇴직금은 퇴직한 날부터 14일 이내에 지급한다.", "d2": "실손보험은 입원 의료비를 보장한다."}
@@ -181,6 +182,53 @@ def test_check_qrels_names_a_document_that_is_not_there(folder: Path) -> None:
     assert caught.value.source == "사내규정"
     assert "1 of 2 judgements" in caught.value.reason
     assert "'d2' for query 'q2'" in caught.value.reason
+
+
+def test_check_qrels_names_the_line(folder: Path) -> None:
+    with pytest.raises(CorpusFormatError, match=r"'d2' for query 'q2' \(qrels\.tsv line \d\); use the corpus"):
+        check_qrels(read_set(folder), {"d1"})
+
+
+def test_check_corpus_reads_it_whole_and_finds_what_queries_are_about(tmp_path: Path) -> None:
+    rows = [
+        {"_id": "은행법 제3조", "text": "은행에 적용할 법규를 정한다.", "domain": "금융"},
+        {"_id": "의료법 제5조", "text": "의사는 면허를 받아야 한다.", "metadata": {"domain": "의료"}},
+        {"_id": "민법 제2조", "text": "권리의 행사는 신의에 좇아 성실히 하여야 한다."},
+    ]
+    judged = {
+        "q1": ["은행법 제3조"],
+        "q2": ["의료법 제5조"],
+        "q3": ["민법 제2조"],
+        "q4": ["은행법 제3조", "의료법 제5조"],
+    }
+    (tmp_path / "corpus.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    asked = [json.dumps({"_id": query, "text": "질문"}) for query in judged]
+    (tmp_path / "queries.jsonl").write_text("\n".join(asked), encoding="utf-8")
+    lines = [f"{query}\t{document}\t1\n" for query, documents in judged.items() for document in documents]
+    (tmp_path / "qrels.tsv").write_text(HEADER + "".join(lines), encoding="utf-8")
+    found = read_set(tmp_path)
+    assert check_corpus(found) == {"q1": "금융", "q2": "의료"}, "what says no domain, or two, has none"
+
+    before = found.digest()
+    assert read_set(tmp_path).digest() == before
+    with (tmp_path / "corpus.jsonl").open("a", encoding="utf-8") as file:
+        file.write('\n{"_id": "민법 제2조", "text": "두 번째"}')
+    assert read_set(tmp_path).digest() != before
+    with pytest.raises(CorpusFormatError, match="line 4: _id '민법 제2조' is already on line 3"):
+        check_corpus(found)
+
+
+def test_one_of_each_group_counts_once() -> None:
+    groups = [frozenset("ab"), frozenset("bc")]
+    assert one_of_each_group(["x", "a", "b", "c"], groups) == ["other x", "group 0", "group 1", "other c"]
+    assert one_of_each_group(["b", "a", "c"], groups) == ["group 0", "other a", "group 1"]
+
+
+@pytest.mark.parametrize("score", ["0.3333", "1e9", "101"])
+def test_relevances_that_are_no_levels_are_named(folder: Path, score: str) -> None:
+    (folder / "qrels.tsv").write_text(f"{HEADER}q1\td1\t{score}\n", encoding="utf-8")
+    with pytest.raises(CorpusFormatError, match=r"line 2: score .* write a whole number"):
+        read_set(folder)
 
 
 def test_importing_the_room_loads_nothing_heavy() -> None:

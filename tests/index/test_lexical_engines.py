@@ -9,7 +9,7 @@ import pytest
 
 from kure_rag.index.catalog import Keywords
 from kure_rag.index.lexical import LexicalView, Question
-from kure_rag.index.rank_bm25 import RankBm25View
+from kure_rag.index.rank_bm25 import Bm25Settings, RankBm25View
 
 WORDS = ("예금", "보험", "계약", "해지", "이자", "세금", "연금", "임대", "보증금", "약관", "청약", "철회")
 Engine = LexicalView | RankBm25View
@@ -87,7 +87,7 @@ def test_repeated_terms_count_once_and_results_repeat(make: Make, corpus: dict[i
 
 def test_engines_rank_alike(tmp_path: Path, corpus: dict[int, Keywords]) -> None:
     """Other weights for repetition, the same terms: the orders are close, and both find the same passages."""
-    ours, oracle = LexicalView(tmp_path), RankBm25View(corpus, k1=0.6)
+    ours, oracle = LexicalView(tmp_path), RankBm25View(corpus, Bm25Settings(k1=0.6))
     ours.apply(corpus, [])
     for terms in (["이자"], ["보증금", "철회"], ["약관", "청약", "세금"]):
         a, b = (dict(view.search(Question(terms), 1000)) for view in (ours, oracle))

@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kure_rag import Entry, KureIndex
 from kure_rag.index import probe as probe_module
 from kure_rag.index.catalog import Catalog
 from kure_rag.index.dense import DenseSettings, DenseView, broken, seal
 from kure_rag.index.probe import Probe, probe
 from kure_rag.index.rows import NewDocument
 from kure_rag.types import Chunk, Document, chunk_id
+
+OWN_WORKERS = True  # see kept_workers.py: this counts the children of its process
 
 SETTINGS = DenseSettings(sync_threshold=300)
 COUNT, DIMENSION = 750, 24  # two and a half times the threshold: some vectors are in the graph, some in the log
@@ -279,3 +282,14 @@ def test_readers_may_open_a_view_again_and_again_while_it_is_written(path: Path)
         (0, b""),
         (0, b""),
     ]
+
+
+def test_a_graph_that_reaches_little_is_not_called_torn_where_its_files_are_as_they_were_left(tmp_path: Path) -> None:
+    """Of texts that are alike but for a number, Chroma's graph loses most, with any settings."""
+    texts = [f"직원은 제{i}호 규정에 따라 연차 휴가를 신청하고 승인을 받아야 한다." for i in range(600)]
+    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+        index.put(Entry(id=f"제{i}호", text=text) for i, text in enumerate(texts))
+        folder, settings = tmp_path / "index" / "dense", index._store.dense_settings
+        assert "do not find themselves" in " ".join(probe(tmp_path / "index", folder, settings).problems)
+        assert index.verify().ok
+        assert index.search(texts[77], mode="dense", k=1)[0].chunk.text == texts[77]  # it is not asked by default

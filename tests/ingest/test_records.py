@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from support import HashEmbedder
 
 from kure_rag import KureIndex
 from kure_rag.errors import ReadError
@@ -44,7 +45,7 @@ def added(index: KureIndex, records: Iterable[Record]) -> tuple[list[IngestRow],
 
 
 def test_records_that_are_in_the_index_are_not_analysed_again(tmp_path: Path) -> None:
-    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
         added(index, [LEAVE, TRAVEL])
         rows, texts = added(index, [LEAVE, SICK, TRAVEL])
         assert [(row.source, row.status) for row in rows] == [
@@ -62,7 +63,7 @@ def test_records_that_are_in_the_index_are_not_analysed_again(tmp_path: Path) ->
 def test_a_record_that_comes_back_after_its_newer_version_is_stored_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
         added(index, [LEAVE, TRAVEL])
         monkeypatch.setattr(module, "_BATCH", 1)  # the newer version is stored before the older one is looked at again
         rows, _ = added(index, [CHANGED, TRAVEL, LEAVE])
@@ -76,7 +77,7 @@ def test_a_record_that_comes_back_after_its_newer_version_is_stored_again(
 
 
 def test_of_records_of_one_id_the_last_wins_in_every_run(tmp_path: Path) -> None:
-    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
         for statuses in (["added", "added", "updated"], *[["updated", "unchanged", "updated"]] * 2):
             rows, _ = added(index, [LEAVE, TRAVEL, CHANGED])
             assert [row.status for row in rows] == statuses
@@ -91,7 +92,7 @@ def test_of_records_of_one_id_the_last_wins_in_every_run(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("first", ["", "모음"])
 def test_a_record_that_was_added_without_a_corpus_outlives_that_of_a_corpus(tmp_path: Path, first: str) -> None:
-    with KureIndex.open(tmp_path / "index", embeddings="static-ko") as index:
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
         statuses = [index.add_records([LEAVE], corpus=corpus).rows[0].status for corpus in (first, "모음", "")]
         assert statuses == ["added", "unchanged", "unchanged"]
         assert index.add_records([CHANGED], corpus="모음").rows[0].status == "updated"

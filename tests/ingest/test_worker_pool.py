@@ -32,6 +32,8 @@ from kure_rag.read import ReadLimits, Record
 from kure_rag.samples import sample_paths
 from kure_rag.tokenize import KiwiTokenizer
 
+OWN_WORKERS = True  # see kept_workers.py
+
 SAMPLES = sample_paths()
 # Seconds of analysis: long enough to be killed in the middle of it.
 LONG = TermsJob(["직원이 연차휴가를 신청하면 부서장이 승인한다. " * 400] * 400, "오래 걸리는 글")

@@ -11,6 +11,7 @@ from support import write_pdf
 
 from kure_rag.errors import ReadError, SourceNotFoundError
 from kure_rag.langchain import KurePDFLoader, KurePDFParser
+from kure_rag.llama_index import KurePDFReader
 from kure_rag.samples import sample_paths
 
 RULES = sample_paths()[0]
@@ -36,6 +37,14 @@ def test_one_document_a_page(tmp_path: Path) -> None:
         (2, "둘째 쪽의 공지 사항입니다."),
     ]
     assert {page.metadata["total_pages"] for page in pages} == {2}
+
+
+def test_pages_and_files_have_the_ids_that_llama_index_gives_them() -> None:
+    for unit in ("page", "file"):
+        ours = KurePDFLoader(RULES, unit=unit, workers=1).load()
+        theirs = KurePDFReader(unit=unit, workers=1).load_data(RULES)
+        assert [(one.id, one.page_content) for one in ours] == [(one.node_id, one.text) for one in theirs]
+        assert len({one.id for one in ours}) == len(ours)
 
 
 async def test_the_loop_gets_the_same() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField
 from langchain_core.structured_query import Comparator, Comparison, StructuredQuery
@@ -14,8 +17,9 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
 from kure_rag import Chunk, Hit, KureIndex, KureRetriever, Leg, RrfFusion
+from kure_rag.config import Config
 from kure_rag.errors import FilterError, IndexNotFoundError
-from kure_rag.langchain import to_document
+from kure_rag.langchain import KureDocumentIndex, to_document
 from kure_rag.search import SearchOptions
 
 QUERY = "연차휴가는 며칠인가요?"
@@ -232,3 +236,55 @@ def test_a_filter_may_be_langchain_s(small_index: KureIndex) -> None:
 def test_options_without_settings_beside_them_are_kept(small_index: KureIndex) -> None:
     retriever = KureRetriever(index=small_index, options=SearchOptions(k=2, mode="lexical"))
     assert [set(one.metadata["legs"]) for one in retriever.invoke("연차휴가 급여")] == [{"lexical"}] * 2
+
+
+@pytest.fixture(scope="module", params=["options", "config"])
+def said(request: pytest.FixtureRequest, small_index: KureIndex, tiny_model: Path) -> Iterator[dict[str, Any]]:
+    """Fields of a retriever over one house's passages only, by its options or by what its index was opened with."""
+    search = SearchOptions(where={"title": "취업규정"}, mode="lexical", k=4)
+    if request.param == "options":
+        yield {"index": small_index, "options": search}
+        return
+    with KureIndex.open(small_index.path, embeddings=str(tiny_model), config=Config(search=search)) as opened:
+        yield {"index": opened}
+
+
+def _seen(documents: list[Document]) -> tuple[int, set[str], set[str]]:
+    """How many, of which titles, by which legs."""
+    return (
+        len(documents),
+        {one.metadata["title"] for one in documents},
+        {leg for one in documents for leg in one.metadata["legs"]},
+    )
+
+
+@pytest.mark.parametrize("kind", [KureRetriever, KureDocumentIndex])
+async def test_a_filter_and_a_mode_outlive_all_that_langchain_makes_of_a_retriever(
+    said: dict[str, Any], kind: type[KureRetriever]
+) -> None:
+    """A lost filter shows one tenant's passages to another."""
+    retriever = kind(**said)
+    own = {"취업규정"}
+    query = "직원의 급여와 휴가"
+    assert _seen(retriever.invoke(query)) == (3, own, {"lexical"})
+    configurable = retriever.configurable_fields(k=ConfigurableField(id="k"), mode=ConfigurableField(id="mode"))
+    for config in ({"k": 2}, {"k": None}, {"mode": None, "k": 1}):
+        wanted = (config["k"] or 3, own, {"lexical"})
+        assert _seen(configurable.with_config(configurable=config).invoke(query)) == wanted
+        assert _seen(await configurable.ainvoke(query, config={"configurable": config})) == wanted
+    assert _seen(configurable.with_config(configurable={"mode": "dense"}).invoke(query))[1:] == (own, {"dense"})
+    assert _seen(retriever.bind(k=2).invoke(query)) == (2, own, {"lexical"})
+    assert _seen(retriever.with_config(tags=["규정"]).bind(mode="dense", k=1).invoke(query)) == (1, own, {"dense"})
+    for copied in (retriever.model_copy(), copy.copy(retriever), kind(**dict(retriever))):
+        assert _seen(copied.invoke(query, k=1)) == (1, own, {"lexical"})
+
+
+def test_a_filter_of_the_options_is_replaced_or_lifted_only_by_another(said: dict[str, Any]) -> None:
+    own, all_of_it = {"취업규정"}, 9
+    retriever = KureRetriever(where={}, k=all_of_it, **said)
+    assert _seen(retriever.invoke("직원의 급여와 휴가"))[1] > own
+    retriever = KureRetriever(where={"title": "보수규정"}, **said)
+    assert _seen(retriever.invoke("직원의 급여와 휴가"))[1] == {"보수규정"}
+    configurable = KureRetriever(**said).configurable_fields(where=ConfigurableField(id="where"))
+    for where, titles in (({"title": "보수규정"}, {"보수규정"}), (None, own)):
+        assert _seen(configurable.with_config(configurable={"where": where}).invoke("급여와 휴가"))[1] == titles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.utils import build_metadata_filter_fn
+from packaging.version import Version
 from where_support import empty_catalog, store
 
 from kure_rag.errors import FilterError
@@ -98,6 +100,10 @@ def holds(filters: MetadataFilters | MetadataFilter, row: int) -> bool:
     return any(held) if filters.condition == FilterCondition.OR else all(held)
 
 
+@pytest.mark.skipif(
+    Version(version("llama-index-core")) < Version("0.14.23"),
+    reason="before 0.14.23 LlamaIndex's own evaluation lacks an operator, and != fails where the key is missing",
+)
 @given(filters=GROUPS)
 def test_filters_hold_where_llama_index_s_own_evaluation_says_so(db: Any, filters: Any) -> None:
     assert select(db, filters) == [row for row in range(len(DATA)) if holds(filters, row)]

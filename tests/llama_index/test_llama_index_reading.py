@@ -64,6 +64,14 @@ def test_the_same_sentence_twice_stands_in_two_places() -> None:
     assert len({node.start_char_idx for node in nodes}) == len({node.node_id for node in nodes}) == len(nodes) == 3
 
 
+def test_a_node_of_markdown_stands_where_it_is_written_or_nowhere() -> None:
+    text = "# 휴가\n\n* 휴가는 15일이다.\n\n# 병가\n\n휴가는 15일이다.\n"
+    nodes = KureNodeParser(markdown=True, profile="general").get_nodes_from_documents([Document(text=text)])
+    at = text.index("병가")
+    assert [(node.start_char_idx, node.end_char_idx) for node in nodes] == [(None, None), (at, len(text) - 1)]
+    assert nodes[0].get_content(metadata_mode=MetadataMode.NONE) == "휴가\n\n- 휴가는 15일이다."
+
+
 def test_the_same_document_gives_the_same_ids_and_two_documents_never_do() -> None:
     parser = KureNodeParser()
     one, two = Document(id_="1", text=LAW), Document(id_="2", text=LAW)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 from small_other_models import reranker
+from support import HashEmbedder
 
 from kure_rag import KureIndex, KureReranker
+from kure_rag.langchain import KureReranker as ChainReranker
+from kure_rag.langchain import KureRetriever as ChainRetriever
 from kure_rag.llama_index import KureRerank, KureRetriever
 
 QUESTION = "휴가는 며칠인가"
@@ -45,12 +50,32 @@ def test_the_score_of_the_retriever_is_kept_on_request(model: str, nodes: list[N
     assert all("retrieval_score" not in one.node.metadata for one in nodes)
 
 
-def test_what_is_read_is_the_text_below_its_headings(model: str, small_index: KureIndex) -> None:
-    found = KureRetriever(small_index, similarity_top_k=3).retrieve("연차휴가")
-    hits = small_index.search("연차휴가", k=3)
-    wanted = KureReranker(model).rank("연차휴가", [hit.chunk.text for hit in hits])
-    kept = KureRerank(model=model).postprocess_nodes(found, query_str="연차휴가")
-    assert {one.node.node_id for one in kept} == {hits[item.position].chunk.id for item in wanted}
+def test_a_search_that_reranks_and_rerankers_after_it_give_the_same_scores(model: str, tmp_path: Path) -> None:
+    """Headings and leads, which a passage's metadata have, are read as the search's own stage reads them."""
+    rules = tmp_path / "규정.md"
+    sections = [f"## {text[:2]}\n\n{text}." for text in TEXTS]
+    rules.write_text("\n\n".join(["# 취업규정", *sections]), encoding="utf-8")
+    with KureIndex.open(tmp_path / "ix", embeddings=HashEmbedder()) as index:
+        index.add_paths(rules, file_types=("md",), workers=1)
+        searched = index.search(QUESTION, k=3, rerank=model)
+        assert len(searched) > 1
+        assert all(hit.chunk.breadcrumb for hit in searched)
+        wanted = [(hit.chunk.id, pytest.approx(hit.score)) for hit in searched]
+        nodes = KureRetriever(index, similarity_top_k=3).retrieve(QUESTION)
+        kept = KureRerank(model=model).postprocess_nodes(nodes, query_str=QUESTION)
+        assert [(one.node_id, one.score) for one in kept] == wanted
+        documents = ChainRetriever(index=index, k=3).invoke(QUESTION)
+        compressed = ChainReranker(model=model).compress_documents(documents, QUESTION)
+        assert [(one.id, one.metadata["relevance_score"]) for one in compressed] == wanted
+
+
+def test_of_nodes_that_are_not_ours_what_llama_index_embeds_is_read(model: str) -> None:
+    nodes = [TextNode(id_=str(i), text=text, metadata={"표제": "휴가"}) for i, text in enumerate(TEXTS)]
+    nodes.append(TextNode(id_="3", text="휴가는 준다", metadata={"breadcrumb": "휴가 > 급여"}))  # another's, a text
+    read = [node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
+    wanted = [(str(item.position), item.score) for item in KureReranker(model).rank(QUESTION, read)]
+    found = KureRerank(model=model).postprocess_nodes([NodeWithScore(node=node) for node in nodes], query_str=QUESTION)
+    assert [(one.node_id, one.score) for one in found] == wanted
 
 
 def test_a_question_is_needed_and_settings_go_through_dictionaries(model: str, nodes: list[NodeWithScore]) -> None:

@@ -79,6 +79,28 @@ def test_what_makes_no_sense_is_an_error(given: dict[str, Any]) -> None:
         options_of(None, given)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"k": "3"}, r"k='3': give a whole number of at least 1"),
+        ({"k": 2.5}, r"k=2\.5: give a whole number"),
+        ({"k": None}, r"k=None: give a whole number"),
+        ({"k": True}, r"k=True: give a whole number"),
+        ({"candidates": "many"}, r"candidates='many': give a whole number"),
+        ({"score_threshold": "a"}, r"score_threshold='a': a relevance is a number between 0 and 1"),
+        ({"score_threshold": float("nan")}, r"score_threshold=nan: a relevance"),
+        ({"group_by": "document", "per_group": "a"}, r"per_group='a': "),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_what_is_allowed(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(SearchError, match=said):
+        options_of(None, given)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert options_of(None, {"k": np.int64(3), "score_threshold": np.float32(0.5)}).k == 3
+
+
 def test_an_unknown_option_is_named_with_those_there_are() -> None:
     with pytest.raises(TypeError, match=r"no keyword rerankk; it takes k, mode"):
         options_of(None, {"rerankk": "a-model"})

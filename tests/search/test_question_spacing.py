@@ -23,6 +23,8 @@ RECORDS = [
     Record("육아", "복무 규정", "육아휴직 급여를 받으려는 직원은 휴직을 시작한 날부터 30일 안에 신청서를 낸다."),
     Record("급여", "보수 규정", "급여는 매월 25일에 지급하며, 그날이 휴일이면 전날에 지급한다."),
     Record("서고", "문서 규정", "아무나 서고에 들어갈 수 없으며, 휴대 전화는 며칠이라도 맡길 수 있다."),
+    Record("연차", "휴가 규정", "직원의 연차 휴가는 며칠인지 근속 연수에 따라 정하고, 남은 날은 다음 해로 넘긴다."),
+    Record("금융", "영업 규정", "영업점은 금융소비자 보호에 관한 사항을 고객에게 설명하고 확인을 받는다."),
     Record("직업", "교육 규정", "직업 교육은 신청 순서대로 받으며, 교재는 따로 사지 않는다."),
 ]
 
@@ -86,6 +88,13 @@ def test_wrong_spaces_find_the_same_passage(index: KureIndex, wrong: str, mode: 
     weak = convex(0.12)  # as for the bundled model: the vectors here are chance
     assert index.search(RIGHT, mode=mode, fusion=weak)[0].source == "육아"
     assert index.search(wrong, mode=mode, fusion=weak)[0].source == "육아"
+
+
+@pytest.mark.parametrize(
+    ("question", "source"), [("연차휴가며칠", "연차"), ("연차 휴 가 며칠", "연차"), ("금융소비자보호법", "금융")]
+)
+def test_words_written_together_find_those_that_stand_apart(index: KureIndex, question: str, source: str) -> None:
+    assert index.search(question, mode="lexical", k=1)[0].source == source
 
 
 @pytest.mark.parametrize("engine", ["tantivy", "rank-bm25"])

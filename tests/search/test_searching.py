@@ -221,6 +221,18 @@ def test_a_reranker_that_is_too_slow_leaves_the_fused_order_and_a_warning(search
     assert QUERY in caplog.text
 
 
+def test_a_reranker_that_fails_leaves_the_fused_order_and_a_warning(searcher) -> None:
+    class Away:
+        def scores(self, pairs):
+            raise ConnectionError("the server is away")
+
+    hits = searcher.search(QUERY, rerank=Away())
+    assert [dataclasses.replace(hit, warnings=()) for hit in hits] == searcher.search(QUERY, k=20)[:10]
+    assert all("failed with ConnectionError: the server is away" in hit.warnings[0] for hit in hits)
+    with pytest.raises(ConnectionError):
+        searcher.search(QUERY, rerank=RerankSettings(model=Away(), fall_back=False))
+
+
 def test_mmr_brings_another_subject_up(searcher: Searcher) -> None:
     plain = [hit.chunk.text for hit in searcher.search(TWICE, k=4)]
     diverse = [hit.chunk.text for hit in searcher.search(TWICE, k=4, mmr=0.1)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kure_rag.errors import SearchError
 from kure_rag.search.duplicates import FoldSettings, folded
 from kure_rag.search.group import GroupSettings, grouped
 from kure_rag.search.highlight import highlights, merged
@@ -231,7 +234,7 @@ def test_a_reranker_is_asked_in_batches(limit: float | None) -> None:
     model = Slow()
     settings = RerankSettings(model=model, batch=2, time_limit=limit)
     scores = rerank_scores(model, "휴가", ["가", "나나", "다다다", "라", "마마"], settings)
-    assert scores is not None
+    assert not isinstance(scores, str)
     assert scores.tolist() == [1, 2, 3, 1, 2]
     assert model.calls == [2, 2, 1]
 
@@ -246,19 +249,36 @@ def test_a_reranker_that_takes_too_long_is_left_behind(caplog: pytest.LogCapture
             return np.zeros(len(pairs), dtype=np.float32)
 
     model = Stuck()
-    assert rerank_scores(model, "휴가", ["가"], RerankSettings(model=model, time_limit=0.05)) is None
+    said = rerank_scores(model, "휴가", ["가"], RerankSettings(model=model, time_limit=0.05))
+    assert isinstance(said, str)
     assert began.wait(5)
+    assert "longer than its limit" in said
     assert "longer than its limit" in caplog.text
 
 
-def test_an_error_of_the_reranker_is_raised_where_the_search_is() -> None:
-    class Broken:
-        def scores(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-            raise RuntimeError("no weights")
+class Broken:
+    def scores(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        raise RuntimeError("no weights")
 
-    for limit in (None, 60.0):
-        with pytest.raises(RuntimeError, match="no weights"):
-            rerank_scores(Broken(), "휴가", ["가"], RerankSettings(model=Broken(), time_limit=limit))
+
+class Short:
+    def scores(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        return np.zeros(len(pairs) - 1, dtype=np.float32)
+
+
+@pytest.mark.parametrize("limit", [None, 60.0])
+@pytest.mark.parametrize(
+    ("model", "kind", "what"),
+    [(Broken(), RuntimeError, "no weights"), (Short(), SearchError, r"Short.scores\(\) gave 1 scores for 2 pairs")],
+)
+def test_an_error_of_the_reranker_leaves_the_fused_order_or_is_raised(limit, model, kind, what, caplog) -> None:
+    settings = RerankSettings(model=model, time_limit=limit)
+    said = rerank_scores(model, "휴가", ["가", "나"], settings)
+    assert isinstance(said, str)
+    assert re.search(f"failed with {kind.__name__}: {what}; the fused order stays", said)
+    assert "휴가" in caplog.text
+    with pytest.raises(kind, match=what):
+        rerank_scores(model, "휴가", ["가", "나"], dataclasses.replace(settings, fall_back=False))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Needs the extra ``autorag``: ``pip install "kure-rag[autorag]"``.
 
 from kure_rag.autorag.corpus import BadRow, add_autorag, read_autorag
 from kure_rag.autorag.export import ExportReport, export_index
+from kure_rag.autorag.judged import read_judged, read_questions
 from kure_rag.autorag.llm import ChatSettings
 from kure_rag.autorag.qa import QaReport, make_questions
 from kure_rag.autorag.recipe import Recipe, read_recipe
@@ -21,5 +22,7 @@ __all__ = [
     "export_index",
     "make_questions",
     "read_autorag",
+    "read_judged",
+    "read_questions",
     "read_recipe",
 ]

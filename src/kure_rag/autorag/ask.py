@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kure_rag.autorag.llm import ChatClient, PassageError
 from kure_rag.autorag.prompt import Question, messages, parse
+from kure_rag.chat.client import ChatClient
+from kure_rag.chat.wire import PassageError
 from kure_rag.errors import LlmError
 from kure_rag.types import page_range
 
@@ -72,7 +73,9 @@ def ask_all(client: ChatClient, passages: Iterator[Passage], *, count: int, conc
             answered = answers.get()
             waiting -= 1
             if answered.error is not None and not isinstance(answered.error, PassageError):
-                raise answered.error
+                raise LlmError(
+                    f"{answered.error}; run the same command again: what is done is kept"
+                ) from answered.error
             failed += answered.error is not None
             done += 1
             if failed == done == _HOPELESS:

@@ -23,7 +23,8 @@ from kure_rag.autorag.imported import find_imported
 from kure_rag.autorag.journal import NAME as JOURNAL_NAME
 from kure_rag.autorag.journal import Journal
 from kure_rag.autorag.known_items import Named, named
-from kure_rag.autorag.llm import ChatClient, ChatSettings
+from kure_rag.autorag.llm import ChatSettings
+from kure_rag.chat.client import ChatClient
 from kure_rag.errors import KureIndexError, LlmError
 
 if TYPE_CHECKING:

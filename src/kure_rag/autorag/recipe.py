@@ -6,21 +6,18 @@ not a silent default.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from kure_rag.autorag.by_domain import REST, kind_of, settings_by_kind
 from kure_rag.autorag.recipe_parse import file_types_of, modules_of, read_parse
-from kure_rag.autorag.yaml_file import Value, read_yaml
-from kure_rag.chunk import PROFILES, ChunkSettings, find_profile
+from kure_rag.chunk import ChunkSettings
+from kure_rag.config import read_chunks, read_lengths, read_profile
+from kure_rag.config.yaml_file import Value, read_yaml
 from kure_rag.errors import ConfigError
 from kure_rag.read import FileType, ReadLimits, ReadSettings
 from kure_rag.tokenize.user_dictionary import read_dictionary
 from kure_rag.types import DOMAINS, Domain
-
-CHUNK_MODULES: Final = ("auto", "general", "finance", "legal", "medical")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +55,14 @@ def read_recipe(path: str | Path) -> Recipe:
             names the line, the key and the choices.
     """
     file = Path(path).expanduser()
-    whole = read_yaml(file)
+    whole = read_yaml(file, hint="write at least parse: or chunk:, see `kure-rag ingest --help`")
     if isinstance(whole.data, dict) and "modules" in whole.data:
         raise whole.error(
             "has its modules on top, as AutoRAG's two files for parsing and for chunking have; here both are in one "
             "file: put the list under `parse:` or `chunk:`, with a module_type of `kure-rag ingest --help`"
         )
-    top = whole.mapping("paths", "domain", "workers", "user_dictionary", "parse", "chunk")
+    # What `kure-rag tune` writes says how to search too, which ingesting has no use for.
+    top = whole.mapping("paths", "domain", "workers", "user_dictionary", "parse", "chunk", "search")
     parse = read_parse(top.get("parse"))
     return Recipe(
         paths=_paths(top.get("paths"), file.parent),
@@ -106,14 +104,16 @@ def _domain(value: Value | None, *more: str) -> Domain | None:
 def _chunk(section: Value | None) -> ChunkSettings | None:
     if section is None:
         return None
+    if isinstance(section.data, dict) and section.data.keys() & {"profile", "target", "longest"}:
+        return read_chunks(section)  # the short form, which `kure-rag tune` writes
     seen: dict[str, Value] = {}
     found: dict[str, ChunkSettings] = {}
     for module in modules_of(section):
         kind = module.part("module_type")
-        name = _chunk_module(kind) if kind is not None else ""
+        name = read_profile(kind) if kind is not None else ""
         keys = module.mapping("module_type", "file_type", "domain", "target", "longest")
         module.need(keys, "module_type")
-        settings = _chunk_settings(name, keys)
+        settings = read_lengths(name, keys)
         domain = _domain(keys.get("domain"), "auto")
         for file_type in file_types_of(keys.get("file_type")) or (None,):
             which = kind_of(file_type, domain)
@@ -131,28 +131,3 @@ def _whom(file_type: FileType | None, domain: Domain | None) -> str:
     if domain is None:
         return f"{file_type} files" if file_type else "all files that no other names"
     return f"{file_type} files of domain {domain}" if file_type else f"domain {domain}"
-
-
-def _chunk_module(kind: Value) -> str:
-    name = kind.text()
-    if name not in CHUNK_MODULES and ":" not in name:
-        kind.choice(CHUNK_MODULES, more="or package.module:NAME for your own")
-    if name not in PROFILES and name not in CHUNK_MODULES:
-        try:
-            find_profile(name, "general")
-        except ValueError as error:
-            raise kind.error(str(error)) from error
-    return name
-
-
-def _chunk_settings(name: str, keys: Mapping[str, Value]) -> ChunkSettings:
-    default = ChunkSettings()
-    target = keys["target"].whole_number(1) if "target" in keys else None
-    longest = keys["longest"].whole_number(1) if "longest" in keys else None
-    if target is None:
-        target = min(default.target, longest or default.target)
-    if longest is None:
-        longest = default.longest if target == default.target else 2 * target
-    if target > longest:
-        raise keys["target"].error(f"is {target}, more than longest ({longest}); make it smaller, or longest larger")
-    return ChunkSettings(target=target, longest=longest, profile=name)

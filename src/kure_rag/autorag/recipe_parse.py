@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, get_args
 
-from kure_rag.autorag.yaml_file import Value
+from kure_rag.config.yaml_file import Value
 from kure_rag.read import FILE_TYPES, FileType, ReadLimits, ReadSettings
 from kure_rag.read.file_types import TEXT_TYPES
 from kure_rag.read.settings import TYPE_LIMITS, Ocr

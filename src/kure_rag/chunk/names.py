@@ -6,6 +6,7 @@ are.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,9 +70,9 @@ class NameFinder:
         ]
         self._patterns = [(p, name, group.rank) for group in names for name, p in group.patterns.items()]
         every.sort(key=lambda item: len(item[0]), reverse=True)
-        self._by_letter: dict[str, list[tuple[re.Pattern[str], str, int, bool]]] = {}
+        self._by_letter: dict[str, list[tuple[str, str, int, bool]]] = {}
         for spelling, name, rank, restart in every:
-            self._by_letter.setdefault(spelling[0], []).append((_line_with(spelling), name, rank, restart))
+            self._by_letter.setdefault(spelling[0], []).append((spelling, name, rank, restart))
 
     def find(self, line: str) -> Found | None:
         """The name that a line without its number begins with.
@@ -82,8 +83,8 @@ class NameFinder:
             if match := pattern.fullmatch(line):
                 return Found(name, rank, False, match.end())
         first = line[:3].lstrip(_OPENING + " ")[:1]
-        for pattern, name, rank, restart in self._by_letter.get(first, ()):
-            if match := pattern.match(line):
+        for spelling, name, rank, restart in self._by_letter.get(first, ()):
+            if match := _line_with(spelling).match(line):
                 return Found(name, rank, restart, match.end())
         return None
 
@@ -94,7 +95,9 @@ class NameFinder:
         return found.name if found else None
 
 
+@functools.cache
 def _line_with(spelling: str) -> re.Pattern[str]:
+    # Compiled when it is first needed: there are hundreds, and few documents have a line for most of them.
     printed = "".join(
         _MARK if char == "·" else "" if char == " " else re.escape(char) + r"\s?" for char in spelling
     ).removesuffix(r"\s?")

@@ -96,7 +96,7 @@ def chosen_reading(options: argparse.Namespace) -> ReadSettings:
     return ReadSettings(tables=not options.no_tables, ocr=options.ocr)
 
 
-def add_mode(parser: argparse.ArgumentParser, *more: str) -> None:
+def add_mode(parser: argparse._ActionsContainer, *more: str) -> None:
     """``--mode M``."""
     parser.add_argument("--mode", choices=(*MODES, *more), default="hybrid", help="which legs search (default: hybrid)")
 

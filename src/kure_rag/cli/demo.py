@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from kure_rag.pipeline import KureIndex
 
 _NEXT = """
+The three sample PDFs lie in {samples}
+
+Ask them yourself, in a conversation or in a browser, where passages are marked on their pages:
+{keep}  {command} chat --index {index}
+  {command} app --index {index} --files {files}
+{app}Without --llm URL (an OpenAI-compatible server) both show the passages themselves.
+
 Your own folder, with the same small model (works offline):
   {command} ingest ./my-documents --index my-index --model static-ko
   {command} search "질문을 적으세요" --index my-index
@@ -23,6 +32,7 @@ Your own folder, with the same small model (works offline):
 With the full-size Korean model (downloads 2.3 GB once, then ranks by meaning too):
   {command} ingest ./my-documents --index my-index-kure
 """
+_KEPT = "demo-index"  # where the hints keep an index that was thrown away
 
 
 def add(commands: common.Commands) -> None:
@@ -62,8 +72,24 @@ def run(options: argparse.Namespace) -> int:
             for hit in answer["shown"]:
                 print(hit)
         print(f"\n{sum(a['found'] for a in answers)} of {len(answers)} passages found first, {seconds:.1f} s in all")
-        print(_NEXT.format(command=_command()), end="")
+        print(_next(options.index), end="")
     return 0 if report.ok else 1
+
+
+def _next(index: Path | None) -> str:
+    """What to type next: the index that was kept, or how to keep one."""
+    from kure_rag.samples import sample_paths
+
+    command, samples = _command(), _from_here(sample_paths()[0].parent)
+    there = find_spec("streamlit") is not None
+    return _NEXT.format(
+        command=command,
+        samples=samples,
+        files=shlex.quote(samples),
+        index=shlex.quote(str(index or _KEPT)),
+        keep="" if index else f"  {command} demo --index {_KEPT}\n",
+        app="" if there else 'The app needs: pip install "kure-rag[app]"\n',
+    )
 
 
 def _command() -> str:
@@ -71,7 +97,12 @@ def _command() -> str:
     beside = Path(sys.executable).with_name("kure-rag")
     if shutil.which("kure-rag") or not beside.is_file():
         return "kure-rag"
-    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
+    return _from_here(beside)
+
+
+def _from_here(path: Path) -> str:
+    """A path as short as it can be typed in this folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _ask(index: KureIndex, question: Any) -> dict[str, Any]:

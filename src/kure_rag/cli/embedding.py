@@ -93,6 +93,7 @@ def open_index(
     chunks: ChunkSettings | None = None,
     user_dictionary: Path | None = None,
     synonyms: Path | None = None,
+    config: Path | None = None,
     create: bool = True,
     progress: common.Steps | None = None,
 ) -> KureIndex:
@@ -113,6 +114,7 @@ def open_index(
             chunks=chunks,
             user_dictionary=user_dictionary,
             synonyms=synonyms,
+            config=config,
             create=create,
             progress=progress,
         )
@@ -134,6 +136,22 @@ def embedder(options: argparse.Namespace) -> Embedder:
         return Embedder(options.model, EmbedSettings(**given), card=card)
     except ValueError as error:
         raise ConfigError(_as_options(str(error))) from error
+
+
+def default_model() -> str:
+    """What ``KureIndex.open`` makes a new index with where no model is named."""
+    from kure_rag.embed.cards import DEFAULT_MODEL
+
+    return DEFAULT_MODEL
+
+
+def fingerprint(embedder: Embedder) -> dict[str, Any]:
+    """What a new index of ready passages would be made with, as ``KureIndex.info()`` says of one that is there."""
+    from kure_rag.chunk import ChunkSettings
+    from kure_rag.pipeline.parts import fingerprint_of
+    from kure_rag.tokenize import KiwiTokenizer
+
+    return fingerprint_of(embedder.fingerprint, ChunkSettings(), KiwiTokenizer())
 
 
 def _as_options(message: str) -> str:

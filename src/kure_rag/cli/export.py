@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
 
     common.log_to_stderr()
     with (
-        KureIndex.open(options.index, create=False) as index,
+        common.mending() as steps,
+        KureIndex.open(options.index, create=False, progress=steps) as index,
         common.progress("exporting") as advance,
     ):
         report = export_index(index, options.out, modified=options.modified, progress=advance)

@@ -13,8 +13,11 @@ from contextlib import suppress
 
 from kure_rag._version import __version__
 from kure_rag.cli import (
+    app,
     change,
+    chat,
     chunks,
+    cluster,
     demo,
     doctor,
     evaluate,
@@ -22,11 +25,14 @@ from kure_rag.cli import (
     export_model,
     ingest,
     keep,
+    leaderboard,
     maintain,
     models,
     qa,
     search,
+    similar,
     train,
+    tune,
 )
 from kure_rag.errors import KureError
 
@@ -35,8 +41,13 @@ _COMMANDS = (
     ingest,
     change,
     search,
+    similar,
+    cluster,
+    chat,
+    app,
     chunks,
     evaluate,
+    leaderboard,
     export,
     qa,
     maintain,
@@ -45,6 +56,7 @@ _COMMANDS = (
     doctor,
     export_model,
     train,
+    tune,
 )
 _EXAMPLES = """\
 examples:

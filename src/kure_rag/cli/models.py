@@ -114,7 +114,7 @@ def _facts(card: ModelCard) -> Iterator[tuple[str, str]]:
     if card.licence:
         yield "licence", card.licence
     if card.kind == "dense":
-        measured = "" if card.name == STATIC_KO else ", a starting value that nobody measured"
+        measured = "" if card.name == STATIC_KO else " (for models of its kind; not measured with it)"
         yield "dense_weight", f"{card.dense_weight:g} beside keyword scores{measured}"
     if card.needs_remote_code:
         yield "remote code", "brings code of its own: read it before you pass trust_remote_code=True"

@@ -31,7 +31,9 @@ files in DIR:
     how.add_argument("--llm", metavar="URL", help="an OpenAI-compatible API, such as http://localhost:8000/v1")
     how.add_argument("--no-llm", action="store_true", help="make questions from headings, without a language model")
     parser.add_argument("--model", metavar="NAME", help="the language model (default: the only one the API lists)")
-    parser.add_argument("--api-key-env", metavar="VAR", help="the environment variable that holds the API key")
+    parser.add_argument(
+        "--api-key-env", metavar="VAR", help="what holds the API key (default: KURE_LLM_API_KEY, where set)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write into")
     parser.add_argument("--limit", type=_count, metavar="N", help="passages to ask about, from all over the index")
     parser.add_argument("--per-chunk", type=_count, default=1, metavar="K", help="questions a passage (default: 1)")
@@ -54,7 +56,11 @@ def run(options: argparse.Namespace) -> int:
     if options.llm:
         chat = ChatSettings(url=options.llm, model=options.model, api_key_env=options.api_key_env)
     try:
-        with KureIndex.open(options.index, create=False) as index, common.progress("asking") as advance:
+        with (
+            common.mending() as steps,
+            KureIndex.open(options.index, create=False, progress=steps) as index,
+            common.progress("asking") as advance,
+        ):
             report = make_questions(
                 index,
                 options.out,

@@ -39,6 +39,7 @@ def add(commands: common.Commands) -> None:
   kure-rag search "실비보험" --index my-index --synonyms 동의어.txt
   kure-rag search "배당금" --index my-index --dense exact --device cpu --backend torch
   kure-rag search "배당금" --index my-index --model ./models/our-own-model
+  kure-rag search "연차 이월" --index my-index --config kure-rag.yaml
 
 a file for --synonyms: one group a line, with commas or tabs between its words; # begins a comment
   연차휴가, 연차유급휴가, 연가
@@ -46,25 +47,28 @@ a file for --synonyms: one group a line, with commas or tabs between its words; 
     )
     parser.add_argument("query", metavar="QUERY")
     common.add_index(parser)
-    parser.add_argument("-k", type=int, default=10, metavar="N", help="passages to show (default: 10)")
+    parser.add_argument("-k", type=int, metavar="N", help="passages to show (default: 10)")
     common.add_mode(parser)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="how to search where no option says it: what `kure-rag tune` wrote",
+    )
     parser.add_argument("--where", metavar="JSON", help="only passages for which this filter holds")
     _add_ranking(parser)
     _add_showing(parser)
     common.add_json(parser)
     embedding.add_embedding(parser, "the index's own", engine="the index's own")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, mode=None)
 
 
 def _add_ranking(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("ranking")
-    group.add_argument(
-        "--lexical", choices=LEXICAL, default="tantivy", help="the keyword engine; rank-bm25 in memory (tantivy)"
-    )
+    group.add_argument("--lexical", choices=LEXICAL, help="the keyword engine; rank-bm25 in memory (tantivy)")
     group.add_argument(
         "--dense",
         choices=DENSE,
-        default="auto",
         help="what finds vectors: Chroma's graph, all of them, or their one-bit codes "
         "(auto: all of them in a small index, their codes in a large one)",
     )
@@ -104,11 +108,19 @@ def run(options: argparse.Namespace) -> int:
     given = _keywords(options)
     with (
         common.mending() as steps,
-        embedding.open_index(options, options.index, synonyms=options.synonyms, create=False, progress=steps) as index,
+        embedding.open_index(
+            options,
+            options.index,
+            synonyms=options.synonyms,
+            config=options.config,
+            create=False,
+            progress=steps,
+        ) as index,
     ):
+        mode = options.mode or index.search_options.mode
         hits = index.search(options.query, **given)
     if options.json:
-        common.print_json({"query": options.query, "mode": options.mode, "hits": [json_row(hit) for hit in hits]})
+        common.print_json({"query": options.query, "mode": mode, "hits": [json_row(hit) for hit in hits]})
     elif not hits:
         print(f"Nothing found. Try other words, --mode dense, {_wider(options)}.")
     else:
@@ -118,12 +130,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _keywords(options: argparse.Namespace) -> SearchKeywords:
     given: SearchKeywords = {
-        "k": options.k,
-        "mode": options.mode,
         "where": parse_where(options.where),
-        "lexical": options.lexical,
-        "dense": options.dense,
-        "rerank": options.rerank,
         "relevance": options.threshold is not None,
         "score_threshold": options.threshold,
         "mmr": options.mmr,
@@ -132,6 +139,17 @@ def _keywords(options: argparse.Namespace) -> SearchKeywords:
         "expand": options.expand,
         "highlight": options.highlight,
     }
+    # What is not given is as --config says, or by the defaults.
+    if options.k is not None:
+        given["k"] = options.k
+    if options.mode is not None:
+        given["mode"] = options.mode
+    if options.lexical is not None:
+        given["lexical"] = options.lexical
+    if options.dense is not None:
+        given["dense"] = options.dense
+    if options.rerank is not None:
+        given["rerank"] = options.rerank
     return given
 
 

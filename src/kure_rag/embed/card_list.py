@@ -33,6 +33,12 @@ E5_TASK: Final = "Given a web search query, retrieve relevant passages that answ
 """What instruct models are told by default: the sentence of their authors' own example."""
 
 
+# Weights beside keyword scores, from legs of such a strength that were simulated: benchmarks/results/fusion.md. None of
+# these models was measured itself, but static-ko, whose own is in its card.
+_RETRIEVAL: Final = 0.7  # models trained to find passages, whose vectors alone rank about as well as keywords or better
+_SENTENCES: Final = 0.12  # models trained to compare sentences, or not trained for similarity
+
+
 def _kure() -> Iterator[ModelCard]:
     yield ModelCard(
         name=DEFAULT_MODEL,
@@ -40,6 +46,7 @@ def _kure() -> Iterator[ModelCard]:
         revision="d14c8a9423946e268a0c9952fecf3a7aabd73bd9",
         plain_pooling="cls",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=8192,
         licence="MIT",
         published=((*_KO_8, 0.6947), (*_KO_9, 0.7616), (*_PDFS, 0.6267)),
@@ -54,6 +61,7 @@ def _kure() -> Iterator[ModelCard]:
         passage_prefix="passage: ",
         plain_pooling="mean",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=512,
         licence="MIT",
         published=((*_KO_8, 0.6601), (*_KO_9, 0.7337), (*_PDFS, 0.6871)),
@@ -66,6 +74,7 @@ def _kure() -> Iterator[ModelCard]:
         query_prefix="query: ",
         passage_prefix="passage: ",
         dimension=2048,
+        dense_weight=_RETRIEVAL,
         max_tokens=8192,
         licence="Apache-2.0",
         note="On Nemotron-3-Embed-1B.",
@@ -88,6 +97,7 @@ def _e5(size: str, dimension: int, *scores: tuple[str, str, float]) -> ModelCard
         passage_prefix="passage: ",
         plain_pooling="mean",
         dimension=dimension,
+        dense_weight=_RETRIEVAL,
         max_tokens=512,
         licence="MIT",
         published=scores,
@@ -104,6 +114,7 @@ def _multilingual() -> Iterator[ModelCard]:
         query_prefix=f"Instruct: {E5_TASK}\nQuery: ",
         pooling="mean",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=512,
         licence="MIT",
         published=((*_KO_8, 0.6445),),
@@ -114,6 +125,7 @@ def _multilingual() -> Iterator[ModelCard]:
         aliases=("bge-m3",),
         plain_pooling="cls",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=8192,
         licence="MIT",
         published=((*_KO_8, 0.6872), (*_KO_9, 0.7509), (*_PDFS, 0.5630)),
@@ -123,6 +135,7 @@ def _multilingual() -> Iterator[ModelCard]:
         aliases=("BGE-m3-ko",),
         plain_pooling="cls",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=8192,
         licence="Apache-2.0",
         published=((*_KO_8, 0.6875), (*_KO_9, 0.7547)),
@@ -132,6 +145,7 @@ def _multilingual() -> Iterator[ModelCard]:
         aliases=("bge-m3-korean",),
         plain_pooling="cls",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=8192,
         published=((*_KO_8, 0.6026),),
     )
@@ -141,6 +155,7 @@ def _multilingual() -> Iterator[ModelCard]:
         query_prefix="query: ",
         plain_pooling="cls",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         dimensions=(1024, 256),
         max_tokens=8192,
         licence="Apache-2.0",
@@ -152,6 +167,7 @@ def _multilingual() -> Iterator[ModelCard]:
         query_prefix="query: ",
         plain_pooling="cls",
         dimension=1024,
+        dense_weight=_RETRIEVAL,
         max_tokens=8192,
         published=((*_KO_9, 0.7653),),
     )
@@ -162,6 +178,7 @@ def _multilingual() -> Iterator[ModelCard]:
         passage_prefix="search_document: ",
         plain_pooling="mean",
         dimension=768,
+        dense_weight=_RETRIEVAL,
         dimensions=(768, 256),
         max_tokens=512,
         needs_remote_code=True,
@@ -188,6 +205,7 @@ def _jhgan() -> Iterator[ModelCard]:
             aliases=(name,),
             plain_pooling="mean",
             dimension=768,
+            dense_weight=_SENTENCES,
             max_tokens=128,
             published=((*_STS, spearman), *(((*_KO_8, 0.4869),) if best else ())),
             reference=card_references.KO_SROBERTA_MULTITASK if best else None,
@@ -199,6 +217,7 @@ def _jhgan() -> Iterator[ModelCard]:
             aliases=(f"ko-sroberta-{task}-mrl",),
             plain_pooling="mean",
             dimension=768,
+            dense_weight=_SENTENCES,
             dimensions=(768, 512, 256, 128, 64, 32),
             max_tokens=128,
             note="Cuts texts at 128 tokens; vectors can be cut with dimension=.",
@@ -223,6 +242,7 @@ def _bm_k() -> Iterator[ModelCard]:
             aliases=(name,),
             pooling="cls",
             dimension=768,
+            dense_weight=_SENTENCES,
             max_tokens=512,
             published=((*_STS, spearman),),
             reference=card_references.KOSIMCSE_ROBERTA_MULTITASK if name == "KoSimCSE-roberta-multitask" else None,
@@ -237,6 +257,7 @@ def _kobert() -> Iterator[ModelCard]:
             aliases=(name.split("/")[1],),
             pooling="mean",
             dimension=768,
+            dense_weight=_SENTENCES,
             max_tokens=512,
             tokenizer="kobert",
             note="An encoder to train on: not trained for similarity.",

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from kure_rag.errors import KureIndexError
+from kure_rag.errors import KureIndexError, MetadataError
 from kure_rag.index.catalog_said import CatalogSaid
 from kure_rag.index.fields import drop_document_fields, drop_fields, write_all, write_document_fields
 from kure_rag.index.rows import (
@@ -28,7 +28,7 @@ from kure_rag.index.rows import (
     document_body,
     document_head,
 )
-from kure_rag.index.said import Said
+from kure_rag.index.said import GROUP_FIELD, Said
 from kure_rag.index.schema import VIEWS
 from kure_rag.types import Chunk, Document, Domain
 
@@ -58,12 +58,16 @@ class CatalogWriter(CatalogSaid):
         """:meth:`add_many` for one document."""
         return self.add_many([NewDocument(document, chunks, terms, vectors, key, root, path)])
 
-    def add_many(self, items: Iterable[NewDocument | tuple[Any, ...]]) -> int:
+    def add_many(self, items: Iterable[NewDocument | tuple[Any, ...]], *, together: bool = False) -> int:
         """Puts documents with their chunks, terms and vectors in one transaction, each in a generation of its own.
 
         Each takes the places of its file or record over from the documents that stood there. In the same generation
         these are gone, if no other place names them, and what the user said of them is said of it. So is an older
         document with the same id.
+
+        Args:
+            items: Documents.
+            together: All in one generation: no search sees a part of them. No id may occur twice, then.
 
         Returns:
             The last generation.
@@ -71,8 +75,8 @@ class CatalogWriter(CatalogSaid):
         with self._transaction() as db:
             generation = self._number(db, "generation")
             added = []
-            for item in items:
-                generation += 1
+            for i, item in enumerate(items):
+                generation += 0 if together and i else 1
                 new = item if isinstance(item, NewDocument) else NewDocument(*item)
                 added.append((*self._add_one(db, new, generation), new.chunks))
             write_all(db, added)
@@ -309,6 +313,8 @@ class CatalogWriter(CatalogSaid):
         """
         said = Said(title=title, domain=domain, metadata={} if metadata is None else metadata, replace=replace)
         said.check()
+        if GROUP_FIELD in said.metadata:
+            raise MetadataError(GROUP_FIELD, "is the index's own name; put the entry again to give it another group")
         with self._transaction() as db:
             read = self._as_read(self._alive(document_id))
             generation = self._number(db, "generation") + 1

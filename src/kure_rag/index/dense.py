@@ -134,7 +134,7 @@ class DenseView:
             name, made, wanted[_OWNER] = record.collection, record.made, record.owner
         hnsw = {
             "space": "cosine",
-            "ef_construction": 100,  # as Chroma itself: 200 takes 1.7 times as long and finds no more
+            "ef_construction": 60,  # 100, as Chroma itself, takes a third more and finds .998 where this finds .996
             "ef_search": self.settings.ef_search,  # recall .994 at 100,000 x 1,024 with 200, .985 at Chroma's default
             "max_neighbors": 16,
             "sync_threshold": self.settings.sync_threshold,

@@ -16,6 +16,9 @@ from typing import Any, Final
 
 LOCK: Final = ".kure-rag.lock"
 _DATABASE: Final = "chroma.sqlite3"
+_HEAD: Final = "header.bin"  # of a graph
+_BODY: Final = ("data_level0.bin", "length.bin")
+_COUNT: Final = slice(20, 28)  # where that says how many vectors it holds
 _BLOCK: Final = 1 << 20
 _HEADER: Final = 100  # bytes of SQLite's header, https://sqlite.org/fileformat.html#the_database_header
 _CHANGES: Final = ((24, 28), (92, 96))  # its change counter, and the place where it is repeated
@@ -36,15 +39,17 @@ def seal(folder: Path, before: Mapping[str, Any] | None = None) -> dict[str, lis
     return {name: _entry(file, before.get(name)) for name, file in _files(folder)}
 
 
-def broken(folder: Path, sealed: Mapping[str, Any] | None) -> tuple[str, ...]:
+def broken(folder: Path, sealed: Mapping[str, Any] | None, *, thorough: bool = False) -> tuple[str, ...]:
     """Files that are not as they were sealed, by their path in the folder; also those that are gone or new.
 
     Args:
         folder: The view's folder.
         sealed: What :func:`seal` said, or nothing, with which no file agrees.
+        thorough: Compute all checksums, also of files whose size and time of change are known.
     """
     here, sealed = dict(_files(folder)), sealed or {}
-    return tuple(name for name in sorted({*here, *sealed}) if not _is_sealed(here.get(name), sealed.get(name)))
+    names = sorted({*here, *sealed})
+    return tuple(name for name in names if not _is_sealed(here.get(name), sealed.get(name), thorough=thorough))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -56,15 +61,23 @@ def _entry(file: Path, before: Any) -> list[int]:
     stat = file.stat()
     if file.name == _DATABASE:
         return [stat.st_size, _checksum(file)]
+    if file.name in _BODY and _is_empty(file.with_name(_HEAD)):
+        return [stat.st_size, 0]
     if isinstance(before, list) and before[:1] + before[2:] == [stat.st_size, stat.st_mtime_ns]:
         return before
     return [stat.st_size, _checksum(file), stat.st_mtime_ns]
 
 
-def _is_sealed(file: Path | None, entry: Any) -> bool:
+def _is_sealed(file: Path | None, entry: Any, *, thorough: bool) -> bool:
     if file is None or not isinstance(entry, list):  # an older version kept sizes only
         return False
-    return _entry(file, entry)[:2] == entry[:2]
+    return _entry(file, None if thorough else entry)[:2] == entry[:2]
+
+
+def _is_empty(head: Path) -> bool:
+    """Whether a graph has not been written yet: each opening fills its body with whatever was in memory."""
+    said = head.read_bytes()[_COUNT] if head.is_file() else b""
+    return said == bytes(_COUNT.stop - _COUNT.start)
 
 
 def _checksum(file: Path) -> int:

@@ -32,7 +32,7 @@ import numpy as np
 
 from kure_rag.index.where_blocks import BLOCK, Value, checksum, decode, encode, merge, sound
 from kure_rag.index.where_dates import span_of
-from kure_rag.types import Chunk, Document
+from kure_rag.types import ENTRY_KIND, Chunk, Document
 
 FIELDS_DDL: Final = """
 -- A name's values of chunks and of documents are apart, and so are its texts that are dates, as moments.
@@ -64,7 +64,13 @@ CREATE INDEX IF NOT EXISTS chunks_generation ON chunks (generation);
 RESERVED: Final = frozenset(
     ("source", "title", "domain", "document_id", "chunk_id", "kind", "ordinal", "page", "pages", "breadcrumb")
 )
-"""Fields of chunks and documents themselves. Metadata under such a name has ``chunk_`` or ``document_`` before it."""
+"""Fields of chunks and documents themselves. Metadata under such a name has ``chunk_`` or ``document_`` before it.
+
+Not so that of entries (:mod:`kure_rag.ingest.entries`), who know of no chunks.
+"""
+
+SAME: Final = {"pages": "page"}
+"""Two names of one field."""
 
 OPAQUE: Final = b""
 """Stands for a value that compares with nothing, such as a mapping: it only exists."""
@@ -160,7 +166,7 @@ def _of_chunk(
         yield ("page", "chunk", "value"), page
     for heading in breadcrumb:
         yield ("breadcrumb", "chunk", "value"), nfc(heading)
-    yield from _of_metadata("chunk", metadata)
+    yield from _of_metadata("chunk", metadata, own=kind == ENTRY_KIND)
 
 
 def _of_document(source: str, title: str, domain: str, metadata: Mapping[str, Any]) -> Iterator[Entry]:
@@ -169,10 +175,11 @@ def _of_document(source: str, title: str, domain: str, metadata: Mapping[str, An
     yield from _of_metadata("document", metadata)
 
 
-def _of_metadata(level: str, metadata: Mapping[str, Any]) -> Iterator[Entry]:
+def _of_metadata(level: str, metadata: Mapping[str, Any], *, own: bool = False) -> Iterator[Entry]:
+    """Metadata's values; with ``own`` each under its own name, also where a passage has a field of that name."""
     for key, value in metadata.items():
         key = key if isinstance(key, str) else json.dumps(key)  # as JSON stores {1: "가"}
-        name = f"{level}_{key}" if key in RESERVED else nfc(key)
+        name = SAME.get(key, nfc(key)) if own or key not in RESERVED else f"{level}_{key}"
         for item in value if isinstance(value, list | tuple) else (value,):
             if item is None:
                 continue

@@ -39,7 +39,8 @@ def add_to(view: LexicalView | DenseView | MatrixView, catalog: Catalog, rows: d
     if isinstance(view, MatrixView):
         view.apply((found, vectors))
     elif not view.settings.chroma_text:
-        view.add([rows[row] for row in found], vectors)
+        newest = list({rows[row]: i for i, row in enumerate(found)}.values())  # an id may have been put again
+        view.add([rows[found[i]] for i in newest], vectors[newest])
     else:
         _add_with_texts(view, catalog, rows, found, vectors)
 

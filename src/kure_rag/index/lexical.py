@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -84,6 +85,10 @@ class _Looked(NamedTuple):
     whole: bool  # a morpheme, not only a pair
 
 
+class KeywordViewError(IndexCorruptError):
+    """The engine cannot read or write the keyword view; made anew from the catalog, it can."""
+
+
 class LexicalView:
     """A tantivy index in a folder of its own.
 
@@ -108,7 +113,9 @@ class LexicalView:
             )
             self._schema = self._index.schema
             self._searcher = self._index.searcher()
-        except (ValueError, OSError) as error:
+        except BaseException as error:
+            if not isinstance(error, ValueError | OSError) and not _is_panic(error):
+                raise
             raise IndexCorruptError(f"{folder}: the keyword view cannot be opened ({error}); rebuild it") from error
 
     def reload(self) -> None:
@@ -121,7 +128,14 @@ class LexicalView:
 
         A row that is already there is left alone: replacing it would leave a deleted twin behind, which BM25 counts
         until segments merge.
+
+        Raises:
+            KeywordViewError: The engine cannot write the view, or finds it torn.
         """
+        with self._telling():
+            self._apply(added, deleted)
+
+    def _apply(self, added: Mapping[int, Keywords], deleted: Iterable[int]) -> None:
         import tantivy
 
         self.reload()
@@ -132,6 +146,8 @@ class LexicalView:
             return
         writer = self._index.writer(heap_size=_HEAP, num_threads=1)
         try:
+            # A commit that was killed leaves files behind, of the names that the next one gives its own.
+            writer.garbage_collect_files()
             if gone:  # by query: deleting by term takes a Python integer for a signed one and finds nothing
                 writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, "row", gone))
             for row in new:
@@ -153,16 +169,30 @@ class LexicalView:
 
         Returns:
             Pairs of row and score; every score is positive. Equal passages have equal scores.
+
+        Raises:
+            KeywordViewError: The engine finds the view torn.
         """
         searcher = self._searcher  # another thread may reload meanwhile, and addresses hold for one searcher only
         if limit < 1 or (allowed is not None and not len(allowed)):
             return []
-        looked = self._looked(searcher, question)
-        chosen = _chosen(looked, searcher.num_docs, self.settings)
-        found = self._found(searcher, chosen, limit, allowed)
-        if len(found) < limit and len(chosen) < len(looked):  # what was left out may be all that some passages hold
-            found = self._found(searcher, looked, limit, allowed)
-        return found
+        with self._telling():
+            looked = self._looked(searcher, question)
+            chosen = _chosen(looked, searcher.num_docs, self.settings)
+            found = self._found(searcher, chosen, limit, allowed)
+            if len(found) < limit and len(chosen) < len(looked):  # what was left out may be all that some passages hold
+                found = self._found(searcher, looked, limit, allowed)
+            return found
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Errors of the engine as one of ours; where it panics, Python gets an exception that no one expects."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, ValueError) and not _is_panic(error):
+                raise
+            raise KeywordViewError(f"{self.folder}: the keyword view cannot be used ({error}); rebuild it") from error
 
     def _looked(self, searcher: tantivy.Searcher, question: Question) -> list[_Looked]:
         """The terms that some passage holds."""
@@ -224,13 +254,18 @@ class LexicalView:
         return query if item.weight == 1 else Query.boost_query(query, item.weight)
 
     def rows(self) -> list[int]:
-        """Every row in the view, ascending."""
+        """Every row in the view, ascending.
+
+        Raises:
+            KeywordViewError: The engine finds the view torn.
+        """
         from tantivy import Query
 
         searcher = self._searcher
         count = searcher.num_docs
-        found = searcher.search(Query.all_query(), count, count=False).hits if count else []
-        return sorted(_rows(searcher, [address for _, address in found]))
+        with self._telling():
+            found = searcher.search(Query.all_query(), count, count=False).hits if count else []
+            return sorted(_rows(searcher, [address for _, address in found]))
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -261,6 +296,11 @@ class LexicalView:
     def close(self) -> None:
         """Lets go of the files."""
         del self._searcher, self._index
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Whether the engine gave up: its binding raises that beside ``Exception``, and exports no class for it."""
+    return type(error).__name__ == "PanicException"
 
 
 def _chosen(looked: Sequence[_Looked], count: int, settings: LexicalSettings) -> list[_Looked]:

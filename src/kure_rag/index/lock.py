@@ -19,11 +19,12 @@ from filelock import FileLock, Timeout
 from kure_rag.errors import IndexLockedError, IndexPathError
 
 _WAIT: Final = 0.5  # seconds
+_POLL: Final = 0.01  # seconds between looks: a writer of many small batches is away for little longer
 _WAIT_FOR_MENDING: Final = 600.0  # seconds: a view that is made anew ends by itself, and soon
 
 
 class WriterLock:
-    """The lock of one index folder. The holding thread may take it again; another one waits briefly, then fails.
+    """The lock of one index folder. The holding thread may take it again; another one waits, then fails.
 
     Whoever only reads may have to mend a view, and holds the lock meanwhile. A writer waits for that: it must not fail
     because somebody searched. Who comes to mend waits for nobody.
@@ -38,23 +39,25 @@ class WriterLock:
         self._mending = False
 
     @contextmanager
-    def held(self, *, mending: bool = False) -> Iterator[None]:
+    def held(self, *, mending: bool = False, wait: float | None = None) -> Iterator[None]:
         """Holds the lock.
 
         Args:
             mending: The holder only brings views up to the catalog.
+            wait: Seconds to wait for another writer, half a second by default.
 
         Raises:
             IndexLockedError: Somebody else holds it; says who.
+            ValueError: ``wait`` is no length of time.
         """
-        wait = 0.0 if mending else _WAIT
+        wait = 0.0 if mending else _seconds(_WAIT if wait is None else wait)
         give_up = time.monotonic() + _WAIT_FOR_MENDING
         while not self._thread.acquire(timeout=wait):
             if mending or not self._mending or time.monotonic() > give_up:
                 raise IndexLockedError(self._folder, "another thread of this process")
         try:
             if self._depth == 0:
-                self._take(mending=mending)
+                self._take(mending=mending, wait=wait)
                 self._mending = mending
             self._depth += 1
             try:
@@ -66,11 +69,11 @@ class WriterLock:
         finally:
             self._thread.release()
 
-    def _take(self, *, mending: bool) -> None:
+    def _take(self, *, mending: bool, wait: float) -> None:
         give_up = time.monotonic() + _WAIT_FOR_MENDING
         while True:
             try:
-                self._lock.acquire(timeout=0.0 if mending else _WAIT)
+                self._lock.acquire(timeout=wait, poll_interval=_POLL)
             except Timeout:
                 told = self._told()
                 if mending or not told.get("mending") or time.monotonic() > give_up:
@@ -100,6 +103,12 @@ class WriterLock:
         except (OSError, ValueError):
             return {}
         return told if isinstance(told, dict) else {}
+
+
+def _seconds(wait: float) -> float:
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:  # below 0 the lock waits for ever
+        raise ValueError(f"wait={wait!r}: give the seconds to wait for another writer, 0 or more")
+    return min(wait, threading.TIMEOUT_MAX)
 
 
 def _who(told: dict[str, Any]) -> str:

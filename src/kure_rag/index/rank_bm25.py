@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,23 @@ from kure_rag.index.lexical import Question, Ranking, Rows
 _FEW: Final = 1e-9  # a score below is no score
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bm25Settings:
+    """Okapi BM25's two parameters (Robertson and Zaragoza 2009).
+
+    Attributes:
+        k1: How slowly repetition stops counting; 0 counts only whether a term is there.
+        b: How much long passages are held back, from 0 to 1.
+    """
+
+    k1: float = 1.2
+    b: float = 0.75
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.k1) and self.k1 >= 0 and 0 <= self.b <= 1):
+            raise ValueError(f"BM25's k1 is not negative and its b lies between 0 and 1: got {self.k1}, {self.b}")
+
+
 class RankBm25View:
     """Searches like :class:`~kure_rag.index.lexical.LexicalView`.
 
@@ -28,17 +46,18 @@ class RankBm25View:
 
     Args:
         rows: Terms by row number; nothing else is read of them.
-        k1: How slowly repetition stops counting.
-        b: How much long passages are held back, from 0 to 1.
+        settings: k1 and b.
     """
 
-    def __init__(self, rows: Mapping[int, Keywords], *, k1: float = 1.2, b: float = 0.75) -> None:
+    def __init__(self, rows: Mapping[int, Keywords], settings: Bm25Settings | None = None) -> None:
         from rank_bm25 import BM25Okapi
+
+        settings = settings or Bm25Settings()
 
         self._numbers = np.array(sorted(rows), dtype=np.int64)
         terms = [rows[int(row)].terms.split() for row in self._numbers]
         # The library cannot count an empty corpus, nor passages without a term.
-        self._bm25 = BM25Okapi(terms, k1=k1, b=b) if any(terms) else None
+        self._bm25 = BM25Okapi(terms, k1=settings.k1, b=settings.b) if any(terms) else None
         if self._bm25 is not None:
             holding: dict[str, int] = {}
             for counts in self._bm25.doc_freqs:

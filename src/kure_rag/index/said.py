@@ -11,6 +11,9 @@ from typing import Any, Final
 from kure_rag.errors import MetadataError
 from kure_rag.types import Document, Domain
 
+GROUP_FIELD: Final = "entry_group"
+"""What an entry's document says of the entry's group: no user's word changes it."""
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 50  # values within values
 _WIDEST: Final = 13_000  # bits of a whole number: Python writes and reads 4,300 digits
@@ -43,7 +46,8 @@ class Said:
 
     def over(self, read: Document) -> Document:
         """A document as its file says it → as it is shown and filtered by."""
-        merged = {**({} if self.replace else read.metadata), **self.metadata}
+        group = {name: value for name, value in read.metadata.items() if name == GROUP_FIELD}
+        merged = {**({} if self.replace else read.metadata), **self.metadata, **group}
         return replace(
             read,
             title=read.title if self.title is None else self.title,
@@ -89,7 +93,9 @@ def _check(name: str, value: Any, depth: int) -> None:
             _check(f"{name}[{i}]", item, depth + 1)
     elif value is not None:
         raise MetadataError(
-            name, f"is {_kind(value)}; give text, a number, a truth value, or lists and mappings of them"
+            name,
+            f"is a Python {_kind(value)}, which JSON has not; "
+            "give text, a number, a truth value, or lists and mappings of them",
         )
 
 

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from kure_rag.errors import IndexCorruptError, KureIndexError
-from kure_rag.index import filling
-from kure_rag.index.dense import DenseSettings, DenseView, drop, seal
+from kure_rag.index import filling, lexical_seal
+from kure_rag.index.dense import DenseSettings, DenseView, broken, drop, seal
 from kure_rag.index.failpoints import failpoint
 from kure_rag.index.filling import STEP
-from kure_rag.index.lexical import LexicalView, remove
+from kure_rag.index.lexical import KeywordViewError, LexicalView, remove
 from kure_rag.index.matrix import MatrixView
 from kure_rag.index.probe import probe
 from kure_rag.index.reanalyse import TermsOf, discard, reanalyse
 from kure_rag.index.schema import VIEWS
-from kure_rag.index.store_views import DELETED, PURGED, SEAL, StoreViews
+from kure_rag.index.store_views import DELETED, LEXICAL_SEAL, PURGED, SEAL, StoreViews
 from kure_rag.index.verify import Verification, compare
 from kure_rag.index.views import Views
 
@@ -96,9 +96,9 @@ class IndexStore(StoreViews):
         return [path for view in VIEWS for path in self.folder.glob(f"{view}*") if path.is_dir() and path not in used]
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait: float | None = None) -> Iterator[None]:
         """Holds the writer's lock, and brings the views up to the catalog at the end, whatever happened."""
-        with self._lock.held():
+        with self._lock.held(wait=wait):
             try:
                 yield
             finally:
@@ -106,20 +106,20 @@ class IndexStore(StoreViews):
 
     # Catching up
 
-    def _owes(self) -> bool:
-        state = self.catalog.state()
-        return bool(
-            state.stale
-            or any(self.catalog.pending_count(view) for view in VIEWS)
-            or self.catalog.deleted(state.visible)
-        )
-
     def catch_up(self, progress: Progress | None = None) -> None:
         """Does what the views still owe the catalog, then purges. The caller holds the writer's lock."""
         if not self._owes():
             return
         failpoint("catch-up-begun")
         self._make_usable()
+        try:
+            self._bring_up(progress)
+        except KeywordViewError as error:
+            _log.warning("%s; rebuilding the view from the catalog", error)
+            self._rebuild("lexical", self._progress)
+            self._bring_up(progress)
+
+    def _bring_up(self, progress: Progress | None) -> None:
         with self.views() as views:
             total = sum(self.catalog.pending_count(view) for view in VIEWS)
             done = 0
@@ -151,16 +151,20 @@ class IndexStore(StoreViews):
                 self._unseal()
             filling.add_to(self._to_write(name, views), self.catalog, rows)
             failpoint(f"{name}-applied")
+        sealed = self._keywords_sealed(views) if name == "lexical" else {}
         with self._guard:  # we moved these views ourselves: nobody here has to open them again
-            self.catalog.mark_applied(name, seq)
+            self.catalog.mark_applied(name, seq, **sealed)
             views.opened.state = self.catalog.state()
         failpoint(f"{name}-marked")
 
     def _to_write(self, name: str, views: Views) -> LexicalView | DenseView | MatrixView:
         view = views.opened.dense_to_write() if name == "dense" else getattr(views, name)
         if view is None:
-            raise KureIndexError(f"{self.folder}: the {name} view cannot be used; run `kure-rag rebuild {name}`")
+            raise KureIndexError(f"{self.folder}: the {name} view cannot be used; run `kure-rag rebuild --view {name}`")
         return view
+
+    def _keywords_sealed(self, views: Views) -> dict[str, Any]:
+        return {LEXICAL_SEAL: lexical_seal.seal_of(views.lexical.folder, self.catalog.get(LEXICAL_SEAL))}
 
     def _unseal(self) -> None:
         """From here on until the vector view is sealed again, an opening looks closely at it."""
@@ -187,6 +191,8 @@ class IndexStore(StoreViews):
                 self.catalog.set(**{DELETED: int(self.catalog.get(DELETED) or 0) + len(rows)})
             filling.delete_from(self._to_write(name, views), self.catalog, rows)
             failpoint(f"{name}-purged")
+            if name == "lexical":
+                self.catalog.set(**self._keywords_sealed(views))
         self.catalog.purge(visible)
         failpoint("catalog-purged")
 
@@ -219,6 +225,7 @@ class IndexStore(StoreViews):
             number, fresh = self._fresh_folder("lexical")
             _log.warning("%s: analysing all texts again; nothing is embedded", self.folder)
             reanalyse(self.catalog, fresh, terms_of, progress, {**settings, "folder.lexical": number})
+            self.catalog.set(**{LEXICAL_SEAL: lexical_seal.seal_of(fresh)})
             self._wanted = self._compared = None
 
     def compact(self, progress: Progress | None = None) -> None:
@@ -280,7 +287,12 @@ class IndexStore(StoreViews):
             if owed := self.catalog.pending_count(view):
                 problems.append(f"{view}: {owed} operations are pending")
         alive, there = {row for row, _ in self.catalog.all_rows()}, set(filling.stored(self.catalog))
-        problems += compare(self.catalog, self.view_folder("lexical"), self.view_folder("matrix"), alive, there)
-        problems += probe(self.folder, self.view_folder("dense"), self.dense_settings).problems
+        lexical = self.view_folder("lexical")
+        torn = lexical_seal.problems(lexical, self.catalog.get(LEXICAL_SEAL), owed=self._owes(), thorough=True)
+        problems += [f"lexical: {problem}" for problem in torn]
+        problems += compare(self.catalog, None if torn else lexical, self.view_folder("matrix"), alive, there)
+        dense, sealed = self.view_folder("dense"), self.catalog.get(SEAL)
+        whole = bool(sealed) and not broken(dense, sealed, thorough=True)
+        problems += probe(self.folder, dense, self.dense_settings, sealed=whole).problems
         documents, chunks = self.catalog.counts()
         return Verification(documents, chunks, tuple(problems))

@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kure_rag.errors import IndexCorruptError, IndexLockedError, IndexPathError, KureIndexError
-from kure_rag.index import filling
+from kure_rag.index import filling, lexical_seal
 from kure_rag.index.catalog import Catalog
 from kure_rag.index.dense import DenseSettings, DenseView, broken, seal
 from kure_rag.index.failpoints import failpoint
 from kure_rag.index.fingerprint import compare as compare_made
-from kure_rag.index.lexical import remove
+from kure_rag.index.lexical import LexicalView, remove
 from kure_rag.index.lock import WriterLock
 from kure_rag.index.probe import probe
+from kure_rag.index.schema import VIEWS
 from kure_rag.index.views import OpenViews, Views, open_lexical, open_matrix
 
 _log = logging.getLogger(__name__)
 SEAL: Final = "dense.seal"
+LEXICAL_SEAL: Final = "lexical.seal"
 DELETED: Final = "dense.deleted"  # rows deleted from the graph since it was made
 PURGED: Final = "purged"  # the generation up to which rows may be missing from views
 _TRIES: Final = 100
@@ -145,7 +147,7 @@ class StoreViews:
             IndexCorruptError: The keyword view is torn and cannot be rebuilt now.
         """
         state = self.catalog.state()
-        lexical, problems = self._open_checked("lexical", open_lexical, "lexical" in state.stale)
+        lexical, problems = self._open_checked("lexical", self._open_lexical, "lexical" in state.stale)
         if lexical is None:
             raise IndexCorruptError("; ".join(problems))
         matrix, problems = self._open_checked("matrix", open_matrix, "matrix" in state.stale)
@@ -156,6 +158,28 @@ class StoreViews:
         # As it was before they were opened: another process may have moved on since, and rows that it added after a
         # view was opened are not in that view. Rows that are in it too early are not visible yet.
         return OpenViews(lexical, matrix, self._open_dense, state)
+
+    def _open_lexical(self, folder: Path) -> tuple[LexicalView | None, list[str]]:
+        """The keyword view, or why it cannot be opened; looked into again while another process changes it."""
+        found: list[str] = []
+        for _ in range(_TRIES):
+            known, owes = self.catalog.get(LEXICAL_SEAL), self._owes()
+            folder = self.view_folder("lexical")
+            found = [f"lexical: {one}" for one in lexical_seal.problems(folder, known, owed=owes)]
+            if not found:
+                return open_lexical(folder)
+            if (known, owes) == (self.catalog.get(LEXICAL_SEAL), self._owes()):
+                break
+        return None, found
+
+    def _owes(self) -> bool:
+        """Whether views are behind the catalog."""
+        state = self.catalog.state()
+        return bool(
+            state.stale
+            or any(self.catalog.pending_count(view) for view in VIEWS)
+            or self.catalog.deleted(state.visible)
+        )
 
     def _dense_has_its_sizes(self) -> bool:
         """A first look, which costs next to nothing; the files are read when the view is opened."""
@@ -241,6 +265,8 @@ class StoreViews:
         settings: dict[str, Any] = {f"folder.{view}": number}
         if view == "dense":
             settings |= {SEAL: seal(fresh), DELETED: 0}
+        if view == "lexical":
+            settings |= {LEXICAL_SEAL: lexical_seal.seal_of(fresh)}
         self.catalog.mark_rebuilt(view, **settings)  # from here on the new folder is the view
         failpoint(f"{view}-exchanged")
 

@@ -37,21 +37,22 @@ class Verification:
         return not self.problems
 
 
-def compare(catalog: Catalog, lexical: Path, matrix: Path, alive: set[int], stored: set[int]) -> list[str]:
+def compare(catalog: Catalog, lexical: Path | None, matrix: Path, alive: set[int], stored: set[int]) -> list[str]:
     """What is wrong with the keyword view and the matrix.
 
     Args:
         catalog: What they should say.
-        lexical: The keyword view's folder.
+        lexical: The keyword view's folder; ``None`` to leave a torn one alone.
         matrix: The matrix's folder.
         alive: Rows that they have to hold.
         stored: Rows that they may hold: alive, or gone and not yet purged.
     """
     problems = []
     try:
-        words = LexicalView(lexical)
-        problems += _rows_compared("lexical", words.rows(), alive, stored)
-        words.close()
+        if lexical is not None:
+            words = LexicalView(lexical)
+            problems += _rows_compared("lexical", words.rows(), alive, stored)
+            words.close()
     except IndexCorruptError as error:
         problems.append(f"lexical: {error}")
     try:

@@ -10,7 +10,8 @@
 **Fields** are ``source``, ``title``, ``domain``, ``document_id``, ``chunk_id``, ``kind``, ``ordinal``, ``page`` (or
 ``pages``), ``breadcrumb``, and any key of a chunk's or its document's metadata: ``article``, ``amended``,
 ``effective``, ``court`` … A key that is one of the names above has ``chunk_`` or ``document_`` before it, as in
-``chunk_title``, the title of an article. A field that nothing has holds nowhere.
+``chunk_title``, the title of an article. The metadata of entries (:mod:`kure_rag.ingest.entries`) keeps its own names,
+whatever they are. A field that nothing has holds nowhere.
 
 **Operators** of a field, of which all that are given must hold; a plain value is ``$eq``:
 
@@ -48,14 +49,13 @@ from typing import Any, Final
 
 from kure_rag.errors import FilterError
 from kure_rag.index import where_rows
-from kure_rag.index.fields import nfc
+from kure_rag.index.fields import SAME, nfc
 from kure_rag.index.where_rows import Rows
 from kure_rag.index.where_tree import Both, Node, Not, Operand, Operator, Test, names
 
 __all__ = ["OPERATORS", "Where", "parse_where"]
 
 _DEEPEST: Final = 30
-_SAME: Final = {"pages": "page"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Where:
 
     def names(self, field: str) -> bool:
         """Whether it says anything of this field."""
-        return names(self.node, _SAME.get(field, field))
+        return names(self.node, SAME.get(field, field))
 
 
 def parse_where(where: Mapping[str, Any]) -> Where:
@@ -110,7 +110,7 @@ def _clause(key: Any, value: Any, depth: int) -> Node:
         return Not(_filter(value, depth))
     if not isinstance(key, str) or not key or key.startswith("$") or '"' in key or _has_surrogate(key):
         raise FilterError(f"{key!r} is neither a field nor one of $and, $or, $not")
-    field = nfc(_SAME.get(key, key))
+    field = nfc(SAME.get(key, key))
     tests = value if isinstance(value, Mapping) else {"$eq": value}
     if not tests:
         raise FilterError(f"{key}: no comparison given; use one of {', '.join(OPERATORS)}")

@@ -80,7 +80,8 @@ class _Evaluation:
 
     def rows(self, node: Node) -> Mask:
         if isinstance(node, Test):
-            return self._column(node) if node.field in _COLUMNS else self._field(node)
+            found = self._field(node)  # of a column's name: entries may have metadata under it
+            return found | self._column(node) if node.field in _COLUMNS else found
         if isinstance(node, Not):
             return ~self.rows(node.part)
         whole = np.full(self._size, not node.either)

@@ -98,8 +98,12 @@ class Target:
             at += len(item.chunks)
         self.put(rows)
 
-    def put(self, rows: Sequence[NewDocument]) -> None:
+    def put(self, rows: Sequence[NewDocument], *, together: bool = False) -> None:
         """Stores documents that have their vectors, in one transaction.
+
+        Args:
+            rows: The documents.
+            together: Searches see all of them or none; no id may occur twice, then.
 
         Raises:
             FingerprintMismatchError: The vectors have another length than those in the index.
@@ -107,7 +111,7 @@ class Target:
         self.claim()
         for dimension in {int(np.shape(row.vectors)[1]) for row in rows if len(row.chunks)}:
             self._check_dimension(dimension)
-        self.catalog.add_many(rows)
+        self.catalog.add_many(rows, together=together)
 
     def _check_dimension(self, dimension: int) -> None:
         known = self.catalog.get("dimension")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
+from kure_rag.embed.backends.plain_http import may_hold_key
 from kure_rag.embed.cards import DEFAULT_MODEL
 from kure_rag.embed.settings import BackendName, PoolingName, Precision
+from kure_rag.langchain.index_embeddings import EmbedderMethods
 
 
-class KureEmbeddings(Serializable, Embeddings):
+class KureEmbeddings(Serializable, EmbedderMethods):
     """Korean embeddings, with the prefixes and pooling that each model was trained with.
 
     Nothing is loaded or downloaded before the first text. Settings cannot be changed afterwards: an index remembers
@@ -59,7 +59,7 @@ class KureEmbeddings(Serializable, Embeddings):
         UnknownModelError: ``model`` can be no model.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # an endpoint may hold a key
 
     model: str = DEFAULT_MODEL
     card: ModelCard | str | None = None
@@ -106,35 +106,19 @@ class KureEmbeddings(Serializable, Embeddings):
         """The embedder behind it; :meth:`kure_rag.KureIndex.open` uses it as it is."""
         return self._embedder
 
-    def embed_query(self, text: str) -> list[float]:
-        """The vector of a query, with the query prefix.
-
-        Raises:
-            InvalidTextError: An empty text or a lone surrogate.
-            ModelNotAvailableError: The weights cannot be reached.
-        """
-        vector: list[float] = self._embedder.embed_queries([text])[0].tolist()
-        return vector
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vectors of passages, with the passage prefix; otherwise as :meth:`embed_query`."""
-        if not texts:  # no text, no model
-            return []
-        vectors: list[list[float]] = self._embedder.embed_passages(texts).tolist()
-        return vectors
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """:meth:`embed_query` in a thread, so that an event loop goes on."""
-        return await asyncio.to_thread(self.embed_query, text)
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """:meth:`embed_documents` in a thread, so that an event loop goes on."""
-        return await asyncio.to_thread(self.embed_documents, texts)
-
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Settings only: ``loads(text, allowed_objects=[KureEmbeddings], valid_namespaces=["kure_rag"])``."""
         return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """An endpoint that may hold a key is not written, only named.
+
+        ``loads(text, secrets_map={"KURE_EMBEDDINGS_ENDPOINT": "https://…?key=…"}, ...)`` puts it back. The key in
+        ``KURE_EMBEDDINGS_API_KEY`` is read from the environment with each request, and is no setting.
+        """
+        return {"endpoint": "KURE_EMBEDDINGS_ENDPOINT"} if may_hold_key(self.endpoint) else {}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from langchain_core.document_loaders import BaseBlobParser, BaseLoader, Blob
 from langchain_core.documents import Document
+from pydantic import PrivateAttr
 
+from kure_rag.chunk import ChunkSettings
 from kure_rag.citation import chunk_metadata
 from kure_rag.errors import ReadError
-from kure_rag.pipeline.passages import CutSettings, OnError, cut_files
+from kure_rag.langchain.written import WrittenObject, written
+from kure_rag.pipeline.given import dictionary_as_json
+from kure_rag.pipeline.passages import CutSettings, OnError, cut_files, cut_settings
+from kure_rag.read import ReadLimits, ReadSettings
 from kure_rag.types import Chunk, cite
 from kure_rag.types import Document as Read
 
 Unit = Literal["chunk", "page", "file"]
 
+_KINDS: Final[Mapping[str, type[Any]]] = {"chunks": ChunkSettings, "read": ReadSettings, "limits": ReadLimits}
 _log = logging.getLogger(__name__)
 
 
-class KurePDFLoader(BaseLoader):
+class KurePDFLoader(WrittenObject, BaseLoader):
     """Reads PDF and text files, each in a child process that a broken file cannot take along.
 
     Documents come one by one as their files are read; ``alazy_load`` does not block the loop.
@@ -43,7 +50,13 @@ class KurePDFLoader(BaseLoader):
 
     Raises:
         ValueError: An unknown unit or domain.
+        TypeError: A setting that there is none of.
     """
+
+    _paths: list[str | Path] = PrivateAttr()
+    _unit: Unit = PrivateAttr()
+    _on_error: OnError | None = PrivateAttr()
+    _settings: CutSettings = PrivateAttr()
 
     def __init__(
         self,
@@ -53,10 +66,20 @@ class KurePDFLoader(BaseLoader):
         skip_errors: bool = False,
         **settings: Any,
     ) -> None:
+        super().__init__()
         self._paths = [paths] if isinstance(paths, str | Path) else list(paths)
         self._unit = _checked(unit)
         self._on_error = _warn if skip_errors else None
-        self._settings = CutSettings(**settings)
+        self._settings = cut_settings(type(self).__name__, _revived(settings))
+
+    def _keywords(self) -> dict[str, Any]:
+        paths = [str(path) for path in self._paths]
+        return {
+            "paths": paths,
+            "unit": self._unit,
+            "skip_errors": self._on_error is not None,
+            **_plain(self._settings),
+        }
 
     def lazy_load(self) -> Iterator[Document]:
         """Documents in the order of the files and of their text.
@@ -68,7 +91,7 @@ class KurePDFLoader(BaseLoader):
         return _documents(self._paths, self._unit, self._settings, self._on_error)
 
 
-class KurePDFParser(BaseBlobParser):
+class KurePDFParser(WrittenObject, BaseBlobParser):
     """The same for blobs, to go with LangChain's blob loaders.
 
     Args:
@@ -76,9 +99,16 @@ class KurePDFParser(BaseBlobParser):
         **settings: See :class:`KurePDFLoader`.
     """
 
+    _unit: Unit = PrivateAttr()
+    _settings: CutSettings = PrivateAttr()
+
     def __init__(self, *, unit: Unit = "chunk", **settings: Any) -> None:
+        super().__init__()
         self._unit = _checked(unit)
-        self._settings = CutSettings(**settings)
+        self._settings = cut_settings(type(self).__name__, _revived(settings))
+
+    def _keywords(self) -> dict[str, Any]:
+        return {"unit": self._unit, **_plain(self._settings)}
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
         """The documents of a blob. One without a path is written to a private temporary file meanwhile.
@@ -125,12 +155,28 @@ def _pages(read: Read) -> Iterator[Document]:
                 "ocr": page.ocr,
                 "warnings": list(page.warnings),
             }
-            yield Document(page_content=text, metadata=_about(read) | place)
+            yield Document(id=f"{read.id}-{page.number}", page_content=text, metadata=_about(read) | place)
 
 
 def _about(read: Read) -> dict[str, Any]:
     ours = {"source": read.source, "title": read.title, "domain": read.domain, "document_id": read.id}
     return {**read.metadata, **ours, "total_pages": len(read.pages)}
+
+
+def _plain(settings: CutSettings) -> dict[str, Any]:
+    """Settings as JSON, without those that are as they are by default."""
+    ours, usual = (written(asdict(one)) for one in (settings, CutSettings()))
+    return {name: value for name, value in ours.items() if value != usual[name]}
+
+
+def _revived(given: dict[str, Any]) -> dict[str, Any]:
+    """Settings as they were before they were written."""
+    if "user_dictionary" in given:
+        given = {**given, "user_dictionary": dictionary_as_json(given["user_dictionary"])}
+    return {
+        name: _KINDS[name](**value) if name in _KINDS and isinstance(value, Mapping) else value
+        for name, value in given.items()
+    }
 
 
 def _checked(unit: Unit) -> Unit:

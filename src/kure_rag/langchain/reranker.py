@@ -10,16 +10,21 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from kure_rag.citation import contextualized_by
 from kure_rag.embed import EmbedSettings
 from kure_rag.embed import KureReranker as Core
 from kure_rag.embed.rerank import DEFAULT_RERANKER, Ranked
+from kure_rag.langchain.written import Written, written
 
 
-class KureReranker(BaseDocumentCompressor):
+class KureReranker(Written, BaseDocumentCompressor):
     """Puts documents in the order of a cross-encoder that reads each of them with the question.
 
     For LangChain's ``ContextualCompressionRetriever`` and wherever else a compressor goes, over any retriever.
     :class:`~kure_rag.langchain.KureRetriever` takes it as ``rerank=`` too, and then knows its time limit.
+
+    It reads what ``rerank=`` reads: a passage's text below its headings and lead, where its metadata have our
+    ``breadcrumb``; otherwise the text alone.
 
     Example:
         >>> from kure_rag.langchain import KureReranker
@@ -33,7 +38,7 @@ class KureReranker(BaseDocumentCompressor):
         settings: As :class:`kure_rag.KureReranker` takes them, such as ``{"device": "cuda"}``.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)  # a mistaken endpoint may hold a key
 
     model: str = DEFAULT_RERANKER
     top_n: int | None = Field(default=4, ge=1)
@@ -46,6 +51,9 @@ class KureReranker(BaseDocumentCompressor):
         """Checks the name and the settings; nothing is loaded yet."""
         self._core = Core(self.model, EmbedSettings(**self.settings))
 
+    def _keywords(self) -> dict[str, Any]:
+        return {"settings": written(self.settings)}  # none of them is a key: nothing here goes to a server
+
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
@@ -57,7 +65,7 @@ class KureReranker(BaseDocumentCompressor):
         """
         if not documents:
             return []
-        ranked = self._core.rank(query, [document.page_content for document in documents], top_k=self.top_n)
+        ranked = self._core.rank(query, _texts(documents), top_k=self.top_n)
         return self._kept(documents, ranked)
 
     async def acompress_documents(
@@ -66,7 +74,7 @@ class KureReranker(BaseDocumentCompressor):
         """As :meth:`compress_documents`; the loop goes on meanwhile."""
         if not documents:
             return []
-        ranked = await self._core.arank(query, [document.page_content for document in documents], top_k=self.top_n)
+        ranked = await self._core.arank(query, _texts(documents), top_k=self.top_n)
         return self._kept(documents, ranked)
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> Any:
@@ -86,3 +94,7 @@ class KureReranker(BaseDocumentCompressor):
             document.metadata = {**document.metadata, "relevance_score": item.score}
             kept.append(document)
         return kept
+
+
+def _texts(documents: Sequence[Document]) -> list[str]:
+    return [contextualized_by(one.metadata, one.page_content) or one.page_content for one in documents]

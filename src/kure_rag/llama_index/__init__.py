@@ -1,4 +1,4 @@
-"""LlamaIndex: embedding model, retriever, reranker, reader and node parser, with the same results as the core."""
+"""LlamaIndex: model, retriever, vector store, reranker, reader and node parser, with the core's own results."""
 
 from kure_rag.errors import MissingExtraError
 
@@ -15,5 +15,14 @@ from kure_rag.llama_index.node_parser import KureNodeParser
 from kure_rag.llama_index.reader import KurePDFReader
 from kure_rag.llama_index.reranker import KureRerank
 from kure_rag.llama_index.retriever import KureRetriever
+from kure_rag.llama_index.vector_store import KureVectorStore
 
-__all__ = ["KureEmbedding", "KureNodeParser", "KurePDFReader", "KureRerank", "KureRetriever", "to_node"]
+__all__ = [
+    "KureEmbedding",
+    "KureNodeParser",
+    "KurePDFReader",
+    "KureRerank",
+    "KureRetriever",
+    "KureVectorStore",
+    "to_node",
+]

@@ -13,20 +13,24 @@ from llama_index.core.schema import (
     TextNode,
 )
 
-from kure_rag.citation import hit_metadata
+from kure_rag.citation import LLAMA_NODE, hit_metadata
+from kure_rag.llama_index.nodes import to_node as entry_to_node
+from kure_rag.pipeline.entries import entry_of
 from kure_rag.types import Hit
 
 # LlamaIndex writes metadata into the text that it shows to a language model or embeds; ids and scores are noise there.
 _SHOWN: Final = ("source", "pages", "breadcrumb", "citation")
-_EMBEDDED: Final = ("breadcrumb",)  # what a reranker reads is then what was embedded: the headings and the text
+_EMBEDDED: Final = ("breadcrumb", "lead")  # what others' rerankers read is then what was embedded: these and the text
 
 
 def to_node(hit: Hit) -> NodeWithScore:
     """A hit as a LlamaIndex node: the chunk's id, text, place and neighbours, and its metadata.
 
     The metadata is :func:`kure_rag.citation.hit_metadata`; of it a language model sees ``source``, ``pages``,
-    ``breadcrumb`` and ``citation``.
+    ``breadcrumb`` and ``citation``. A node that a vector store was given comes back as it was.
     """
+    if LLAMA_NODE in hit.chunk.metadata:
+        return NodeWithScore(node=entry_to_node(entry_of(hit)), score=hit.score)
     chunk, metadata = hit.chunk, hit_metadata(hit)
     relationships: dict[NodeRelationship, RelatedNodeType] = {
         NodeRelationship.SOURCE: RelatedNodeInfo(node_id=chunk.document_id, node_type=ObjectType.DOCUMENT)
@@ -41,7 +45,7 @@ def to_node(hit: Hit) -> NodeWithScore:
         end_char_idx=chunk.end,
         metadata=metadata,
         excluded_llm_metadata_keys=[name for name in metadata if name not in _SHOWN],
-        excluded_embed_metadata_keys=[name for name in metadata if name not in _EMBEDDED],
+        excluded_embed_metadata_keys=[name for name in metadata if name not in _EMBEDDED or not metadata[name]],
         relationships=relationships,
     )
     return NodeWithScore(node=node, score=hit.score)

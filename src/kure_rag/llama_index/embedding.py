@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from llama_index.core.base.embeddings.base import BaseEmbedding
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, field_serializer, field_validator
 
 from kure_rag.embed import Embedder, EmbedSettings, ModelCard
 from kure_rag.embed.cards import DEFAULT_MODEL
 from kure_rag.embed.settings import BackendName, PoolingName, Precision
+from kure_rag.llama_index.endpoints import refuse_hidden, without_key
+from kure_rag.llama_index.keywords import refuse_unknown
+from kure_rag.llama_index.vector_store_embedding import EmbedderMethods
 
 
-class KureEmbedding(BaseEmbedding):
+class KureEmbedding(EmbedderMethods):
     """Korean embeddings, with the prefixes and pooling that each model was trained with.
 
     Nothing is loaded or downloaded before the first text. Every setting that changes vectors is a field, because
@@ -45,7 +46,8 @@ class KureEmbedding(BaseEmbedding):
         precision: ``auto``, ``fp32``, ``bf16``, ``fp16``, ``int8``.
         device: ``cpu``, ``cuda``, ``mps``.
         batch_tokens: Tokens in one forward pass, or in one request to a server.
-        endpoint: URL of an embedding server.
+        endpoint: URL of an embedding server. Where it may hold a key, ``to_dict()`` says the server and its path alone;
+            ``from_dict(..., endpoint="https://…?key=…")`` takes the whole of it again.
         batch_texts: Texts in one request to it.
         timeout: Seconds to wait for the server's answer.
         retries: How often a request to it is repeated.
@@ -59,6 +61,8 @@ class KureEmbedding(BaseEmbedding):
         UnknownModelError: ``model_name`` can be no model.
         ValueError: ``embeddings_cache`` with a model that embeds queries and passages differently.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # the end of an endpoint may be a key
 
     model_name: str = Field(default=DEFAULT_MODEL, frozen=True)
     embed_batch_size: int = Field(default=512, gt=0, le=2048)
@@ -93,9 +97,18 @@ class KureEmbedding(BaseEmbedding):
     def _path_as_text(cls, cache: Any) -> Any:
         return os.fspath(cache) if isinstance(cache, os.PathLike) else cache  # JSON knows no paths
 
+    @field_validator("endpoint")
+    @classmethod
+    def _whole_endpoint(cls, endpoint: str | None) -> str | None:
+        refuse_hidden(endpoint, advice='from_dict(..., endpoint="https://…?key=…")')
+        return endpoint
+
+    @field_serializer("endpoint")
+    def _endpoint_without_key(self, endpoint: str | None) -> Any:
+        return without_key(endpoint)
+
     def __init__(self, model_name: str = DEFAULT_MODEL, **settings: Any) -> None:
-        if unknown := settings.keys() - type(self).model_fields.keys():  # pydantic would ignore a misspelt prefix
-            raise TypeError(f"{type(self).__name__} takes no keyword {', '.join(map(repr, sorted(unknown)))}")
+        refuse_unknown(type(self), settings)
         super().__init__(model_name=model_name, **settings)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -117,25 +130,3 @@ class KureEmbedding(BaseEmbedding):
     def kure_embedder(self) -> Embedder:
         """The embedder behind it; :meth:`kure_rag.KureIndex.open` uses it as it is."""
         return self._embedder
-
-    def _get_query_embedding(self, query: str) -> list[float]:
-        vector: list[float] = self._embedder.embed_queries([query])[0].tolist()
-        return vector
-
-    def _get_text_embedding(self, text: str) -> list[float]:
-        return self._get_text_embeddings([text])[0]
-
-    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self._embedder.embed_passages(texts).tolist()
-        return vectors
-
-    # LlamaIndex's own asynchronous versions of the last two run on the event loop and stop it.
-
-    async def _aget_query_embedding(self, query: str) -> list[float]:
-        return await asyncio.to_thread(self._get_query_embedding, query)
-
-    async def _aget_text_embedding(self, text: str) -> list[float]:
-        return await asyncio.to_thread(self._get_text_embedding, text)
-
-    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return await asyncio.to_thread(self._get_text_embeddings, texts)

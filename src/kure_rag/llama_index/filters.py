@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from llama_index.core.vector_stores import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
 from kure_rag.errors import FilterError
 from kure_rag.index.where import parse_where
+from kure_rag.pipeline.entries import ALL_ENTRIES, GROUP_FIELD
 
 Where = dict[str, Any]
 
@@ -26,11 +28,12 @@ _OPERATORS: Final = {
     FilterOperator.TEXT_MATCH: "$contains",
     FilterOperator.TEXT_MATCH_INSENSITIVE: "$icontains",
 }
+_OF_DOCUMENT: Final = ("ref_doc_id", "doc_id", "document_id")
 _ON_TEXT: Final = (FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE)
 _NOTHING: Final[Where] = {"$not": {}}
 
 
-def to_where(given: MetadataFilters | MetadataFilter | None) -> Where | None:
+def to_where(given: MetadataFilters | MetadataFilter | None, *, documents: bool = False) -> Where | None:
     """Metadata filters in our grammar.
 
     Every operator and condition is known. As in LlamaIndex, ``NE`` and ``NIN`` hold where the key is missing, and
@@ -44,6 +47,8 @@ def to_where(given: MetadataFilters | MetadataFilter | None) -> Where | None:
 
     Args:
         given: Filters, nested as they like.
+        documents: Whether ``ref_doc_id``, ``doc_id`` and ``document_id`` are the document that a node was cut from, as
+            LlamaIndex's stores have it.
 
     Returns:
         A new dictionary; ``None`` where there is no filter.
@@ -53,13 +58,21 @@ def to_where(given: MetadataFilters | MetadataFilter | None) -> Where | None:
     """
     if given is None:
         return None
-    where = _group(given) if isinstance(given, MetadataFilters) else _test(given)
+    where = _filter(given, documents)
     parse_where(where)
     return where
 
 
-def _group(given: MetadataFilters) -> Where:
-    parts = [_group(part) if isinstance(part, MetadataFilters) else _test(part) for part in given.filters]
+def of_document(test: Where) -> Where:
+    """A test of the document that a node was cut from: of an entry's group, and of a file's or a record's own id."""
+    entry, other = dict(ALL_ENTRIES), {"$not": dict(ALL_ENTRIES)}
+    return {"$or": [{"$and": [entry, {GROUP_FIELD: test}]}, {"$and": [other, {"document_id": test}]}]}
+
+
+def _filter(given: MetadataFilters | MetadataFilter, documents: bool) -> Where:
+    if isinstance(given, MetadataFilter):
+        return _test(given, of_document if documents and given.key in _OF_DOCUMENT else lambda test: {given.key: test})
+    parts = [_filter(part, documents) for part in given.filters]
     match given.condition or FilterCondition.AND:
         case FilterCondition.AND:
             return parts[0] if len(parts) == 1 else {"$and": parts} if parts else {}
@@ -70,11 +83,11 @@ def _group(given: MetadataFilters) -> Where:
     raise FilterError(f"no condition {given.condition!r}; use one of {', '.join(FilterCondition)}")
 
 
-def _test(given: MetadataFilter) -> Where:
+def _test(given: MetadataFilter, of_field: Callable[[Where], Where]) -> Where:
     if given.operator == FilterOperator.IS_EMPTY:
-        return {"$or": [{given.key: {"$exists": False}}, {given.key: ""}]}
+        return {"$or": [of_field({"$exists": False}), of_field({"$eq": ""})]}
     if given.operator not in _OPERATORS:
         raise FilterError(f"{given.key}: no operator {given.operator!r}; use one of {', '.join(FilterOperator)}")
     if given.operator in _ON_TEXT and not isinstance(given.value, str):
         raise FilterError(f"{given.key}: {given.operator.value} takes a text, not {type(given.value).__name__}")
-    return {given.key: {_OPERATORS[given.operator]: given.value}}
+    return of_field({_OPERATORS[given.operator]: given.value})

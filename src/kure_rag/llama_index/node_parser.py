@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -9,12 +10,13 @@ from typing import Any, Final
 from llama_index.core.bridge.pydantic import Field, PrivateAttr
 from llama_index.core.node_parser import NodeParser
 from llama_index.core.node_parser.node_utils import IdFuncCallable, default_id_func
-from llama_index.core.schema import BaseNode, MetadataMode, NodeRelationship, TextNode
+from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship, TextNode
 from llama_index.core.utils import get_tqdm_iterable
 
 from kure_rag.chunk import ChunkSettings
 from kure_rag.errors import NoTextError
-from kure_rag.pipeline.passages import CutSettings, cut_text
+from kure_rag.llama_index.keywords import refuse_unknown
+from kure_rag.pipeline.passages import CutSettings, cut_text, places_in
 from kure_rag.tokenize import KiwiTokenizer
 from kure_rag.types import Domain
 
@@ -24,8 +26,10 @@ _NAMES: Final = uuid.UUID("a3b0f6f4-6a38-4a57-9c4e-9d2f1b8d7c10")  # our own, so
 class KureNodeParser(NodeParser):
     """Cuts documents at articles, headings and sentences, never within a word.
 
-    Nodes know their offsets, neighbours and source, and carry ``breadcrumb`` (the headings above), ``kind`` and, where
-    they have one, ``lead``, beside the metadata of their document. The same document gives the same node ids each time.
+    Nodes know their neighbours, source, and offsets in the document, but for nodes in which reading changed something:
+    marks of Markdown, line ends, a Unicode form other than NFC. They carry ``breadcrumb`` (the headings above),
+    ``kind`` and, where they have one, ``lead``, beside the metadata of their document. The same document gives the same
+    node ids each time.
 
     Example:
         >>> from kure_rag.llama_index import KureNodeParser
@@ -39,6 +43,9 @@ class KureNodeParser(NodeParser):
         domain: What the documents are; found out for each when ``None``.
         markdown: Read headings, code and tables of Markdown.
         user_words: Terms for the analyser to keep whole.
+
+    Raises:
+        TypeError: A keyword that there is none of.
     """
 
     profile: str = "auto"
@@ -52,6 +59,10 @@ class KureNodeParser(NodeParser):
 
     _cut: CutSettings = PrivateAttr()
     _tokenizer: KiwiTokenizer = PrivateAttr()
+
+    def __init__(self, **settings: Any) -> None:
+        refuse_unknown(type(self), settings)
+        super().__init__(**settings)
 
     def model_post_init(self, context: Any, /) -> None:
         """Checks the settings."""
@@ -69,13 +80,27 @@ class KureNodeParser(NodeParser):
         watched = get_tqdm_iterable(nodes, show_progress, "Parsing nodes")
         return [piece for node in watched for piece in self._pieces(node)]
 
+    async def _aparse_nodes(
+        self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any
+    ) -> list[BaseNode]:
+        return await asyncio.to_thread(self._parse_nodes, nodes, show_progress, **kwargs)  # not on the event loop
+
+    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Document]) -> list[BaseNode]:
+        """LlamaIndex looks for each node's text anew, and may find it elsewhere: ours is kept, also if it is none."""
+        places = [(node.start_char_idx, node.end_char_idx) if isinstance(node, TextNode) else None for node in nodes]
+        nodes = super()._postprocess_parsed_nodes(nodes, parent_doc_map)
+        for node, place in zip(nodes, places, strict=True):
+            if isinstance(node, TextNode) and place is not None:
+                node.start_char_idx, node.end_char_idx = place
+        return nodes
+
     def _pieces(self, node: BaseNode) -> Iterator[TextNode]:
         text = node.get_content(metadata_mode=MetadataMode.NONE)
         try:
-            _, chunks = cut_text(text, self._tokenizer, self._cut, source="text.md" if self.markdown else "text.txt")
+            read, chunks = cut_text(text, self._tokenizer, self._cut, source="text.md" if self.markdown else "text.txt")
         except NoTextError:
             return
-        for chunk in chunks:
+        for chunk, start in zip(chunks, places_in(text, read, chunks), strict=True):
             place: dict[str, Any] = {"breadcrumb": list(chunk.breadcrumb), "kind": chunk.kind}
             if chunk.lead:
                 place["lead"] = chunk.lead
@@ -84,8 +109,8 @@ class KureNodeParser(NodeParser):
             yield TextNode(
                 id_=str(uuid.uuid5(_NAMES, f"{node.node_id} {node.hash} {chunk.start} {chunk.end}")),
                 text=chunk.text,
-                start_char_idx=chunk.start,
-                end_char_idx=chunk.end,
+                start_char_idx=start,
+                end_char_idx=None if start is None else start + len(chunk.text),
                 metadata=own,
                 excluded_embed_metadata_keys=[
                     *node.excluded_embed_metadata_keys,

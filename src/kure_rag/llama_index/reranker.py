@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
+from kure_rag.citation import contextualized_by
 from kure_rag.embed import EmbedSettings, KureReranker
 from kure_rag.embed.rerank import DEFAULT_RERANKER, Ranked
+from kure_rag.llama_index.keywords import refuse_unknown
 
 
 class KureRerank(BaseNodePostprocessor):
     """Puts nodes in the order of a cross-encoder that reads each of them with the question.
 
-    It reads what LlamaIndex embeds of a node: its text, below its headings where it has any.
+    It reads what ``rerank=`` of a search reads: a node's text below its headings and lead, where its metadata have our
+    ``breadcrumb``. Of other nodes it reads what LlamaIndex embeds: metadata and text.
 
     Example:
         >>> from kure_rag.llama_index import KureRerank
@@ -28,7 +31,12 @@ class KureRerank(BaseNodePostprocessor):
         score_threshold: Nodes below it are dropped; the score is from 0 to 1 where the model ends in one label.
         keep_retrieval_score: Put the retriever's score into the metadata as ``retrieval_score``.
         settings: As :class:`kure_rag.KureReranker` takes them, such as ``{"device": "cuda"}``.
+
+    Raises:
+        TypeError: A keyword that there is none of.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     model: str = DEFAULT_RERANKER
     top_n: int | None = Field(default=4, ge=1)
@@ -37,6 +45,10 @@ class KureRerank(BaseNodePostprocessor):
     settings: dict[str, Any] = Field(default_factory=dict)
 
     _core: KureReranker = PrivateAttr()
+
+    def __init__(self, **settings: Any) -> None:
+        refuse_unknown(type(self), settings)
+        super().__init__(**settings)
 
     def model_post_init(self, context: Any, /) -> None:
         """Checks the name and the settings; nothing is loaded yet."""
@@ -91,4 +103,9 @@ def _query(bundle: QueryBundle | None) -> str:
 
 
 def _texts(nodes: Sequence[NodeWithScore]) -> list[str]:
-    return [found.node.get_content(metadata_mode=MetadataMode.EMBED) for found in nodes]
+    return [_text(found.node) for found in nodes]
+
+
+def _text(node: BaseNode) -> str:
+    ours = contextualized_by(node.metadata, node.get_content(metadata_mode=MetadataMode.NONE))
+    return node.get_content(metadata_mode=MetadataMode.EMBED) if ours is None else ours

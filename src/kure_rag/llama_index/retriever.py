@@ -15,7 +15,7 @@ from kure_rag.llama_index.convert import to_node
 from kure_rag.llama_index.filters import to_where
 from kure_rag.pipeline import KureIndex
 from kure_rag.search import SearchKeywords, SearchOptions
-from kure_rag.search.options import options_of
+from kure_rag.search.options import check_count, options_of
 
 
 class KureRetriever(BaseRetriever):
@@ -34,7 +34,7 @@ class KureRetriever(BaseRetriever):
         index: Where to search.
         similarity_top_k: Nodes for each query, at most.
         filters: LlamaIndex's; only chunks for which they hold. Not beside ``where``, which takes a filter of ours.
-        options: How to search otherwise.
+        options: How to search otherwise; by default as the index was opened.
         callback_manager: LlamaIndex's.
         verbose: LlamaIndex's.
         **search: Any keyword of :meth:`kure_rag.KureIndex.search` but ``k``: ``mode``, ``where``, ``fusion``,
@@ -43,6 +43,7 @@ class KureRetriever(BaseRetriever):
     Raises:
         ValueError: Both ``filters`` and ``where``.
         SearchError: A setting that makes no sense.
+        TypeError: ``k``, or another keyword that a search does not take.
     """
 
     def __init__(
@@ -60,9 +61,12 @@ class KureRetriever(BaseRetriever):
             if search.get("where") is not None:
                 raise ValueError("both filters and where say which chunks to search: give one of them")
             search["where"] = to_where(filters)
+        if "k" in search:
+            raise TypeError(f"{type(self).__name__} takes no keyword 'k'; say similarity_top_k, as LlamaIndex calls it")
+        check_count("similarity_top_k", similarity_top_k)
         search["k"] = similarity_top_k
         self.index = index
-        self.options = options_of(options, search)
+        self.options = options_of(options or index.search_options, search)
         super().__init__(callback_manager=callback_manager, verbose=verbose)
 
     @classmethod

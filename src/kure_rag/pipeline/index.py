@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Final, Self, Unpack
+
+import numpy as np
+import numpy.typing as npt
 
 from kure_rag.chunk import ChunkSettings
+from kure_rag.config import Config, read_config
 from kure_rag.embed import EmbedderLike
 from kure_rag.errors import FingerprintMismatchError, IndexNotFoundError
 from kure_rag.index import IndexStore
@@ -16,19 +21,32 @@ from kure_rag.index.dense_settings import DenseSettings
 from kure_rag.index.store import Progress
 from kure_rag.index.take_over import find_collection, take_over
 from kure_rag.index.unopened import kept_settings
-from kure_rag.pipeline.adding import Adding
+from kure_rag.pipeline.entries import Entries
 from kure_rag.pipeline.keeping import Keeping
 from kure_rag.pipeline.maintenance import Maintenance, maintain, reanalyse
-from kure_rag.pipeline.opening import Settled, holds_documents, leaving_nothing, make_terms_anew, settings_in, settle
+from kure_rag.pipeline.opening import (
+    Opening,
+    Settled,
+    holds_documents,
+    leaving_nothing,
+    make_terms_anew,
+    settings_in,
+    settle,
+)
 from kure_rag.pipeline.parts import Progress as AddingProgress
 from kure_rag.pipeline.parts import RowListener, SynonymGroups, synonyms_of
-from kure_rag.search import Searcher, SearchKeywords, SearchOptions
+from kure_rag.search import Pool, Searcher, SearchKeywords, SearchOptions
 from kure_rag.tokenize import KiwiTokenizer, Synonyms
 from kure_rag.tokenize.user_dictionary import Dictionary
 from kure_rag.types import Domain, Hit
 
+_ANOTHER_CHUNKING: Final = (
+    "Its config asks for another chunking: ingest the documents into a new folder with it (`kure-rag ingest DOCUMENTS "
+    "--index NEW --config FILE`), or remove `chunk:` from the file to search this index as it is cut."
+)
 
-class KureIndex(Adding, Keeping):
+
+class KureIndex(Entries, Keeping):
     """An index of Korean documents: add files, search, and get passages with their places.
 
     Make one with :meth:`open`. Threads may share it; it is a context manager that closes itself.
@@ -43,6 +61,7 @@ class KureIndex(Adding, Keeping):
     Attributes:
         path: The index folder.
         embedder: What makes its vectors.
+        opened_with: What :meth:`open` was given, for those who open it again.
     """
 
     def __init__(
@@ -53,9 +72,12 @@ class KureIndex(Adding, Keeping):
         chunks: ChunkSettings,
         tokenizer: KiwiTokenizer | None = None,
         synonyms: Synonyms | None = None,
+        search: SearchOptions | None = None,
+        opened_with: Opening | None = None,
     ) -> None:
         super().__init__(path, store, embedder, chunks, tokenizer)
-        self._searcher = Searcher(store, self._tokenizer, embedder, synonyms)
+        self.opened_with = opened_with
+        self._searcher = Searcher(store, self._tokenizer, embedder, synonyms, search)
 
     @classmethod
     def open(
@@ -68,6 +90,7 @@ class KureIndex(Adding, Keeping):
         chroma: DenseSettings | None = None,
         user_dictionary: Dictionary | None = None,
         synonyms: Synonyms | SynonymGroups | None = None,
+        config: str | Path | Config | None = None,
         create: bool = True,
         reanalyse: bool = False,
         progress: Progress | None = None,
@@ -91,6 +114,9 @@ class KureIndex(Adding, Keeping):
                 it need not be given again, and another one is an error.
             synonyms: What else words of a question may mean: a file or groups of words, see
                 :mod:`kure_rag.tokenize.synonyms`. Nothing of it is stored.
+            config: A ``kure-rag.yaml``, as ``kure-rag tune`` writes it, see :mod:`kure_rag.config`: how documents are
+                cut where ``chunks`` is left out, and how every search is done that does not say otherwise. Nothing of
+                it is stored.
             create: Make a new index where there is none.
             reanalyse: Where the index was made with another analyser or user dictionary, and with nothing else that
                 differs, make its terms anew; see :meth:`reanalyse`.
@@ -102,16 +128,29 @@ class KureIndex(Adding, Keeping):
             IndexPathError: The folder cannot be made or written.
             FingerprintMismatchError: The index was made with another model or other settings. It is as it was.
             UnknownModelError: ``embeddings`` names no model.
-            ConfigError: A line of the dictionary or of the synonyms makes no sense.
+            ConfigError: A line of the dictionary, of the synonyms or of ``config`` makes no sense.
+            MissingExtraError: ``config`` is a file, and the extra ``autorag`` is not installed.
             ValueError: ``embed_settings`` beside an object, or with a value that makes no sense.
         """
         folder = Path(path).expanduser()
         given = None if user_dictionary is None else KiwiTokenizer(user_dictionary)
+        said = config if isinstance(config, Config) else Config() if config is None else read_config(config)
+        chunks = chunks or said.chunks
+
+        opening = Opening(
+            embeddings=embeddings,
+            embed_settings=embed_settings,
+            synonyms=synonyms,
+            config=config,
+            secrets=chroma is not None and bool(chroma.token or chroma.headers),
+        )
 
         def settled(kept: Mapping[str, Any]) -> Settled:
-            return settle(
+            found = settle(
                 folder, kept, embeddings=embeddings, embed_settings=embed_settings, chunks=chunks, tokenizer=given
             )
+            asked_by_config = said.chunks is not None and chunks is said.chunks
+            return replace(found, advice=_ANOTHER_CHUNKING) if asked_by_config and _is_cut_otherwise(found) else found
 
         made, unopened = None, kept_settings(folder)
         if unopened is not None:  # refused before it is opened, which may change its format
@@ -125,7 +164,7 @@ class KureIndex(Adding, Keeping):
             made = settled({})  # no folder for a wrong name
             found = synonyms_of(synonyms, made.tokenizer)
             store = IndexStore(folder, create=True, dense=chroma, progress=progress)
-            return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found)
+            return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found, said.search, opening)
         try:
             kept = settings_in(store.catalog)
             if made is None or kept != made.kept:  # another process may have written to it meanwhile
@@ -142,7 +181,7 @@ class KureIndex(Adding, Keeping):
         except BaseException:
             store.close()
             raise
-        return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found)
+        return cls(folder, store, made.embedder, made.chunks, made.tokenizer, found, said.search, opening)
 
     @classmethod
     def maintain(
@@ -277,21 +316,43 @@ class KureIndex(Adding, Keeping):
             index.rebuild(view, progress=progress)
         return index
 
-    def search(self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]) -> list[Hit]:
+    @property
+    def search_options(self) -> SearchOptions:
+        """How a search is done that does not say otherwise: by ``config``, or the defaults."""
+        return self._searcher.options
+
+    @property
+    def chunk_settings(self) -> ChunkSettings:
+        """How documents are cut."""
+        return self._chunks
+
+    def search(
+        self,
+        query: str,
+        *,
+        options: SearchOptions | None = None,
+        vector: npt.ArrayLike | None = None,
+        **given: Unpack[SearchKeywords],
+    ) -> list[Hit]:
         """The best passages for a query, best first.
 
         Args:
-            query: In any language; Korean is what the keyword leg analyses.
-            options: How to search.
+            query: In any language; Korean is what the keyword leg analyses. It may be empty beside a vector where the
+                mode is ``dense`` and neither a reranker nor a highlight needs its words.
+            options: How to search; as the index was opened to, by default.
+            vector: The query's vector, shape (dimension,), where it was made already, by the index's model; the query
+                is not embedded then. With ``mode="dense"`` the ``k`` nearest passages are hits however far they are,
+                also those of a cosine below zero, which a query in words does not find.
             **given: Options in place of those, such as ``k=3``, ``mode="lexical"``, ``where={"domain": "legal"}``,
                 ``rerank="dragonkue/bge-reranker-v2-m3-ko"``, ``score_threshold=0.5``, ``expand="section"`` or
                 ``highlight=True``; :class:`~kure_rag.search.SearchOptions` has them all.
 
         Raises:
-            SearchError: An empty query, or an option that makes no sense.
+            SearchError: An empty query, an option that makes no sense, or a vector of another dimension or beside an
+                option that has no use for it (``mode="lexical"``, ``multi_query``, ``hyde``).
             FilterError: ``where`` breaks its grammar.
         """
-        return self._searcher.search(query, options=options, **given)
+        return self._searcher.search(query, options=options, vector=vector, **given)
 
     def search_batch(
         self, queries: Sequence[str], *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
@@ -299,11 +360,32 @@ class KureIndex(Adding, Keeping):
         """:meth:`search` for many queries at once, analysed and embedded together; one list a query."""
         return self._searcher.search_batch(queries, options=options, **given)
 
+    def pools(
+        self,
+        queries: Sequence[str],
+        *,
+        options: SearchOptions | None = None,
+        vectors: npt.NDArray[np.float32] | None = None,
+    ) -> list[Pool]:
+        """What both legs find for each query, to be ranked in many ways without searching again.
+
+        Args:
+            queries: As for :meth:`search_batch`.
+            options: Of which the engines, the filter and the number of candidates count.
+            vectors: The queries', shape (queries, dimension), where they were made already.
+        """
+        return self._searcher.pools(queries, options=options, vectors=vectors)
+
     async def asearch(
-        self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
+        self,
+        query: str,
+        *,
+        options: SearchOptions | None = None,
+        vector: npt.ArrayLike | None = None,
+        **given: Unpack[SearchKeywords],
     ) -> list[Hit]:
         """:meth:`search` in a thread, so that an event loop goes on; cancelling it ends the search."""
-        return await self._searcher.asearch(query, options=options, **given)
+        return await self._searcher.asearch(query, options=options, vector=vector, **given)
 
     async def asearch_batch(
         self, queries: Sequence[str], *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
@@ -323,3 +405,7 @@ class KureIndex(Adding, Keeping):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_cut_otherwise(settled: Settled) -> bool:
+    return settled.differences.keys() == {"chunker"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,25 @@ Kept = Mapping[str, Any]
 _KEYS: Final = ("fingerprint", "chunks", "engine", "dense_weight", "user_words")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What an index was opened with, as far as another opening for searches needs it; the index keeps the rest.
+
+    Attributes:
+        embeddings: As :meth:`kure_rag.KureIndex.open` takes it.
+        embed_settings: Likewise.
+        synonyms: Likewise.
+        config: Likewise.
+        secrets: Whether a Chroma server's token or headers were given, which have to be given each time.
+    """
+
+    embeddings: object = None
+    embed_settings: Mapping[str, Any] | None = field(default=None, repr=False)  # an endpoint may hold a key
+    synonyms: object = None
+    config: object = None
+    secrets: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What an index is opened with.
@@ -38,6 +57,7 @@ class Settled:
         fingerprint: What the index must have been made with; ``None`` for one without vectors, which takes any.
         differences: From what it was made with.
         kept: What of the index this was settled over.
+        advice: What to do where it cannot be opened so; ``None`` for what the error says by itself.
     """
 
     embedder: EmbedderLike
@@ -46,6 +66,7 @@ class Settled:
     fingerprint: dict[str, Any] | None
     differences: Differences
     kept: Kept
+    advice: str | None = None
 
     def check(self, folder: Path, *, terms_may_differ: bool) -> bool:
         """Whether only the terms differ, and have to be made anew.
@@ -55,7 +76,7 @@ class Settled:
         """
         only_terms = self.differences.keys() == {"tokenizer"}
         if self.differences and not (only_terms and terms_may_differ):
-            raise FingerprintMismatchError(folder, self.differences)
+            raise FingerprintMismatchError(folder, self.differences, advice=self.advice)
         return only_terms
 
 
@@ -100,7 +121,7 @@ def settings_in(catalog: Catalog) -> dict[str, Any]:
 
 def kept_chunks(kept: Kept) -> ChunkSettings:
     """How an index's documents were cut. What only another version knows is left out: its fingerprint differs."""
-    names = {field.name for field in fields(ChunkSettings)}
+    names = {one.name for one in fields(ChunkSettings)}
     return ChunkSettings(**{name: value for name, value in (kept.get("chunks") or {}).items() if name in names})
 
 

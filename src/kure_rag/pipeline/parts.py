@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -39,6 +40,7 @@ class Parts:
         self._store = store
         self._chunks = chunks
         self._tokenizer = tokenizer or KiwiTokenizer()
+        self._putting = threading.RLock()  # entries are put by one thread after the other
 
 
 def fingerprint_of(model: Mapping[str, Any], chunks: ChunkSettings, tokenizer: KiwiTokenizer) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from kure_rag.chunk import ChunkSettings, chunk_document, find_profile
 from kure_rag.errors import ReadError
@@ -48,6 +49,18 @@ class CutSettings:
     def __post_init__(self) -> None:
         check_domain(self.domain)
         find_profile(self.chunks.profile, "general")
+
+
+def cut_settings(owner: str, given: Mapping[str, Any]) -> CutSettings:
+    """Settings from the keywords of a class that hands them on.
+
+    Raises:
+        TypeError: A keyword that there is none of; names the class.
+    """
+    known = [one.name for one in fields(CutSettings)]
+    if unknown := [name for name in given if name not in known]:
+        raise TypeError(f"{owner} takes no keyword {', '.join(map(repr, unknown))}; it takes {', '.join(known)}")
+    return CutSettings(**given)
 
 
 def cut_files(
@@ -108,9 +121,47 @@ def cut_text(
 
     Raises:
         ReadError: Nothing visible is in it, or it passes a limit.
+        TypeError: It is no text.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a text to cut is str, not {type(text).__name__} ({text!r:.60})")
     settings = settings or CutSettings()
     data = text.encode("utf-8", "replace")
     document = read_text(data, source, domain=settings.domain, limits=settings.limits)
     cut = chunk_document(document, tokenizer, settings.chunks, terms=False)
     return document, [item.chunk for item in cut]
+
+
+def places_in(text: str, document: Document, chunks: Sequence[Chunk]) -> list[int | None]:
+    """Where each chunk of a text that :func:`cut_text` cut stands in the text as it was given.
+
+    Reading changes a text: line ends, Unicode form, and of Markdown the marks. A chunk in which something was changed
+    stands nowhere in what was given.
+
+    Args:
+        text: As it was given.
+        document: What was read of it.
+        chunks: Of the document.
+
+    Returns:
+        For each chunk the offset at which its text stands, or ``None``.
+    """
+    if text == document.text:
+        return [chunk.start for chunk in chunks]
+    return [_place_in(text, document.text, chunk) for chunk in chunks]
+
+
+def _place_in(text: str, read: str, chunk: Chunk) -> int | None:
+    """The first, second, ... of equal passages is that one in both, if none was lost or added."""
+    before, there = _starts(read, chunk.text, chunk.start), _starts(text, chunk.text)
+    all_read = before + _starts(read[chunk.start :], chunk.text)
+    return there[len(before)] if len(all_read) == len(there) else None
+
+
+def _starts(text: str, part: str, end: int | None = None) -> list[int]:
+    """Where a part begins, up to an offset, also where it overlaps itself."""
+    found, at = [], text.find(part)
+    while at >= 0 and (end is None or at < end):
+        found.append(at)
+        at = text.find(part, at + 1)
+    return found

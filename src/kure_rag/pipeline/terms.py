@@ -7,9 +7,9 @@ from typing import Final
 
 from kure_rag.chunk import ChunkSettings, chunk_document
 from kure_rag.tokenize import Tokenizer
-from kure_rag.types import Chunk, Document
+from kure_rag.types import ENTRY_KIND, Chunk, Document
 
-_UNCUT: Final = "record"  # the kind of a ready passage, which no profile cut
+_UNCUT: Final = ("record", ENTRY_KIND)  # the kinds of ready passages, which no profile cut
 _FROM_CHROMA: Final = "chroma_id"  # in the metadata of a chunk that another library cut
 
 
@@ -24,13 +24,18 @@ def terms_by(
     """
 
     def terms_of(document: Document, chunks: Sequence[Chunk]) -> list[Sequence[str]]:
-        if not any(chunk.kind == _UNCUT or _FROM_CHROMA in chunk.metadata for chunk in chunks):
+        if is_cut(chunks):
             cut = chunk_document(document, tokenizer, settings)
             if [_identity(item.chunk) for item in cut] == [_identity(chunk) for chunk in chunks]:
                 return [item.terms for item in cut]
         return list(tokenizer.terms_batch([chunk.contextualized() for chunk in chunks]))
 
     return terms_of
+
+
+def is_cut(chunks: Sequence[Chunk]) -> bool:
+    """Whether a document was cut by a profile of ours; ready passages were not."""
+    return not any(chunk.kind in _UNCUT or _FROM_CHROMA in chunk.metadata for chunk in chunks)
 
 
 def _identity(chunk: Chunk) -> tuple[str, str]:

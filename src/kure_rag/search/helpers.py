@@ -36,7 +36,7 @@ def check_queries(queries: Sequence[str]) -> None:
     if isinstance(queries, str):
         raise SearchError("search_batch takes a list of queries; use search for one")
     for i, query in enumerate(queries):
-        _check(query, f"query {i}")
+        _check(query, "the query" if len(queries) == 1 else f"query {i}")
 
 
 def _check(text: Any, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from kure_rag.index.catalog import Catalog
-from kure_rag.index.rank_bm25 import RankBm25View
+from kure_rag.index.rank_bm25 import Bm25Settings, RankBm25View
 from kure_rag.index.views import Views
 
 
@@ -21,15 +21,15 @@ class RankBm25Cache:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._guard = threading.Lock()
-        self._made: tuple[tuple[object, int], RankBm25View] | None = None
+        self._made: tuple[tuple[object, int, Bm25Settings], RankBm25View] | None = None
 
-    def of(self, views: Views) -> RankBm25View:
+    def of(self, views: Views, settings: Bm25Settings) -> RankBm25View:
         """The view of all rows that are visible now. Called within the catalog's snapshot."""
-        key = (views.opened.state.epoch, views.visible)
+        key = (views.opened.state.epoch, views.visible, settings)
         with self._guard:
             made = self._made
             if made is None or made[0] != key:
                 self._made = None  # never two in memory
                 rows = [row for row, _ in self._catalog.all_rows(views.visible)]
-                made = self._made = (key, RankBm25View(self._catalog.keywords(rows)))
+                made = self._made = (key, RankBm25View(self._catalog.keywords(rows), settings))
             return made[1]

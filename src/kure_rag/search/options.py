@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Final, Literal, TypedDict, TypeVar, get_args
 
 from kure_rag.errors import SearchError
+from kure_rag.index.rank_bm25 import Bm25Settings
 from kure_rag.search.duplicates import FoldSettings
 from kure_rag.search.fusion import Fusion
 from kure_rag.search.group import GroupSettings
@@ -22,6 +24,7 @@ Device = Literal["cpu", "cuda"]
 ENGINES: Final = get_args(DenseEngine)
 LEXICAL_ENGINES: Final = get_args(LexicalEngine)
 DEVICES: Final = get_args(Device)
+_MOST: Final = 1_000_000  # of each leg: the keyword view sets memory aside for as many as it is asked for
 
 
 class SearchKeywords(TypedDict, total=False):
@@ -32,6 +35,7 @@ class SearchKeywords(TypedDict, total=False):
     where: Mapping[str, Any] | None
     fusion: Fusion | None
     lexical: LexicalEngine
+    bm25: Bm25Settings | None
     dense: DenseEngine
     device: Device
     candidates: int
@@ -60,6 +64,7 @@ class SearchOptions:
         hyde: Query → a passage that might answer it, whose vector stands beside the query's.
         lexical: ``tantivy`` asks the keyword view on disk; ``rank-bm25`` plain BM25 without letter pairs, made in
             memory anew whenever the index has changed: one or two seconds and 160 MB for 10,000 passages.
+        bm25: k1 and b of ``rank-bm25``, whose own are 1.2 and .75; the other engine's are fixed.
         dense: ``chroma`` asks Chroma's graph for candidates, ``quantized`` all one-bit codes, ``exact`` all vectors;
             ``auto`` is ``exact`` up to eight million numbers (31,000 vectors of 256 dimensions), ``quantized`` beyond.
             Codes are kept from 20,000 vectors on; fewer are scored one and all.
@@ -83,6 +88,7 @@ class SearchOptions:
     multi_query: MultiQuery | None = None
     hyde: Hyde | None = None
     lexical: LexicalEngine = "tantivy"
+    bm25: Bm25Settings | None = None
     dense: DenseEngine = "auto"
     device: Device = "cpu"
     candidates: int = 100
@@ -105,15 +111,15 @@ class SearchOptions:
         ):
             if value not in known:
                 raise SearchError(f"no {name} named {value!r}; choose one of {', '.join(known)}")
-        if self.k < 1:
-            raise SearchError(f"k is the number of results and must be at least 1, not {self.k}")
-        if self.candidates < 1:
-            raise SearchError(f"candidates={self.candidates}: choose a whole number of at least 1")
-        if self.score_threshold is not None and not 0 <= self.score_threshold <= 1:
+        check_count("k", self.k)
+        check_count("candidates", self.candidates)
+        if self.score_threshold is not None and not _is_share(self.score_threshold):
             raise SearchError(
-                f"score_threshold={self.score_threshold}: a relevance lies between 0 and 1, "
+                f"score_threshold={self.score_threshold!r}: a relevance is a number between 0 and 1, "
                 "see kure_rag.search.relevance"
             )
+        if self.bm25 is not None and self.lexical != "rank-bm25":
+            raise SearchError('bm25 sets k1 and b of lexical="rank-bm25"; those of tantivy are fixed')
         if self.device == "cuda" and self.dense != "exact":
             raise SearchError('device="cuda" scores all vectors; ask for dense="exact" with it')
 
@@ -131,6 +137,11 @@ class SearchOptions:
             wants.append(self.candidates)
         return max(wants)
 
+    @property
+    def depth(self) -> int:
+        """How many candidates are asked of each leg."""
+        return min(max(self.candidates, 2 * self.pool), _MOST)
+
 
 def options_of(base: SearchOptions | None, given: Mapping[str, Any]) -> SearchOptions:
     """Options with some keywords in the place of their own; short forms are spelled out.
@@ -142,28 +153,44 @@ def options_of(base: SearchOptions | None, given: Mapping[str, Any]) -> SearchOp
     if not given:
         return base or SearchOptions()
     values = dict(given)
+    if unknown := sorted(values.keys() - set(SearchOptions.__slots__) - {"per_group"}):
+        raise TypeError(
+            f"a search takes no keyword {', '.join(unknown)}; it takes {', '.join(SearchOptions.__slots__)}"
+        )
     if "per_group" in values:
         per_group = values.pop("per_group")
         if values.get("group_by") != "document":
             raise SearchError('per_group says how many hits of each group stay; ask for group_by="document" with it')
-        values["group_by"] = _spelled(lambda limit: GroupSettings(limit=limit), per_group)
+        values["group_by"] = _spelled("per_group", lambda limit: GroupSettings(limit=limit), per_group)
+    if values.get("lexical", "rank-bm25") != "rank-bm25":
+        values.setdefault("bm25", None)  # those of the other engine
     for name, spell in _SPELL.items():
         if name in values:
-            values[name] = _spelled(spell, values[name])
-    try:
-        return replace(base or SearchOptions(), **values)
-    except TypeError as error:
-        unknown = ", ".join(sorted(values.keys() - set(SearchOptions.__slots__)))
-        raise TypeError(
-            f"a search takes no keyword {unknown}; it takes {', '.join(SearchOptions.__slots__)}"
-        ) from error
+            values[name] = _spelled(name, spell, values[name])
+    return replace(base or SearchOptions(), **values)
 
 
-def _spelled(spell: Callable[[Any], Any], value: Any) -> Any:
+def check_count(name: str, value: object) -> None:
+    """Refuses what is no number of things.
+
+    Raises:
+        SearchError: It is no whole number, or below 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise SearchError(f"{name}={value!r}: give a whole number of at least 1")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1
+
+
+def _spelled(name: str, spell: Callable[[Any], Any], value: Any) -> Any:
     try:
         return spell(value)
     except ValueError as error:  # of the settings themselves
         raise SearchError(str(error)) from None
+    except TypeError as error:  # which they compare with a number
+        raise SearchError(f"{name}={value!r}: {error}") from None
 
 
 def _fold(value: Any) -> FoldSettings | None:
@@ -198,6 +225,10 @@ def _expand(value: Any) -> ExpandSettings | None:
     return _settings("expand", value, ExpandSettings)
 
 
+def _bm25(value: Any) -> Bm25Settings | None:
+    return _settings("bm25", value, Bm25Settings)
+
+
 _T = TypeVar("_T")
 
 
@@ -207,4 +238,4 @@ def _settings(name: str, value: Any, kind: type[_T]) -> _T | None:
     raise SearchError(f"{name}={value!r}: give {kind.__name__}, or one of the short forms that SearchOptions names")
 
 
-_SPELL: Final = {"fold": _fold, "rerank": _rerank, "mmr": _mmr, "group_by": _group, "expand": _expand}
+_SPELL: Final = {"bm25": _bm25, "fold": _fold, "rerank": _rerank, "mmr": _mmr, "group_by": _group, "expand": _expand}

@@ -47,8 +47,15 @@ class Ranking:
         return {}
 
 
-def ranked(candidates: Candidates, mode: Mode, fusion: Fusion) -> Ranking:
-    """The ranking of one question's candidates."""
+def ranked(candidates: Candidates, mode: Mode, fusion: Fusion, *, nearest: bool = False) -> Ranking:
+    """The ranking of one question's candidates.
+
+    Args:
+        candidates: What the legs said.
+        mode: Which legs count.
+        fusion: For ``hybrid``.
+        nearest: In ``dense``, keep those whose cosine is not above zero: a vector was asked for what is nearest to it.
+    """
     if mode != "hybrid":
         parts: Mapping[str, Scores] = {name: leg.scores for name, leg in candidates.legs.items()}
     elif isinstance(fusion, ExplainedFusion):
@@ -57,7 +64,9 @@ def ranked(candidates: Candidates, mode: Mode, fusion: Fusion) -> Ranking:
         fused = fusion.fuse(candidates.to_legs())
         # What a fusion of the caller's own leaves out is no hit, whoever found it.
         parts = {"fusion": np.array([fused.get(row, -np.inf) for row in candidates.rows.tolist()], dtype=np.float64)}
-    return _sorted(candidates.rows, parts, (candidates,), _found(candidates, parts))
+    every = nearest and mode == "dense"
+    keep = np.ones(len(candidates.rows), dtype=np.bool_) if every else _found(candidates, parts)
+    return _sorted(candidates.rows, parts, (candidates,), keep)
 
 
 def _found(candidates: Candidates, parts: Mapping[str, Scores]) -> Mask:

@@ -11,8 +11,11 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from kure_rag.errors import SearchError
+
 _log = logging.getLogger(__name__)
 _NAMED: Final = 60  # characters of a query in a log line
+_FASTER: Final = "fewer candidates, a smaller model or a longer limit would help"
 
 
 @runtime_checkable
@@ -35,12 +38,16 @@ class RerankSettings:
         time_limit: Seconds for one query, without loading the model. When they have passed, the fused order stays: a
             warning is logged, and each hit carries it. A batch that is being read goes on in the background and its
             scores are dropped. ``None`` for no limit.
+        fall_back: Keep the fused order, with a warning, also when the model fails while it reads: a server that went
+            away, a device without memory. ``False`` raises what it raised. A model that cannot be loaded is an error
+            either way.
     """
 
     model: Reranker | str
     candidates: int = 20
     batch: int = 8
     time_limit: float | None = None
+    fall_back: bool = True
 
     def __post_init__(self) -> None:
         if self.candidates < 1 or self.batch < 1:
@@ -63,36 +70,42 @@ def loaded(model: Reranker | str) -> Reranker:
 
 def rerank_scores(
     model: Reranker, query: str, passages: Sequence[str], settings: RerankSettings, stop: threading.Event | None = None
-) -> npt.NDArray[np.float64] | None:
-    """The score of each passage; ``None`` when the time limit passed before the last was scored.
+) -> npt.NDArray[np.float64] | str:
+    """The score of each passage, or a sentence that says why the fused order stays.
 
     Args:
         model: Loaded.
         query: The query.
         passages: Not empty.
-        settings: Batch and time limit.
+        settings: Batch, time limit and what becomes of errors.
         stop: Ends the work between two batches when it is set.
+
+    Raises:
+        Exception: What the model raised, with ``settings.fall_back`` off.
     """
     task = _Task(model, [(query, passage) for passage in passages], settings.batch, stop)
     if settings.time_limit is None:
         task.run()
+    else:
+        # A thread of its own: a pool's would be waited for when the process ends.
+        threading.Thread(target=task.run, name="kure-rag-rerank", daemon=True).start()
+        if not task.done.wait(settings.time_limit):
+            task.stop.set()
+            return _kept(query, f"took longer than its limit of {settings.time_limit:g} s", _FASTER)
+    if stop is not None and stop.is_set():
+        return "reranking was stopped, as the search was"  # nobody waits for it any more
+    try:
         return task.result()
-    # A thread of its own: a pool's would be waited for when the process ends.
-    threading.Thread(target=task.run, name="kure-rag-rerank", daemon=True).start()
-    if not task.done.wait(settings.time_limit):
-        task.stop.set()
-        _log.warning("%s", late(settings, query))
-        return None
-    return task.result()
+    except Exception as error:
+        if not settings.fall_back:
+            raise
+        return _kept(query, f"failed with {type(error).__name__}: {error}", "RerankSettings(fall_back=False) raises it")
 
 
-def late(settings: RerankSettings, query: str | None = None) -> str:
-    """The sentence for a reranker that took too long."""
-    of = "" if query is None else f" for {query[:_NAMED]!r}"
-    return (
-        f"reranking{of} took longer than its limit of {settings.time_limit:g} s; the fused order stays "
-        "(fewer candidates, a smaller model or a longer limit would help)"
-    )
+def _kept(query: str, what: str, hint: str) -> str:
+    said = f"{what}; the fused order stays ({hint})"
+    _log.warning("reranking for %r %s", query[:_NAMED], said)
+    return f"reranking {said}"
 
 
 class _Task:
@@ -119,7 +132,10 @@ class _Task:
         finally:
             self.done.set()
 
-    def result(self) -> npt.NDArray[np.float64] | None:
+    def result(self) -> npt.NDArray[np.float64]:
         if self._error is not None:
             raise self._error
-        return np.array(self._scores) if len(self._scores) == len(self._pairs) else None
+        if len(self._scores) != len(self._pairs):
+            name = type(self._model).__name__
+            raise SearchError(f"{name}.scores() gave {len(self._scores)} scores for {len(self._pairs)} pairs")
+        return np.array(self._scores)

@@ -16,15 +16,18 @@ import numpy.typing as npt
 
 from kure_rag.embed.base import EmbedderLike
 from kure_rag.errors import SearchStoppedError
+from kure_rag.index.rank_bm25 import Bm25Settings
 from kure_rag.index.store import IndexStore
 from kure_rag.index.views import Views
 from kure_rag.index.where import Where, parse_where
 from kure_rag.search.candidates import Candidates, Rows
 from kure_rag.search.fusion import ConvexFusion, Fusion, convex
+from kure_rag.search.given import check_dimension, check_options, check_vector, needs_words
 from kure_rag.search.helpers import Asked, SpacedQuestion, ask, check_queries, query_vectors, questions
 from kure_rag.search.keywords import RankBm25Cache
 from kure_rag.search.legs import KeywordView, run_legs
 from kure_rag.search.options import SearchKeywords, SearchOptions, options_of
+from kure_rag.search.pools import Pool, pools_of
 from kure_rag.search.ranking import Ranking, fused_queries, ranked
 from kure_rag.search.relevance import Background
 from kure_rag.search.rerank import Reranker, loaded
@@ -34,7 +37,6 @@ from kure_rag.tokenize import Synonyms, Tokenizer
 from kure_rag.tokenize.synonyms import Meaning
 from kure_rag.types import Hit
 
-_MOST: Final = 1_000_000  # of each leg: the keyword view sets memory aside for as many as it is asked for
 _THREADS: Final = min(4, os.cpu_count() or 1)  # keyword legs at once, of all searches
 
 
@@ -50,6 +52,7 @@ class _Request:
     fusion: Fusion
     reranker: Reranker | None
     stop: threading.Event | None
+    by_vector: bool
 
     def go_on(self) -> None:
         if self.stop is not None and self.stop.is_set():
@@ -64,24 +67,49 @@ class Searcher:
         tokenizer: The one the index was made with.
         embedder: The one the index was made with.
         synonyms: What else words of a question may mean.
+        options: How to search where a search does not say otherwise.
     """
 
     def __init__(
-        self, store: IndexStore, tokenizer: Tokenizer, embedder: EmbedderLike, synonyms: Synonyms | None = None
+        self,
+        store: IndexStore,
+        tokenizer: Tokenizer,
+        embedder: EmbedderLike,
+        synonyms: Synonyms | None = None,
+        options: SearchOptions | None = None,
     ) -> None:
         self._store = store
         self._tokenizer = tokenizer
         self._embedder = embedder
         self._synonyms = synonyms
+        self.options = options or SearchOptions()
         self._rank_bm25 = RankBm25Cache(store.catalog)
         self._guard = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._stretch: tuple[object, int, float] | None = None
         self._rerankers: dict[str, Reranker] = {}
 
-    def search(self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]) -> list[Hit]:
-        """:meth:`search_batch` for one query."""
-        return self.search_batch([query], options=options, **given)[0]
+    def search(
+        self,
+        query: str,
+        *,
+        options: SearchOptions | None = None,
+        vector: npt.ArrayLike | None = None,
+        **given: Unpack[SearchKeywords],
+    ) -> list[Hit]:
+        """:meth:`search_batch` for one query.
+
+        Args:
+            query: Its words; may be empty where a vector is given and nothing else looks at them.
+            options: How to search.
+            vector: The query's, shape (dimension,), made by the index's model; the query is not embedded then. With
+                ``mode="dense"`` the nearest chunks are hits however far they are, also those of a cosine below zero.
+            **given: As :meth:`search_batch` takes them.
+
+        Raises:
+            SearchError: Also a vector of another dimension, or beside ``mode="lexical"``, ``multi_query`` or ``hyde``.
+        """
+        return self._run([query], options_of(options or self.options, given), None, vector)[0]
 
     def search_batch(
         self, queries: Sequence[str], *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
@@ -105,13 +133,18 @@ class Searcher:
             SearchError: An empty query, or an option that makes no sense.
             FilterError: ``where`` breaks its grammar.
         """
-        return self._run(queries, options_of(options, given), None)
+        return self._run(queries, options_of(options or self.options, given), None)
 
     async def asearch(
-        self, query: str, *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
+        self,
+        query: str,
+        *,
+        options: SearchOptions | None = None,
+        vector: npt.ArrayLike | None = None,
+        **given: Unpack[SearchKeywords],
     ) -> list[Hit]:
-        """:meth:`asearch_batch` for one query."""
-        return (await self.asearch_batch([query], options=options, **given))[0]
+        """:meth:`search` in a thread, see :meth:`asearch_batch`."""
+        return (await self._arun([query], options_of(options or self.options, given), vector))[0]
 
     async def asearch_batch(
         self, queries: Sequence[str], *, options: SearchOptions | None = None, **given: Unpack[SearchKeywords]
@@ -120,15 +153,27 @@ class Searcher:
 
         Cancelling it returns at once, and ends the work in the thread at its next step.
         """
-        import asyncio  # a tenth of what a command-line search imports, which never needs it
+        return await self._arun(queries, options_of(options or self.options, given))
 
-        stop = threading.Event()
-        work = functools.partial(contextvars.copy_context().run, self._run, queries, options_of(options, given), stop)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(None, work)
-        except asyncio.CancelledError:
-            stop.set()
-            raise
+    def pools(
+        self,
+        queries: Sequence[str],
+        *,
+        options: SearchOptions | None = None,
+        vectors: npt.NDArray[np.float32] | None = None,
+    ) -> list[Pool]:
+        """What the legs find for each query, for :func:`~kure_rag.search.pools.rank_pool` to rank.
+
+        Args:
+            queries: As for :meth:`search_batch`.
+            options: Of which the engines, the filter and the number of candidates count.
+            vectors: The queries', shape (queries, dimension); they are embedded where it is left out.
+        """
+        check_queries(queries)
+        if not queries:
+            return []
+        request = self._prepared(queries, options or self.options, None, vectors)
+        return self._store.reading(functools.partial(self._pools, request))
 
     def close(self) -> None:
         """Ends the threads. The index stays open."""
@@ -139,20 +184,51 @@ class Searcher:
 
     # One search
 
-    def _run(self, queries: Sequence[str], options: SearchOptions, stop: threading.Event | None) -> list[list[Hit]]:
-        check_queries(queries)
+    async def _arun(
+        self, queries: Sequence[str], options: SearchOptions, vector: npt.ArrayLike | None = None
+    ) -> list[list[Hit]]:
+        import asyncio  # a tenth of what a command-line search imports, which never needs it
+
+        stop = threading.Event()
+        work = functools.partial(contextvars.copy_context().run, self._run, queries, options, stop, vector)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, work)
+        except asyncio.CancelledError:
+            stop.set()
+            raise
+
+    def _run(
+        self,
+        queries: Sequence[str],
+        options: SearchOptions,
+        stop: threading.Event | None,
+        vector: npt.ArrayLike | None = None,
+    ) -> list[list[Hit]]:
+        if vector is not None:
+            check_options(options)
+        if vector is None or needs_words(options):
+            check_queries(queries)
         if not queries:
             return []
-        request = self._prepared(queries, options, stop)
+        given = None if vector is None else check_vector(vector)
+        request = self._prepared(queries, options, stop, given)
         return self._store.reading(functools.partial(self._answers, request))
 
-    def _prepared(self, queries: Sequence[str], options: SearchOptions, stop: threading.Event | None) -> _Request:
+    def _prepared(
+        self,
+        queries: Sequence[str],
+        options: SearchOptions,
+        stop: threading.Event | None,
+        given: npt.NDArray[np.float32] | None,
+    ) -> _Request:
         where = parse_where(options.where) if options.where else None
         asked = ask(queries, options.multi_query)
         texts = [text for one in asked for text in one.texts]
         vectors = None
         if options.mode != "lexical" and self._store.catalog.counts()[1]:
-            vectors = query_vectors(self._embedder, texts, options.hyde)
+            if given is not None:
+                check_dimension(given, self._store.catalog.get("dimension"))
+            vectors = query_vectors(self._embedder, texts, options.hyde) if given is None else given
         return _Request(
             options=options,
             asked=asked,
@@ -162,6 +238,7 @@ class Searcher:
             fusion=options.fusion or convex(self._embedder.dense_weight if options.mode == "hybrid" else 0.0),
             reranker=self._reranker(options),
             stop=stop,
+            by_vector=given is not None,
         )
 
     def _questions(self, texts: Sequence[str], options: SearchOptions) -> Callable[[], list[SpacedQuestion]] | None:
@@ -199,10 +276,28 @@ class Searcher:
                 at += len(one.texts)
         return out
 
+    def _pools(self, request: _Request, views: Views) -> list[Pool]:
+        catalog = self._store.catalog
+        source: VectorSource = views.matrix if views.matrix is not None else CatalogVectors(catalog, views.visible)
+        with catalog.snapshot():
+            allowed = None if request.where is None else catalog.matching(request.where, views.visible)
+            found = self._candidates(request, views, source, allowed)
+            rows = np.unique(np.concatenate([some.rows for some in found]))
+            stored = catalog.fetch(rows.tolist(), views.visible)
+        return pools_of(found, {row: item.chunk for row, item in stored.items()})
+
     def _rankings(self, request: _Request, views: Views, source: VectorSource, allowed: Rows | None) -> list[Ranking]:
         """One for each text."""
+        return [
+            ranked(candidates, request.options.mode, request.fusion, nearest=request.by_vector)
+            for candidates in self._candidates(request, views, source, allowed)
+        ]
+
+    def _candidates(
+        self, request: _Request, views: Views, source: VectorSource, allowed: Rows | None
+    ) -> list[Candidates]:
+        """What the legs say, for each text."""
         options, vectors = request.options, request.vectors
-        wanted = min(max(options.candidates, 2 * options.pool), _MOST)
         legs = run_legs(
             self._store.catalog,
             views,
@@ -210,7 +305,7 @@ class Searcher:
             source,
             (request.questions if options.mode != "dense" else None, vectors),
             options,
-            wanted,
+            options.depth,
             allowed,
             self._threads(),
         )
@@ -221,11 +316,13 @@ class Searcher:
             if vectors is not None and options.mode == "hybrid":
                 # Candidates that only the keyword leg found have their cosine too: the vectors are at hand.
                 candidates.scored("dense", *source.score(vectors[i], candidates.unsaid("dense")))
-            out.append(ranked(candidates, options.mode, request.fusion))
+            out.append(candidates)
         return out
 
     def _keywords(self, options: SearchOptions, views: Views) -> KeywordView:
-        return views.lexical if options.lexical == "tantivy" or options.mode == "dense" else self._rank_bm25.of(views)
+        if options.lexical == "tantivy" or options.mode == "dense":
+            return views.lexical
+        return self._rank_bm25.of(views, options.bm25 or Bm25Settings())
 
     def _query(self, request: _Request, asked: Asked, at: int, source: VectorSource, sample: Rows | None) -> Query:
         background = None

@@ -18,7 +18,7 @@ from kure_rag.search.neighbours import ExpandSettings, context_of, span_around
 from kure_rag.search.options import SearchOptions
 from kure_rag.search.ranking import Ranking
 from kure_rag.search.relevance import SETTINGS, Background, features_of, relevance
-from kure_rag.search.rerank import Reranker, RerankSettings, late, rerank_scores
+from kure_rag.search.rerank import Reranker, RerankSettings, rerank_scores
 from kure_rag.search.vectors import Vectors, VectorSource
 from kure_rag.tokenize import Tokenizer
 from kure_rag.tokenize.synonyms import Meaning
@@ -87,9 +87,8 @@ class Stages:
         found = found[: max(settings.candidates, self.options.k)]
         passages = [item.hit.chunk.contextualized() for item in found]
         scores = rerank_scores(reranker, query.text, passages, settings, self.stop)
-        if scores is None:
-            warning = (late(settings),)
-            return [Found(item.row, replace(item.hit, warnings=item.hit.warnings + warning)) for item in found]
+        if isinstance(scores, str):
+            return [Found(item.row, replace(item.hit, warnings=(*item.hit.warnings, scores))) for item in found]
         out = []
         for rank, i in enumerate(np.argsort(-scores, kind="stable").tolist(), 1):
             hit, score = found[i].hit, float(scores[i])

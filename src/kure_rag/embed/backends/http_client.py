@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import ipaddress
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from kure_rag.embed.backends.plain_http import is_open, server_parts, warn_of_open_key
 from kure_rag.errors import EndpointError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -102,15 +102,11 @@ def server_url(endpoint: str) -> tuple[SplitResult, str]:
     """
     if "@" in endpoint:
         raise EndpointError(f"the endpoint's URL holds a user name or password; put the key into {API_KEY} instead")
-    wrong = f"{endpoint!r} is no URL of a server; give one such as 'http://localhost:8080'"
     try:
-        parts = urlsplit(endpoint.strip())
-        host, port = parts.hostname, parts.port
-    except ValueError as error:  # half an IPv6 address, or a port that is none
-        raise EndpointError(f"{wrong} ({error})") from error
-    if parts.scheme not in ("http", "https") or not host or port == 0:
-        raise EndpointError(wrong)
-    return parts, host
+        return server_parts(endpoint)
+    except ValueError as error:
+        what = f"{endpoint!r} is no URL of a server ({error}); give one such as 'http://localhost:8080'"
+        raise EndpointError(what) from error
 
 
 class HttpClient:
@@ -136,7 +132,7 @@ class HttpClient:
         self._endpoint = endpoint.strip()
         self._settings = settings
         # Redirects need no look: httpx takes the key out of one that leaves this host, or https for http.
-        self._open_to_others = parts.scheme == "http" and not _is_here(host)
+        self._open_to_others = is_open(parts.scheme, host)
         _httpx()
 
     def at(self, path: str, base: str | None = None) -> str:
@@ -209,13 +205,7 @@ class HttpClient:
         headers = _headers()
         if self._open_to_others and "Authorization" in headers:
             self._open_to_others = False
-            _log.warning(
-                "%s: the key in %s is sent there without encryption, and whoever is on the way can read it; use "
-                "https://, or unset %s where the server needs no key (said once)",
-                self.url,
-                API_KEY,
-                API_KEY,
-            )
+            warn_of_open_key(self.url, API_KEY)
         try:
             response = self._client.request(method, url, content=content, headers=headers)
         except httpx.TimeoutException as error:
@@ -247,17 +237,6 @@ class HttpClient:
         return RefusedError(
             f"{url}: it answers {status} ({told}); check the URL and the model's name", for_size=for_size, told=told
         )
-
-
-def _is_here(host: str) -> bool:
-    """Whether a host is this machine, so that what is sent to it passes no network."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _headers() -> dict[str, str]:

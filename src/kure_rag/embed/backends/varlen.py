@@ -117,8 +117,8 @@ class PackedEncoder:
         dtype: What the layers compute in; the embedding table stays as it is.
         prepack: Arrange weights once as oneDNN wants them (CPU): otherwise it is done at each call, which for a single
             query takes longer than computing.
-        exact_sums: Add what a block computes to what went into it, and normalise the sum, in fp32. In bf16 that halves
-            what 24 layers are off; on a processor it costs nothing that could be measured, on a GPU it moves more
+        exact_sums: Add what a block computes to what went into it, and normalise the sum, in fp32. That brings bf16 a
+            little nearer to fp32; on a processor it costs nothing that could be measured, on a GPU it moves more
             memory.
         first_only: The last layer computes the first token of each text alone, for CLS pooling, which takes no other.
 

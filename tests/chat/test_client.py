@@ -1,5 +1,8 @@
 """The chat client against a server that is busy, slow, broken or strict."""
 
+import asyncio
+import socket
+import ssl
 import sys
 import threading
 import time
@@ -11,11 +14,15 @@ from typing import Any
 import pytest
 from stand_in_llm import Behaviour, Reply, said, stand_in
 
-from kure_rag.autorag.llm import ChatClient, ChatSettings, PassageError, _retry_after
+import kure_rag.chat.client
+from kure_rag.chat.attempts import retry_after
+from kure_rag.chat.client import ChatClient
+from kure_rag.chat.model import ChatModel, root_of
+from kure_rag.chat.wire import PassageError
 from kure_rag.errors import LlmError, MissingExtraError
 
 ASK = [{"role": "user", "content": "<본문>\n글\n</본문>"}]
-FAST = ChatSettings(url="", first_wait=0.001, longest_wait=0.01, timeout=5.0)
+FAST = ChatModel(url="", first_wait=0.001, longest_wait=0.01, timeout=5.0)
 
 
 def in_turn(*replies: Reply) -> Behaviour:
@@ -82,14 +89,14 @@ def test_a_wait_that_the_server_asks_for_is_kept() -> None:
 
 
 def test_retry_after_in_seconds_and_as_a_date() -> None:
-    assert _retry_after(None) is None
-    assert _retry_after("7") == 7.0
-    assert _retry_after("-7") == 0.0
-    assert _retry_after("곧") is None
-    later = _retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+    assert retry_after(None) is None
+    assert retry_after("7") == 7.0
+    assert retry_after("-7") == 0.0
+    assert retry_after("곧") is None
+    later = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
     assert later is not None
     assert 80 < later <= 90
-    assert _retry_after("Sat, 01 Jan 2000 00:00:00 GMT") == 0.0
+    assert retry_after("Sat, 01 Jan 2000 00:00:00 GMT") == 0.0
 
 
 def test_a_slow_answer_is_asked_for_again() -> None:
@@ -140,6 +147,36 @@ def test_a_server_that_is_the_wrong_one_is_asked_once(reply: Reply, message: str
         assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_answer_without_end_is_not_read_to_its_end_by_an_event_loop_either(status: int) -> None:
+    endless = in_turn(Reply(status, "가" * 3_000_000))
+    with stand_in(endless) as server, ChatClient(replace(FAST, url=server.url, model="m")) as client:
+        with pytest.raises(LlmError, match="more than 8,388,608 bytes"):
+            asyncio.run(client.aask(ASK))
+        assert len(server.requests) == 1
+
+
+def test_an_event_loop_reads_no_certificates_for_each_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*given: object, **more: object) -> ssl.SSLContext:
+        raise AssertionError("that takes too long for an event loop")
+
+    with stand_in(in_turn(said("답"))) as server, ChatClient(replace(FAST, url=server.url, model="m")) as client:
+        monkeypatch.setattr(ssl, "create_default_context", load)
+        assert asyncio.run(client.aask(ASK)) == "답"
+
+
+def test_a_server_that_accepts_and_never_answers_is_asked_once_for_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kure_rag.chat.client, "_LIST", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        with pytest.raises(LlmError, match=rf"{url}/models: no answer within 0\.3 s; .* name its model with --model"):
+            ChatClient(ChatModel(url=url, first_wait=0.001))
+        silent.settimeout(0.1)
+        silent.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            silent.accept()
+
+
 def test_content_in_parts() -> None:
     assert ask(in_turn(Reply(body={"choices": [{"message": {"content": [{"text": "가"}, {"text": "나"}]}}]}))) == (
         "가나",
@@ -167,6 +204,56 @@ def test_a_password_in_the_url_is_refused_and_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost/v1?key=hunter2",
+        "http://localhost/v1#hunter2",
+        "https://api.example/v1/chat/completions?api_key=hunter2",
+        "ftp://localhost/v1?key=hunter2",  # what is wrong besides repeats nothing of it either
+        "http://user:hunter2/@localhost/v1",
+        "user:hunter2@localhost/v1",
+        "http://localhost:port?hunter2",
+    ],
+)
+def test_a_url_with_a_place_for_keys_is_refused_before_anything_shows_it(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    with pytest.raises(LlmError, match="into the environment") as caught:
+        ChatModel(url=url, model="m")
+    with pytest.raises(LlmError) as root:
+        root_of(url)
+    assert "hunter2" not in str(caught.value) + str(root.value) + caplog.text
+
+
+def test_a_key_that_would_leave_this_machine_without_encryption_is_warned_of_before_it_does(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KURE_LLM_API_KEY", "sk-secret-4")
+    ChatClient(replace(FAST, url="http://llm.example/v1", model="m")).close()
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("http://llm.example/v1: the key in KURE_LLM_API_KEY is sent there without encryption")
+    assert "sk-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "http://localhost/v1", "https://llm.example/v1"])
+def test_a_key_that_nobody_can_read_on_the_way_is_no_news(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KURE_LLM_API_KEY", "sk-secret-4")
+    ChatClient(replace(FAST, url=url, model="m")).close()
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_without_a_key_nothing_is_said_of_encryption(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("KURE_LLM_API_KEY", raising=False)
+    ChatClient(replace(FAST, url="http://llm.example/v1", model="m")).close()
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 def test_an_environment_variable_that_holds_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MY_KEY", raising=False)
     with pytest.raises(LlmError, match="MY_KEY is not set"):
@@ -187,5 +274,5 @@ def test_stopping_ends_a_wait() -> None:
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpx", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "kure-rag\[autorag\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "kure-rag\[chat\]"'):
         ChatClient(replace(FAST, url="http://localhost/v1", model="m"))

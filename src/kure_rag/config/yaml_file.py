@@ -125,9 +125,20 @@ class Value:
             raise self.error(f"is {short(self.data)}; write a number above 0")
         return float(self.data)
 
+    def share(self) -> float:
+        """A number from 0 to 1."""
+        good = isinstance(self.data, int | float) and not isinstance(self.data, bool)
+        if not good or not 0 <= self.data <= 1:
+            raise self.error(f"is {short(self.data)}; write a number from 0 to 1")
+        return float(self.data)
 
-def read_yaml(file: Path) -> Value:
+
+def read_yaml(file: Path, *, hint: str) -> Value:
     """A YAML file, read by ``yaml.safe_load``.
+
+    Args:
+        file: Which.
+        hint: What to write into an empty one, for its error.
 
     Raises:
         MissingExtraError: The extra ``autorag`` is not installed.
@@ -143,7 +154,7 @@ def read_yaml(file: Path) -> Value:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror or error}); check the path") from error
     if len(raw) > _MAX_BYTES:
-        raise ConfigError(f"{file.name}: longer than {_MAX_BYTES:,} bytes; give the YAML file that configures ingest")
+        raise ConfigError(f"{file.name}: longer than {_MAX_BYTES:,} bytes; give the YAML file of settings")
     try:
         text = raw.decode("utf-8-sig")
         data, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
@@ -155,7 +166,7 @@ def read_yaml(file: Path) -> Value:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file.name}: not YAML that can be read ({short(str(error))}); check the file") from error
     if node is None:
-        raise ConfigError(f"{file.name}: is empty; write at least parse: or chunk:, see `kure-rag ingest --help`")
+        raise ConfigError(f"{file.name}: is empty; {hint}")
     return Value(data, node, file.name, "")
 
 

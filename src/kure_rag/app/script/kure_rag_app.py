@@ -1,0 +1,5 @@
+"""What Streamlit runs for each click; its folder holds nothing else, since Streamlit puts it on the import path."""
+
+from kure_rag.app.ui.page import show
+
+show()
