@@ -33,6 +33,7 @@
     │   └── SearchStoppedError       cancelled by its caller
     ├── ConfigError                  a configuration file has a key or a value that makes no sense
     ├── LlmError                     a language model's server cannot be asked, or gave no usable answer
+    ├── TrainingError                a training cannot be begun, or broke off
     └── MissingExtraError            an optional feature is not installed (also an ImportError)
 
 Each message says what happened, to which file or id, and what to do next.
@@ -253,6 +254,10 @@ class ConfigError(KureError):
 
 class LlmError(KureError):
     """A language model's server cannot be asked, or gave no usable answer."""
+
+
+class TrainingError(KureError):
+    """A training cannot be begun, or broke off; what it had reached is kept."""
 
 
 class MissingExtraError(KureError, ImportError):

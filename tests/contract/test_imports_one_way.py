@@ -59,7 +59,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pdfminer": ("read/fallback.py",),
     "tesserocr": ("read/ocr.py",),
     "kiwipiepy": ("tokenize/kiwi.py",),
-    "sqlite3": ("index/", "embed/cache_file.py"),
+    "sqlite3": ("index/", "embed/cache_file.py", "train/readers/texts_on_disk.py"),
     "langchain_core": ("langchain/",),
     "llama_index": ("llama_index/",),
     "torch": ("embed/", "train/", "index/on_device.py"),
@@ -74,13 +74,13 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "streamlit": ("app/ui/", "app/server.py", "leaderboard/ui/", "leaderboard/server.py"),
     "altair": ("leaderboard/charts.py",),
     "vl_convert": ("leaderboard/html.py",),
-    "pyarrow": ("autorag/",),
+    "pyarrow": ("autorag/", "train/readers/records.py", "train/mine/write.py"),
     "yaml": ("config/",),
     "httpx": ("chat/", "embed/backends/http_client.py"),
     "mteb": ("evaluate/", "cli/eval_mteb.py", "cli/eval_mteb_workers.py"),
-    "datasets": ("evaluate/mteb_folder.py",),
+    "datasets": ("evaluate/mteb_folder.py", "train/readers/dataset.py"),
     "pytrec_eval": ("evaluate/metrics.py",),
-    "matplotlib": ("evaluate/plots.py", "evaluate/plots_fonts.py", "tune/plot.py"),
+    "matplotlib": ("evaluate/plots.py", "evaluate/plots_fonts.py", "train/mine/plot.py", "tune/plot.py"),
 }
 NOWHERE = {"langchain", "langchain_community", "langchain_huggingface", "pickle", "fitz", "pymupdf"}
 

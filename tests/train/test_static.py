@@ -191,7 +191,7 @@ def test_malformed_tables_are_named_with_their_line(tmp_path, name, text, messag
     [
         (['{"law": "가", "title": "나", "text": "다"}', "{"], "line 2: not JSON"),
         (['{"law": "가", "title": "나"}'], "line 1: law, title and text"),
-        (["[]"], "line 1: not a JSON object"),
+        (["[]"], "line 1: is an array; write an object"),
         ([], "no article"),
     ],
 )

@@ -27,6 +27,7 @@ from kure_rag.cli import (
     keep,
     leaderboard,
     maintain,
+    mine,
     models,
     qa,
     search,
@@ -55,6 +56,7 @@ _COMMANDS = (
     models,
     doctor,
     export_model,
+    mine,
     train,
     tune,
 )

@@ -20,7 +20,7 @@ _LAYOUT: Final = (
 # What trec_eval, which counts whole levels of relevance, can tell apart.
 _HIGHEST: Final = 100
 _QUERY_NAMES: Final = ("queries.jsonl", "queries.jsonl.gz")
-_QREL_NAMES: Final = ("qrels.tsv", "qrels/test.tsv")
+QREL_NAMES: Final = ("qrels.tsv", "qrels/test.tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,15 @@ class RetrievalSet:
         return whole.hexdigest()
 
 
-def read_set(folder: Path) -> RetrievalSet:
+def read_set(folder: Path, *, qrels: tuple[str, ...] = QREL_NAMES) -> RetrievalSet:
     """Read a folder with ``corpus.jsonl``, ``queries.jsonl`` (both may be ``.gz``) and ``qrels.tsv``.
 
     ``qrels/test.tsv``, as BEIR ships it, does too. All ids come out in NFC, as the corpus reader's do. Of the corpus
     only the first record is read here; use :func:`check_qrels` once it was streamed.
+
+    Args:
+        folder: The folder.
+        qrels: Where its judgements may lie, the first that is there being taken: training reads ``qrels/train.tsv``.
 
     Raises:
         SourceNotFoundError: The folder or one of its three files is missing.
@@ -86,14 +90,14 @@ def read_set(folder: Path) -> RetrievalSet:
     except SourceNotFoundError as error:
         raise SourceNotFoundError(name, f"no corpus.jsonl; {_LAYOUT}") from error
     query_file = _find(folder, name, _QUERY_NAMES)
-    qrel_file = _find(folder, name, _QREL_NAMES)
+    qrel_file = _find(folder, name, qrels)
     # A corpus in another format is told now, not after the queries were read and an index was begun.
     if next(read_corpus(corpus), None) is None:
         raise CorpusFormatError(corpus.name, "no records; write one JSON object on each line")
     queries = _read_queries(query_file)
-    qrels = _read_qrels(qrel_file, qrel_file.relative_to(folder).as_posix(), queries, query_file.name)
-    asked = {query: queries[query] for query in qrels}
-    return RetrievalSet(name, corpus, asked, qrels, files=(corpus, query_file, qrel_file))
+    judged = _read_qrels(qrel_file, qrel_file.relative_to(folder).as_posix(), queries, query_file.name)
+    asked = {query: queries[query] for query in judged}
+    return RetrievalSet(name, corpus, asked, judged, files=(corpus, query_file, qrel_file))
 
 
 def check_qrels(retrieval_set: RetrievalSet, ids: Iterable[str]) -> None:

@@ -12,15 +12,15 @@ Both run from 0 to 5. Sentences come out in NFC.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from kure_rag.errors import CorpusFormatError, ReadError, SourceNotFoundError
+from kure_rag.errors import CorpusFormatError, SourceNotFoundError
 from kure_rag.read.corpus import fail, read_lines, require_file, short
+from kure_rag.read.json_array import read_array
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,6 @@ MOST_SCORE: Final = 5.0
 _KORSTS: Final = ("sts-train", "sts-dev", "sts-test")
 _COLUMNS: Final = ("score", "sentence1", "sentence2")
 _LEAST_PAIRS: Final = 3  # two points always lie on one line
-_SPACE: Final = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +67,31 @@ class StsSet:
 
 
 def read_sts(path: Path) -> StsSet:
-    """Reads a set in KorSTS's format (``.tsv``, also gzip) or KLUE-STS's (``.json``).
+    """Reads a set in KorSTS's format (``.tsv``, also gzip) or KLUE-STS's (``.json``, also gzip).
 
     Raises:
         SourceNotFoundError: Nothing lies at that path, or a folder does.
         CorpusFormatError: A line or record breaks the format; the message names the file and the line.
         ReadError: The operating system refuses to read it.
     """
-    _require_set(path)
-    pairs = tuple(_of_json(path) if path.suffix.lower() == ".json" else _of_table(path))
+    pairs = tuple(read_sts_pairs(path))
     if len(pairs) < _LEAST_PAIRS:
         raise CorpusFormatError(path.name, f"{len(pairs)} pairs; a correlation needs {_LEAST_PAIRS} at the least")
     if len({pair.score for pair in pairs}) == 1:
         raise CorpusFormatError(path.name, f"every pair has the score {pairs[0].score:g}; nothing correlates with that")
     return StsSet(name=_name(path, pairs), pairs=pairs, sha256=_sha256(path))
+
+
+def read_sts_pairs(path: Path) -> Iterator[StsPair]:
+    """Streams the pairs of such a file, in its order, for training.
+
+    Raises:
+        SourceNotFoundError: Nothing lies at that path, or a folder does. Raised at once.
+        CorpusFormatError: A line or record breaks the format; raised when it is reached.
+        ReadError: The operating system refuses to read it.
+    """
+    _require_set(path)
+    return _of_json(path) if path.name.lower().endswith((".json", ".json.gz")) else _of_table(path)
 
 
 def _require_set(path: Path) -> None:
@@ -114,7 +124,7 @@ def _of_table(path: Path) -> Iterator[StsPair]:
 
 def _of_json(path: Path) -> Iterator[StsPair]:
     seen: dict[str, int] = {}
-    for number, record in _records(path):
+    for number, record in read_array(path, what="KLUE-STS"):
         if not isinstance(record, dict):
             fail(path.name, number, "not an object; write sentence1, sentence2 and labels for each pair")
         identifier = str(record.get("guid", number))
@@ -129,49 +139,6 @@ def _of_json(path: Path) -> Iterator[StsPair]:
             second=_sentence(path.name, number, "sentence2", record.get("sentence2")),
             score=_score(path.name, number, labels["label"]),
         )
-
-
-def _records(path: Path) -> Iterator[tuple[int, Any]]:
-    """Each element of a JSON array with the 1-based line that it begins on, which ``json.load`` does not tell."""
-    text = _text(path)
-    decoder, line, counted = json.JSONDecoder(), 1, 0
-    at = _skip(text, 0)
-    if not text.startswith("[", at):
-        fail(path.name, 1 + text.count("\n", 0, at), "not a JSON array; KLUE-STS is one array of objects")
-    at = _skip(text, at + 1)
-    while not text.startswith("]", at):
-        line, counted = line + text.count("\n", counted, at), at
-        try:
-            record, at = decoder.raw_decode(text, at)
-        except json.JSONDecodeError as error:
-            what = f"not JSON ({error.msg} at column {error.colno}); fetch the file again or correct the line"
-            fail(path.name, error.lineno, what, error)
-        except RecursionError as error:
-            fail(path.name, line, "nested too deeply; KLUE-STS is one array of objects", error)
-        yield line, record
-        at = _skip(text, at)
-        if text.startswith(",", at):
-            at = _skip(text, at + 1)
-        elif not text.startswith("]", at):
-            fail(path.name, 1 + text.count("\n", 0, at), "the array breaks off or lacks a comma; fetch the file again")
-    if text[at + 1 :].strip(_SPACE):
-        fail(path.name, 1 + text.count("\n", 0, at), "something follows the array; KLUE-STS is one array and no more")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = 1 + error.object.count(b"\n", 0, error.start)
-        fail(path.name, number, f"not UTF-8 (byte 0x{error.object[error.start]:02x}); save the file as UTF-8", error)
-    except OSError as error:
-        raise ReadError(path.name, f"cannot be read ({error.strerror}); check its permissions") from error
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in _SPACE:
-        at += 1
-    return at
 
 
 def _sentence(name: str, number: int, column: str, value: object) -> str:

@@ -31,6 +31,7 @@ CORPUS_NAMES: Final[tuple[str, ...]] = ("corpus.jsonl", "corpus.jsonl.gz")
 # A file without line breaks, or a small gzip that unpacks to gigabytes, must not fill the memory as one line.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
+_EXAMPLE: Final = '{"_id": "…", "text": "…"}'
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIELDS: Final = frozenset({"_id", "title", "text", "metadata"})
@@ -141,15 +142,30 @@ def read_rows(path: Path) -> Iterator[tuple[int, str, dict[str, Any]]]:
     name = path.name
     seen: dict[str, int] = {}
     for number, line in read_lines(path):
-        row = _parse(name, number, line)
+        row = _parse(name, number, line, _EXAMPLE)
         for key in ("_id", "text"):
             if key not in row:
-                fail(name, number, f'no "{key}"; write {{"_id": "…", "text": "…"}}')
+                fail(name, number, f'no "{key}"; write {_EXAMPLE}')
         identifier = _identifier(name, number, row["_id"])
         first = seen.setdefault(identifier, number)
         if first != number:
             fail(name, number, f"_id {short(identifier)} is already on line {first}; give each record its own _id")
         yield number, identifier, row
+
+
+def read_objects(path: Path, *, example: str, name: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
+    """Stream (line number, object) of a JSON lines file of any keys; strings come out in NFC.
+
+    Args:
+        path: The file, plain or gzip.
+        example: What errors tell to write, such as ``{"query": "…"}``.
+        name: What errors call the file; its own name by default.
+
+    Raises:
+        CorpusFormatError: A line is not a JSON object.
+    """
+    for number, line in read_lines(path, name=name):
+        yield number, _parse(name or path.name, number, line, example)
 
 
 def read_lines(path: Path, *, name: str = "") -> Iterator[tuple[int, str]]:
@@ -232,7 +248,7 @@ def _next_line(file: IO[bytes], name: str, number: int) -> bytes:
     return raw
 
 
-def _parse(name: str, number: int, line: str) -> dict[str, Any]:
+def _parse(name: str, number: int, line: str, example: str) -> dict[str, Any]:
     try:
         row = _clean(json.loads(line, parse_constant=_refuse_constant))
     except json.JSONDecodeError as error:
@@ -242,7 +258,7 @@ def _parse(name: str, number: int, line: str) -> dict[str, Any]:
     except ValueError as error:  # ours from _clean, and Python's own about integers of thousands of digits
         fail(name, number, f"{error}; correct the value", error)
     if not isinstance(row, dict):
-        fail(name, number, f'is {_kind(row)}; write an object such as {{"_id": "…", "text": "…"}}')
+        fail(name, number, f"is {_kind(row)}; write an object such as {example}")
     return row
 
 

@@ -6,7 +6,6 @@ nothing that forbids derivatives or commercial use.
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Final
 
 from kure_rag.errors import CorpusFormatError, SourceNotFoundError
 from kure_rag.read.corpus import fail, read_lines
+from kure_rag.train.readers.documents import read_articles
+from kure_rag.train.readers.rows import Article
 
 ARTICLES: Final = "statutes/articles.jsonl.gz"
 KORSTS: Final = "sts/kornlu/KorSTS/sts-train.tsv"
@@ -24,21 +25,6 @@ CONSECUTIVE: Final = ("bitext/ntrex128_ko_en.tsv", "bitext/park_news_dev.tsv", "
 SINGLE: Final = ("bitext/jhe_dev.tsv", "bitext/jhe_eval.tsv")
 
 _SAME_MEANING: Final = 4.0  # KorSTS runs from 0 to 5; from 4 on only unimportant details differ
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Article:
-    """One article of a statute.
-
-    Attributes:
-        law: The statute's name.
-        title: The article's heading.
-        text: Its wording, without the heading.
-    """
-
-    law: str
-    title: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +59,7 @@ def read_training_text(data: Path) -> TrainingText:
         raise SourceNotFoundError(
             data.name or str(data), "no such folder; give the one that holds statutes, sts and bitext"
         )
-    articles = tuple(_articles(data, ARTICLES))
+    articles = _articles(data)
     seen: dict[str, None] = {}
     paraphrases: list[tuple[str, str]] = []
     for number, row in _rows(data, KORSTS, columns=7):
@@ -96,24 +82,11 @@ def read_training_text(data: Path) -> TrainingText:
     return TrainingText(articles=articles, runs=runs, sentences=tuple(seen), paraphrases=tuple(paraphrases))
 
 
-def _articles(data: Path, name: str) -> Iterator[Article]:
-    found = False
-    for number, line in _lines(data, name):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise CorpusFormatError(name, f"line {number}: not JSON ({error}); download the file again") from error
-        if not isinstance(row, dict):
-            fail(name, number, "not a JSON object")
-        values = [row.get(key) for key in ("law", "title", "text")]
-        if not all(isinstance(value, str) for value in values):
-            fail(name, number, "law, title and text must all be there, as strings")
-        law, title, text = (unicodedata.normalize("NFC", str(value)) for value in values)
-        if text.strip():
-            found = True
-            yield Article(law=law, title=title, text=text)
-    if not found:
-        raise CorpusFormatError(name, "no article in it")
+def _articles(data: Path) -> tuple[Article, ...]:
+    articles = tuple(read_articles(_below(data, ARTICLES), name=ARTICLES))
+    if not articles:
+        raise CorpusFormatError(ARTICLES, "no article in it")
+    return articles
 
 
 def _rows(data: Path, name: str, *, columns: int) -> Iterator[tuple[int, list[str]]]:
@@ -132,8 +105,11 @@ def _rows(data: Path, name: str, *, columns: int) -> Iterator[tuple[int, list[st
 
 
 def _lines(data: Path, name: str) -> Iterator[tuple[int, str]]:
-    path = data / name
-    if not path.is_file():
-        raise SourceNotFoundError(name, f"not below {data}; the model is trained on all of its files or not at all")
-    for number, line in read_lines(path, name=name):
+    for number, line in read_lines(_below(data, name), name=name):
         yield number, unicodedata.normalize("NFC", line)
+
+
+def _below(data: Path, name: str) -> Path:
+    if not (data / name).is_file():
+        raise SourceNotFoundError(name, f"not below {data}; the model is trained on all of its files or not at all")
+    return data / name

@@ -1,0 +1,49 @@
+"""``kure-rag train static``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from kure_rag.cli import common
+
+
+def add(recipes: common.Commands) -> None:
+    """Adds the recipe."""
+    static = common.command(
+        recipes,
+        "static",
+        "the small bundled model, kure-rag/static-ko, from statutes and sentence pairs; minutes on two cores",
+        """\
+  kure-rag train static --data data --out my-static-ko
+  kure-rag ingest ./documents --index my-index --model ./my-static-ko""",
+    )
+    static.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder with statutes/, sts/ and bitext/ (default: $KURE_RAG_DATA, or ../shared/data)",
+    )
+    static.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the model is written")
+    static.add_argument("--seed", type=int, metavar="N", help="another start for the random numbers")
+    common.add_json(static)
+    static.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains the static model."""
+    from kure_rag.train import StaticSettings, train_static
+
+    data = options.data or Path(os.environ.get("KURE_RAG_DATA", "../shared/data"))
+    settings = StaticSettings() if options.seed is None else StaticSettings(seed=options.seed)
+    report = train_static(data, options.out, settings=settings, progress=lambda line: print(line, file=sys.stderr))
+    if options.json:
+        common.print_json({"out": str(options.out), **asdict(report)})
+    else:
+        for key, value in asdict(report).items():
+            print(f"{key}: {value}")
+        print(f'Next: kure-rag ingest ./documents --index my-index --model "{options.out}"')
+    return 0

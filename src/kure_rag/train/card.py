@@ -1,0 +1,132 @@
+"""The card of a trained model: what it is, how to use it, what it was trained on, and what that changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+from kure_rag.train.report import shown
+
+if TYPE_CHECKING:
+    from kure_rag.train.bases import Base
+    from kure_rag.train.recipe import Recipe
+    from kure_rag.train.report import Change
+    from kure_rag.train.settings import TrainSettings
+
+_LIBRARIES: Final = ("kure-rag", "sentence-transformers", "transformers", "torch", "datasets", "accelerate")
+_HASH: Final = 16  # of 64 digits
+
+
+def make_card(
+    recipe: Recipe[Any],
+    *,
+    name: str,
+    base: Base,
+    settings: TrainSettings,
+    data: Mapping[str, str],
+    rows: Mapping[str, int],
+    changes: Sequence[Change],
+    notes: Sequence[str],
+    plotted: bool,
+) -> str:
+    """The text of ``README.md``.
+
+    Args:
+        recipe: What it was trained by.
+        name: Of the model's folder.
+        base: What it was trained from.
+        settings: How.
+        data: Name of a file → its SHA-256.
+        rows: Name of a dataset → its rows.
+        changes: Scores before and after.
+        notes: What the data had.
+        plotted: Whether ``loss.png`` lies beside.
+    """
+    reranker = recipe.kind == "reranker"
+    what = "A cross-encoder" if reranker else "An embedding model"
+    parts = [
+        _front(base, reranker=reranker),
+        f"# {name}",
+        f"{what} trained with kure-rag's recipe `{recipe.name}` ({recipe.summary}) from `{base.name}`.",
+        f"Source of the recipe: {recipe.source}",
+        "## Use\n\n" + _use(name, base, reranker=reranker),
+        "## Scores\n\n" + scores_table(changes),
+    ]
+    if plotted:
+        parts.append("![loss](loss.png)")
+    listed = "\n".join(f"| {key} | {value[:_HASH]} |" for key, value in data.items())
+    parts.append(f"## Data\n\n| file | SHA-256 begins |\n|---|---|\n{listed}")
+    counted = "\n".join(f"| {key} | {value:,} |" for key, value in rows.items())
+    parts.append(f"| rows | |\n|---|---:|\n{counted}")
+    if notes:
+        parts.append("\n".join(f"- {note}" for note in notes))
+    said = "\n".join(
+        f"| `{key}` | {json.dumps(value, ensure_ascii=False)} |" for key, value in settings.to_dict().items()
+    )
+    parts.append(f"## Settings\n\n| setting | value |\n|---|---|\n{said}")
+    used = ", ".join(f"{library} {found}" for library in _LIBRARIES if (found := _version(library)))
+    parts.append(f"Base: `{base.name}`, {base.revision}. Made with {used}.")
+    if recipe.limits:
+        parts.append("## Unlike the original\n\n" + "\n".join(f"- {limit}" for limit in recipe.limits))
+    return "\n\n".join(parts) + "\n"
+
+
+def scores_table(changes: Sequence[Change]) -> str:
+    """A Markdown table of before and after; a sentence where nothing was scored."""
+    if not changes:
+        return "Not scored: no development data were given, and none was held back."
+    lines = [
+        "| data not trained on | measure | before | after | difference (95 %) | p |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for one in changes:
+        count = f"{one.name} ({one.count:,})"
+        spread = f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
+        if abs(one.after.mean) > 1:
+            spread = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
+        means = f"{shown(one.before.mean)} | {shown(one.after.mean)}"
+        lines.append(f"| {count} | {one.measure} | {means} | {spread} | {one.p_value:.3g} |")
+        lines.extend(
+            f"| | {measure} | {shown(before)} | {shown(after)} | | |" for measure, (before, after) in one.others.items()
+        )
+    return "\n".join(lines)
+
+
+def _front(base: Base, *, reranker: bool) -> str:
+    lines = ["---", "language: ko", "library_name: sentence-transformers"]
+    if base.name.count("/") == 1 and not base.name.startswith((".", "/", "~")):
+        lines.append(f"base_model: {base.name}")
+    if reranker:
+        lines += ["pipeline_tag: text-ranking", "tags: [sentence-transformers, cross-encoder, korean]"]
+    else:
+        lines += ["pipeline_tag: sentence-similarity", "tags: [sentence-transformers, korean, retrieval]"]
+    return "\n".join([*lines, "---"])
+
+
+def _use(name: str, base: Base, *, reranker: bool) -> str:
+    if reranker:
+        return (
+            "```python\nfrom kure_rag import KureReranker\n\n"
+            f'reranker = KureReranker("path/to/{name}")\n'
+            'reranker.rank("휴가는 며칠인가요?", ["급여는 25일에 준다.", "휴가는 15일로 한다."])\n```'
+        )
+    prefixes = "It puts nothing before queries and passages."
+    if base.query_prefix or base.passage_prefix:
+        prefixes = (
+            f"Queries are put behind {base.query_prefix!r} and passages behind {base.passage_prefix!r}: both stand in "
+            "the model's files, and `KureEmbeddings` uses them by itself."
+        )
+    return (
+        "```python\nfrom kure_rag import KureEmbeddings\n\n"
+        f'embeddings = KureEmbeddings(model="path/to/{name}")\n'
+        f'embeddings.embed_query("휴가는 며칠인가요?")\n```\n\n{prefixes}'
+    )
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,97 @@
+"""The losses of a training, as a table and as a picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+CSV: Final = "loss.csv"
+PNG: Final = "loss.png"
+
+_FIRST: Final = ("stage", "step", "epoch", "loss", "learning_rate", "gradient_norm")
+_NAMES: Final = {"grad_norm": "gradient_norm"}
+_EVAL: Final = "eval_"
+_BLUE, _ORANGE = "#0072b2", "#d55e00"
+_WINDOW: Final = 25  # points of a running mean
+
+
+def rows_of(histories: Mapping[str, Sequence[Mapping[str, Any]]], measures: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each step that something was written down at.
+
+    Args:
+        histories: Stage → what the trainer logged.
+        measures: ``set_measure`` of each development set.
+    """
+    rows: list[dict[str, Any]] = []
+    for stage, history in histories.items():
+        at: dict[int, dict[str, Any]] = {}
+        for entry in history:
+            kept = {_NAMES.get(key, key): entry[key] for key in (*_FIRST, *_NAMES) if key in entry and key != "step"}
+            kept.update({name: entry[f"{_EVAL}{name}"] for name in measures if f"{_EVAL}{name}" in entry})
+            if set(kept) - {"epoch"}:  # not the summary at the end
+                at.setdefault(int(entry["step"]), {"stage": stage, "step": int(entry["step"])}).update(kept)
+        rows.extend(at[step] for step in sorted(at))
+    return rows
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], measures: Sequence[str]) -> None:
+    """Writes the table; what was not measured at a step is empty."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*_FIRST, *measures])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: str) -> Any:
+    """A figure: the loss with its running mean for each stage, and the development sets' measures beside it.
+
+    Raises:
+        MissingExtraError: The extra ``plots`` is not installed.
+    """
+    from kure_rag.evaluate.plots_fonts import require_matplotlib
+
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    scored = [name for name in measures if any(name in row for row in rows)]
+    panels = 1 + bool(scored)
+    figure = Figure(figsize=(6 * panels, 3.6), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    start = 0
+    for number, stage in enumerate(stages):
+        mine = [row for row in rows if row["stage"] == stage]
+        losses = [(start + row["step"], row["loss"]) for row in mine if "loss" in row]
+        if losses:
+            steps, values = zip(*losses, strict=True)
+            axes[0].plot(steps, values, color=_BLUE, alpha=0.3, linewidth=1)
+            axes[0].plot(steps, _running(values), color=_BLUE, linewidth=2)
+        for place, name in enumerate(scored):
+            points = [(start + row["step"], row[name]) for row in mine if name in row]
+            if points:
+                label = name.replace("_", " ") if number == 0 else None
+                axes[1].plot(
+                    *zip(*points, strict=True), marker="os^D"[place % 4], markersize=4, color=_ORANGE, label=label
+                )
+        if number:
+            for axis in axes:
+                axis.axvline(start, color="#b5b5b5", linewidth=1, linestyle="--")
+        if len(stages) > 1:
+            middle = start + mine[-1]["step"] / 2
+            axes[0].text(middle, 0.98, stage, transform=axes[0].get_xaxis_transform(), ha="center", va="top")
+        start += int(mine[-1]["step"])
+    axes[0].set(xlabel="step", ylabel="loss", title=title)
+    if scored:
+        axes[1].set(xlabel="step", title="on data that is not trained on")
+        axes[1].legend(frameon=False)
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _running(values: Sequence[float]) -> list[float]:
+    """Means of up to 25 points up to each."""
+    window = min(_WINDOW, max(1, len(values) // 8))
+    return [sum(values[max(0, i + 1 - window) : i + 1]) / min(i + 1, window) for i in range(len(values))]

@@ -1,0 +1,111 @@
+"""Development data of the recipes that contrast, and what must not be trained on because of them."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from kure_rag.evaluate.sets import read_set
+from kure_rag.evaluate.sts_sets import read_sts
+from kure_rag.train.development import Development
+from kure_rag.train.development_sets import RetrievalDev, StsDev
+from kure_rag.train.mine.questions import questions_of_set, record_text
+from kure_rag.train.readers import Omissions, Triplet, detect_kind, read_training_data
+from kure_rag.train.recipe import Sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Digests of what is scored on.
+
+    Attributes:
+        queries: Of queries.
+        positives: Of the passages that answer them.
+    """
+
+    queries: frozenset[int] = frozenset()
+    positives: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, rows: Iterable[Triplet]) -> Self:
+        """Of triplets."""
+        pairs = [(digest(row.query), digest(row.positive)) for row in rows]
+        return cls(queries=frozenset(query for query, _ in pairs), positives=frozenset(one for _, one in pairs))
+
+    def __or__(self, other: Known) -> Known:
+        return Known(queries=self.queries | other.queries, positives=self.positives | other.positives)
+
+    def __bool__(self) -> bool:
+        return bool(self.queries)
+
+
+def digest(text: str) -> int:
+    """By which equal texts are known: of their NFC with white space as one space; 8 bytes as a whole number."""
+    plain = " ".join(unicodedata.normalize("NFC", text).split())
+    return int.from_bytes(hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def development_of(sources: Sources) -> tuple[list[Development], Known]:
+    """The sets of the development files, each after its file's name, and what must not be trained on.
+
+    Args:
+        sources: Whose ``dev`` are triplets, folders in BEIR's layout, or STS sets (of which nothing is in triplets).
+
+    Raises:
+        SourceNotFoundError: A file is missing.
+        CorpusFormatError: One breaks its format, or is of another kind.
+    """
+    found: list[Development] = []
+    known = Known()
+    for path in sources.dev:
+        if path.is_dir():
+            one, asked = _set(path, sources)
+        elif detect_kind(path) == "sts":
+            said = read_sts(path)
+            one, asked = StsDev(said.name, said.pairs), Known()
+        else:
+            rows = _triplets(path, sources.work / "texts")
+            one, asked = triplet_development(rows, sources, name=path.name.partition(".")[0]), Known.of(rows)
+        found.append(one)
+        known |= asked
+    return found, known
+
+
+def triplets_to_score(paths: Sequence[Path], scratch: Path) -> dict[str, list[Triplet]]:
+    """Name → rows of files of triplets."""
+    return {path.name.partition(".")[0]: _triplets(path, scratch) for path in paths}
+
+
+def triplet_development(rows: Sequence[Triplet], sources: Sources, *, name: str) -> Development:
+    """Finding each query's positives among the positives and negatives of all of them."""
+    queries = {str(digest(row.query)): row.query for row in rows}
+    passages: dict[str, str] = {}
+    relevant: dict[str, dict[str, float]] = {}
+    for row in rows:
+        for text in (row.positive, *row.negatives):
+            passages.setdefault(str(digest(text)), text)
+        relevant.setdefault(str(digest(row.query)), {})[str(digest(row.positive))] = 1.0
+    return RetrievalDev(name, queries, passages, relevant, sources.query_prefix, sources.passage_prefix)
+
+
+def _set(path: Path, sources: Sources) -> tuple[Development, Known]:
+    found = read_set(path)
+    questions = questions_of_set(found)  # checks the judgements too
+    known = Known(
+        queries=frozenset(digest(question.text) for question in questions),
+        positives=frozenset(digest(passage.text) for question in questions for passage in question.positives),
+    )
+    passages = {record.id: record_text(record) for record in found.records()}
+    texts = {question.id: question.text for question in questions}
+    development = RetrievalDev(found.name, texts, passages, found.qrels, sources.query_prefix, sources.passage_prefix)
+    return development, known
+
+
+def _triplets(path: Path, scratch: Path) -> list[Triplet]:
+    scratch.mkdir(parents=True, exist_ok=True)
+    rows = read_training_data([path], want="triplets", scratch=scratch, omissions=Omissions())
+    return [row for row in rows if isinstance(row, Triplet)]

@@ -1,0 +1,208 @@
+"""One stage on sentence-transformers' trainer: our settings in its words, and nothing of its that reaches out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kure_rag.errors import ConfigError, TrainingError
+
+if TYPE_CHECKING:
+    from kure_rag.train.development import Development
+    from kure_rag.train.recipe import Stage
+    from kure_rag.train.settings import TrainSettings
+
+_MOST_LOGS: Final = 500  # points of a curve
+_KEPT: Final = 2  # checkpoints: the one before stays until the next is whole
+_RISE: Final = 0.3  # share of a one-cycle schedule that goes up, where no warm-up is asked for; torch's own
+_SCHEDULERS: Final = {
+    "linear": "linear",
+    "cosine": "cosine",
+    "constant": "constant_with_warmup",
+    "one-cycle": "linear",  # replaced by torch's
+}
+
+
+def steps_of(stage: Stage, *, processes: int = 1) -> int:
+    """How many steps a stage takes, as far as that is known before its batches are made.
+
+    Raises:
+        ConfigError: A batch is larger than the data.
+    """
+    settings = stage.settings
+    batches = []
+    for name, dataset in stage.datasets.items():
+        rows = len(dataset)
+        if rows < settings.batch_size * processes:
+            raise ConfigError(
+                f"stage {stage.name}: {name} has {rows:,} rows, fewer than a batch of "
+                f"{settings.batch_size * processes:,}; give more data or a smaller --batch-size"
+            )
+        batches.append(rows // (settings.batch_size * processes))
+    each = sum(batches) if stage.mix == "proportional" else min(batches) * len(batches)
+    total = max(1, math.ceil(settings.epochs * (each // settings.accumulate)))
+    return total if settings.max_steps is None else min(total, settings.max_steps)
+
+
+def make_trainer(
+    stage: Stage,
+    model: Any,
+    folder: Path,
+    losses: Any,
+    *,
+    kind: str,
+    development: Sequence[Development],
+    callbacks: Sequence[Any],
+) -> Any:
+    """The trainer of a stage.
+
+    Args:
+        stage: What to do.
+        model: What to train.
+        folder: Where its checkpoints go.
+        losses: Name of a dataset → loss.
+        kind: ``dense`` or ``reranker``.
+        development: What to score the model on at each checkpoint.
+        callbacks: Of transformers' trainer.
+    """
+    from transformers.trainer_callback import PrinterCallback
+
+    from kure_rag.train.callbacks import Evaluator
+
+    trainer_class, arguments_class = _classes(kind, stage.settings)
+    arguments = arguments_class(**_arguments(stage, folder, evaluated=bool(development)))
+    if arguments.n_gpu > 1:
+        # Several GPUs without a launcher would share one batch, whose negatives would then be fewer than asked for.
+        arguments._n_gpu = 1
+    trainer = trainer_class(
+        model=model,
+        args=arguments,
+        train_dataset=dict(stage.datasets),
+        loss=losses,
+        evaluator=Evaluator(development) if development else None,
+        callbacks=list(callbacks),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _classes(kind: str, settings: TrainSettings) -> tuple[Any, Any]:
+    if kind == "reranker":
+        from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
+
+        return _quiet(CrossEncoderTrainer, settings), CrossEncoderTrainingArguments
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+
+    return _quiet(SentenceTransformerTrainer, settings), SentenceTransformerTrainingArguments
+
+
+def _quiet(trainer_class: Any, settings: TrainSettings) -> Any:
+    """The library's trainer without its own model card, which asks the model hub, and without pickled arguments."""
+    from torch.optim.lr_scheduler import OneCycleLR
+
+    class Quiet(trainer_class):  # type: ignore[misc]
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            pass
+
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            save_model(self.model, Path(output_dir or self.args.output_dir))
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            if settings.schedule != "one-cycle" or self.lr_scheduler is not None:
+                return super().create_scheduler(num_training_steps, optimizer)
+            # Up and down once (Smith and Topin 2018), with torch's half cosines.
+            self.lr_scheduler = OneCycleLR(
+                self.optimizer if optimizer is None else optimizer,
+                max_lr=settings.learning_rate,
+                total_steps=num_training_steps + 1,  # asked once more after the last step
+                pct_start=settings.warmup or _RISE,
+                cycle_momentum=False,
+            )
+            return self.lr_scheduler
+
+    return Quiet
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """A model's files, without a card.
+
+    Args:
+        model: A ``SentenceTransformer`` or ``CrossEncoder``.
+        folder: Made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(str(folder), create_model_card=False)
+    for weights in folder.rglob("*.safetensors"):
+        weights.chmod(0o644)  # they are written for their owner alone, whatever the user's mask says
+
+
+def _arguments(stage: Stage, folder: Path, *, evaluated: bool) -> dict[str, Any]:
+    import torch
+    from sentence_transformers.base.training_args import BatchSamplers, MultiDatasetBatchSamplers
+
+    settings = stage.settings
+    total = steps_of(stage)
+    logging = max(1, math.ceil(total / _MOST_LOGS))
+    # A mean of losses must not begin before a checkpoint and end after it, or it would be another after a resumption.
+    apart = max(1, total // settings.checkpoints) if settings.checkpoints else total
+    apart = math.ceil(apart / logging) * logging
+    saved = "steps" if settings.checkpoints else "no"
+    prompts = {name: dict(stage.prompts) for name in stage.datasets}
+    return {
+        "output_dir": str(folder),
+        "num_train_epochs": settings.epochs,
+        "max_steps": -1 if settings.max_steps is None else min(settings.max_steps, total),
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.accumulate,
+        "learning_rate": settings.learning_rate,
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "lr_scheduler_type": _SCHEDULERS[settings.schedule],
+        "seed": settings.seed,
+        "logging_steps": logging,
+        "logging_nan_inf_filter": False,
+        "save_strategy": saved,
+        "save_steps": apart,
+        "save_total_limit": _KEPT,
+        "eval_strategy": saved if evaluated else "no",
+        "eval_steps": apart,
+        "batch_sampler": BatchSamplers.NO_DUPLICATES if stage.no_duplicates else BatchSamplers.BATCH_SAMPLER,
+        "multi_dataset_batch_sampler": MultiDatasetBatchSamplers.PROPORTIONAL
+        if stage.mix == "proportional"
+        else MultiDatasetBatchSamplers.ROUND_ROBIN,
+        "prompts": prompts if stage.prompts else None,
+        "dataloader_drop_last": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "report_to": "none",
+        "disable_tqdm": True,
+        **_precision(settings),
+    }
+
+
+def _precision(settings: TrainSettings) -> dict[str, bool]:
+    import torch
+
+    cuda = torch.cuda.is_available()
+    half = cuda and torch.cuda.is_bf16_supported()
+    if settings.precision == "auto":
+        return {"bf16": half, "fp16": cuda and not half}
+    if settings.precision == "fp16" and not cuda:
+        raise TrainingError("precision fp16 needs a GPU; on a processor take fp32, or bf16")
+    return {"bf16": settings.precision == "bf16", "fp16": settings.precision == "fp16"}
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, of whatever library, says that the disk is full."""
+    seen: BaseException | None = error
+    while seen is not None:
+        text = str(seen)
+        if getattr(seen, "errno", None) in (27, 28, 122):  # EFBIG, ENOSPC, EDQUOT
+            return True
+        if any(words in text for words in ("No space left", "os error 28", "os error 27", "File too large")):
+            return True
+        if "PytorchStreamWriter" in text or "unexpected pos" in text:  # torch says no more when a write fails
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
