@@ -3,6 +3,7 @@
 #   make demo            three sample PDFs, six questions
 #   make test            the test suite, two tests at a time (make JOBS=4 test: four; each wants about 3 GB)
 #   make test-crash      the long crash tests: hundreds of kills, torn files, crowds of readers (half an hour)
+#   make test-train      every recipe of `kure-rag train` at its smallest: rises, survives kill -9, loads in both frameworks
 #   make test-versions   the adapters' tests with the oldest and the newest versions of LangChain and LlamaIndex
 #   make test-oldest     the standard suites and contracts with the oldest versions alone (a minute and a half)
 #   make test-chroma     langchain-chroma's own test suite, with KureVectorStore in Chroma's place
@@ -30,7 +31,7 @@ STAMP := $(VENV)/.ready-$(TORCH)
 # Both builds have the same version, so that pip would keep the one that is there.
 OTHER_BUILD = $(if $(filter-out $(STAMP),$(wildcard $(VENV)/.ready-*)),--force-reinstall)
 
-.PHONY: demo test test-crash test-versions test-oldest test-chroma test-clean bench wheels lint format lock clean setup
+.PHONY: demo test test-crash test-train test-versions test-oldest test-chroma test-clean bench wheels lint format lock clean setup
 
 demo: $(STAMP)
 	@$(BIN)/kure-rag demo
@@ -40,6 +41,9 @@ test: $(STAMP)
 
 test-crash: $(STAMP)
 	@$(BIN)/python -m pytest -q -m crash tests/crash tests/evaluate tests/index
+
+test-train: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope -m train tests/train
 
 test-versions: $(STAMP)
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/framework_versions.py

@@ -33,7 +33,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "config": _BELOW_PIPELINE,
     "citation": _GROUND,
     "evaluate": _BELOW_PIPELINE | {"pipeline"},  # a pipeline is measured as an index is searched
-    "train": _BELOW_PIPELINE | {"evaluate"},
+    "train": _ADAPTERS | {"autorag", "evaluate"},  # one's own documents are asked about and searched
     "samples": _GROUND,
     "tune": _ADAPTERS | {"autorag", "evaluate"},
     "pipeline": _BELOW_PIPELINE | {"citation", "config"},
@@ -80,7 +80,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "mteb": ("evaluate/", "cli/eval_mteb.py", "cli/eval_mteb_workers.py"),
     "datasets": ("evaluate/mteb_folder.py", "train/readers/dataset.py"),
     "pytrec_eval": ("evaluate/metrics.py",),
-    "matplotlib": ("evaluate/plots.py", "evaluate/plots_fonts.py", "train/mine/plot.py", "tune/plot.py"),
+    "matplotlib": ("train/curves.py", "evaluate/plots.py", "evaluate/plots_fonts.py", "train/mine/plot.py", "tune/plot.py"),
 }
 NOWHERE = {"langchain", "langchain_community", "langchain_huggingface", "pickle", "fitz", "pymupdf"}
 

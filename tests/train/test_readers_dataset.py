@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kure_rag.errors import CorpusFormatError, IndexPathError
+from kure_rag.errors import CorpusFormatError, TrainingError
 from kure_rag.train.readers import NliRow, StsPair, as_dataset, read_nli
 
 datasets = pytest.importorskip("datasets")
@@ -30,8 +30,9 @@ def test_rows_and_mappings_become_columns_in_the_order_that_was_asked_for(tmp_pa
         "sentence1": "가",
         "score": 0.4,
     }
-    wide = as_dataset([{"label": 2, "negatives": ("가", "나")}], {"label": "int", "negatives": "texts"}, tmp_path / "w")
-    assert wide[0] == {"label": 2, "negatives": ["가", "나"]}
+    row = {"label": 2, "passages": ("가", "나"), "labels": (1.0, 0.1)}
+    wide = as_dataset([row], {"label": "int", "passages": "texts", "labels": "floats"}, tmp_path / "w")
+    assert wide[0] == {"label": 2, "passages": ["가", "나"], "labels": [1.0, 0.1]}
 
 
 @settings(max_examples=25, deadline=None)
@@ -74,14 +75,14 @@ def test_a_fault_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     (tmp_path / "rows.arrow.part").symlink_to("/dev/full")
-    with pytest.raises(IndexPathError, match=r"cannot be written \(No space left on device\); make room"):
+    with pytest.raises(TrainingError, match=r"cannot be written \(No space left on device\); make room"):
         as_dataset(({"text": "글" * 500} for _ in range(5000)), ("text",), tmp_path)
     assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(IndexPathError, match="cannot be written"):
+    with pytest.raises(TrainingError, match="cannot be written"):
         as_dataset(ROWS, ("premise",), tmp_path / "file" / "cache")
 
 

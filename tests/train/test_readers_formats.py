@@ -224,6 +224,12 @@ def test_the_usual_names_of_columns_mean_the_same(tmp_path: Path, record: dict[s
     assert list(read_triplets(parquet(tmp_path / "a.parquet", [record]))) == [expected]
 
 
+def test_numbered_negatives_are_ordered_by_their_numbers(tmp_path: Path) -> None:
+    record = {"query": "가", "positive": "나"} | {f"negative_{i}": f"오답 {i}" for i in (10, 2, 1, 11)}
+    (found,) = read_triplets(json_lines(tmp_path / "a.jsonl", [record]), negatives=3)
+    assert found.negatives == ("오답 1", "오답 2", "오답 10")
+
+
 def test_ko_triplets_columns_a_table_and_several_positives(tmp_path: Path) -> None:
     one = {"query": "가", "document": "나", "hard_negative": "다"}
     expected = [Triplet(query="가", positive="나", negatives=("다",))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -114,7 +115,9 @@ def load_base(
                 made = Path(beside, "base")
                 made.mkdir()
                 labels = _LABELS if recipe.kind == "reranker" else None
-                make_encoder(Scratch.named(base.name), texts(), made, seed=seed, labels=labels)
+                # The prefixes' own words stand in no text.
+                known = chain((base.query_prefix, base.passage_prefix), texts())
+                make_encoder(Scratch.named(base.name), known, made, seed=seed, labels=labels)
                 made.rename(folder)
     if recipe.kind == "reranker":
         return _cross_encoder(folder, max_length, seed)

@@ -146,8 +146,8 @@ def mine_domain(
 ) -> str:
     """Writes ``triplets.jsonl`` below ``work``: training questions with passages that a search takes for their answers.
 
-    Held-back passages are never among them. An interrupted run goes on. Any recipe that takes triplets can be trained on
-    the file.
+    Held-back passages are never among them. An interrupted run goes on. Any recipe that takes triplets can be trained
+    on the file.
 
     Args:
         data: Passages; its index is searched where it has one, otherwise one is made of the passages.
@@ -184,9 +184,9 @@ def mine_domain(
 def _told(report: MineReport, settings: MineSettings) -> str:
     near = report.dropped["margin"]
     return (
-        f"{report.rows:,} of {report.data['pairs']:,} pairs of a question and its passage have {settings.negatives} hard "
-        f"negatives, the others were left out; {near:,} of {report.data['candidates']:,} candidates were too near to the "
-        "answer to be sure that they are none"
+        f"{report.rows:,} of {report.data['pairs']:,} pairs of a question and its passage have {settings.negatives} "
+        f"hard negatives, the others were left out; {near:,} of {report.data['candidates']:,} candidates were too near "
+        "to the answer to be sure that they are none"
     )
 
 

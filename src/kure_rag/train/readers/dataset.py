@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from kure_rag.errors import CorpusFormatError, IndexPathError, MissingExtraError
+from kure_rag.errors import CorpusFormatError, MissingExtraError, TrainingError
 from kure_rag.train.readers.records import load_arrow
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def as_dataset(
 
     Raises:
         CorpusFormatError: There are no rows.
-        IndexPathError: The file cannot be written: no room, or no permission.
+        TrainingError: The file cannot be written: no room, or no permission.
         MissingExtraError: ``datasets`` is not installed.
     """
     load_arrow()
@@ -64,7 +64,7 @@ def as_dataset(
         if count:
             os.replace(part, path)  # noqa: PTH105 - Path.replace does the same; this one says "atomic" to readers
     except OSError as error:
-        raise IndexPathError(
+        raise TrainingError(
             f"{cache}: cannot be written ({error.strerror or error}); make room or choose another folder"
         ) from error
     finally:

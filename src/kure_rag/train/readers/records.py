@@ -110,7 +110,9 @@ def text_of(name: str, place: str, key: str, value: object) -> str:
         fault(name, place, f"{key} is empty; write a text or remove the row")
     if "\0" in value:
         fault(name, place, f"{key} has a NUL character; the file may be damaged or UTF-16: save it as UTF-8")
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
+    try:
+        value.encode()
+    except UnicodeEncodeError:
         fault(name, place, f"{key} has a lone surrogate, half a character, in it; correct it")
     return unicodedata.normalize("NFC", value)
 

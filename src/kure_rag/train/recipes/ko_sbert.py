@@ -80,8 +80,8 @@ class KoSentenceTransformersRecipe(Recipe[KoSentenceTransformersSettings]):
 
     Done otherwise than in the original: the negative always contradicts the premise of its own pair (the original
     groups reversed pairs too, so that a common hypothesis gathers contradictions of other scenes, and leaves the choice
-    to chance); all entailments of a premise are used, not one of them; pairs that the model is scored on are taken out of
-    the training data. ``matryoshka`` adds the same loss on the first numbers of the vectors (Kusupati et al. 2022).
+    to chance); all entailments of a premise are used, not one of them; pairs that the model is scored on are taken out
+    of the training data. ``matryoshka`` adds the same loss on the first numbers of the vectors (Kusupati et al. 2022).
     """
 
     name: ClassVar[str] = "ko-sbert"

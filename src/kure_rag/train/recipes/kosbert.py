@@ -44,11 +44,11 @@ class KoSbertSettings(TrainSettings):
 class KoSbertRecipe(Recipe[KoSbertSettings]):
     """Sentence-BERT (Reimers and Gurevych 2019, arXiv 1908.10084) on KorNLI, then on KorSTS.
 
-    Stage ``nli``: a linear layer over ``(u, v, |u - v|)`` tells entailment, neutral and contradiction apart; it is thrown
-    away afterwards. Stage ``sts``: the squared difference of ``cos(u, v)`` and the score over 5.
+    Stage ``nli``: a linear layer over ``(u, v, |u - v|)`` tells entailment, neutral and contradiction apart; it is
+    thrown away afterwards. Stage ``sts``: the squared difference of ``cos(u, v)`` and the score over 5.
 
-    Done otherwise than in the original: scores are correlations over all pairs of a set at once; pairs that the model is
-    scored on are taken out of the training data; every file of NLI rows is used, where the original reads SNLI's part.
+    Done otherwise than in the original: pairs that the model is scored on are taken out of the training data; all NLI
+    files that are given are used, where the original reads SNLI's part only.
     """
 
     name: ClassVar[str] = "kosbert"
@@ -73,9 +73,7 @@ class KoSbertRecipe(Recipe[KoSbertSettings]):
 
     def smallest(self, settings: KoSbertSettings) -> KoSbertSettings:
         """See the base class."""
-        return replace(
-            settings, epochs=1.0, sts_epochs=4.0, learning_rate=1e-3, max_length=32, max_steps=60, checkpoints=2
-        )
+        return replace(settings, batch_size=16, learning_rate=1e-3, max_length=32, max_steps=60, checkpoints=2)
 
     def plan(self, sources: Sources, settings: KoSbertSettings, say: Say) -> Plan:
         """See the base class."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from kure_rag.train.readers import Kind
 from kure_rag.train.recipe import Plan, Recipe, Say, Sources, Stage
 from kure_rag.train.recipes.nli_sts import read_sentences
 from kure_rag.train.recipes.nli_sts_stages import contrast, make_triplets, triplet_dataset
 from kure_rag.train.settings import TrainSettings
+
+_NEEDS: Final[tuple[Kind, ...]] = ("nli",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +52,9 @@ class KoSentenceT5Recipe(Recipe[KoSentenceT5Settings]):
     The vector is the mean of the encoder's token vectors, padding left out. A premise, what it entails, and a
     contradiction of it as a hard negative; InfoNCE over all positives and negatives of the batch.
 
-    Done otherwise than in the original: only the encoder is trained and used (its code also runs the decoder, on the text
-    moved by one token); dropout stays on after the first evaluation, which its training loop forgets; correlations are
-    over all pairs at once, not means over batches; no text is twice in a batch.
+    Done otherwise than in the original: only the encoder is trained and used (its code also runs the decoder, on the
+    text moved by one token); dropout stays on after the first evaluation, which its training loop forgets;
+    correlations are over all pairs at once, not means over batches; no text is twice in a batch.
     """
 
     name: ClassVar[str] = "kosentence-t5"
@@ -83,7 +86,7 @@ class KoSentenceT5Recipe(Recipe[KoSentenceT5Settings]):
 
     def plan(self, sources: Sources, settings: KoSentenceT5Settings, say: Say) -> Plan:
         """See the base class."""
-        data = read_sentences(sources, ("nli",), skip_faults=settings.skip_faults, seed=settings.seed, say=say)
+        data = read_sentences(sources, _NEEDS, skip_faults=settings.skip_faults, seed=settings.seed, say=say)
         triplets = make_triplets(data.nli, mirrored=False)
         rows = triplet_dataset(triplets, sources.work / "nli", batch_size=settings.batch_size)
 

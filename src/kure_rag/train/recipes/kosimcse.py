@@ -67,14 +67,14 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
     """SimCSE (Gao et al. 2021, arXiv 2104.08821) on Korean data; the vector is that of ``[CLS]`` in the last layer.
 
     ``supervised``: a premise, what it entails, and a contradiction of it as a hard negative; InfoNCE over all positives
-    and negatives of the batch. ``unsupervised``: each text twice, seen through different dropout; all others of the batch
-    are negatives. ``multitask``: the loss of a step is that of a batch of triplets, or the squared difference of cosine
-    and score over 5 of a batch of STS pairs, both with weight 1; batches of both are shuffled into one another by their
-    numbers, with the STS pairs ``sts_passes`` times in an epoch.
+    and negatives of the batch. ``unsupervised``: each text twice, seen through different dropout; all others of the
+    batch are negatives. ``multitask``: the loss of a step is that of a batch of triplets, or the squared difference of
+    cosine and score over 5 of a batch of STS pairs, both with weight 1; batches of both are shuffled into one another,
+    in proportion to their numbers, with the STS pairs ``sts_passes`` times in an epoch.
 
-    Done otherwise than in the original: its README says ``[CLS]`` while its code takes the pooler's output, a layer
-    behind it that the published models are not loaded with; its correlations are means over batches, and the best of four
-    similarities; a text that stands in a batch twice is its own negative there, and never is here.
+    Done otherwise than in the original: its README says ``[CLS]`` while its training code takes the pooler's output, a
+    layer behind that; its scores are means of the correlations of batches, the best of four similarities, where here
+    they are cosines over all pairs at once; there a text that is in a batch twice is its own negative.
     """
 
     name: ClassVar[str] = "kosimcse"
@@ -86,9 +86,7 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
     pooling: ClassVar[Any] = "cls"
     query_prefix: ClassVar[str | None] = ""
     passage_prefix: ClassVar[str | None] = ""
-    data: ClassVar[str] = (
-        "NLI files (KorNLI, KLUE-NLI), with STS files for multitask; for unsupervised any training files"
-    )
+    data: ClassVar[str] = "NLI files (KorNLI, KLUE-NLI), with STS files for multitask; for unsupervised any files"
     dev: ClassVar[str] = "STS files, such as KorSTS's sts-dev.tsv, or NLI files"
     limits: ClassVar[tuple[str, ...]] = (
         "How the original's multitask models combine the losses was not published; what is done here is its own.",

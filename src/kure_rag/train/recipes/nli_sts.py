@@ -56,8 +56,10 @@ class SentenceData:
 
     def texts(self) -> Iterator[str]:
         """All texts, with repetitions."""
-        for row in (*self.nli, *self.sts):
+        for row in self.nli:
             yield from texts_of(row)
+        for pair in self.sts:
+            yield from texts_of(pair)
         yield from self.others
 
 

@@ -117,7 +117,7 @@ def triplet_dataset(triplets: NliTriplets, cache: Path, *, batch_size: int) -> A
 
 
 def class_dataset(rows: Sequence[NliRow], cache: Path, *, batch_size: int) -> Any:
-    """Columns ``premise``, ``hypothesis`` and ``label``, a number of :data:`LABELS`.
+    """Columns ``first`` (the premise), ``second`` and ``label``, a number of :data:`LABELS`.
 
     Raises:
         CorpusFormatError: One of the three classes is missing.
@@ -125,8 +125,8 @@ def class_dataset(rows: Sequence[NliRow], cache: Path, *, batch_size: int) -> An
     """
     check_labels((row.label for row in rows), _NLI, expected=tuple(LABELS))
     check_batch(batch_size, len(rows), _NLI)
-    numbered = ({"premise": row.premise, "hypothesis": row.hypothesis, "label": LABELS[row.label]} for row in rows)
-    return as_dataset(numbered, {"premise": "text", "hypothesis": "text", "label": "int"}, cache, source=_NLI)
+    numbered = ({"first": row.premise, "second": row.hypothesis, "label": LABELS[row.label]} for row in rows)
+    return as_dataset(numbered, {"first": "text", "second": "text", "label": "int"}, cache, source=_NLI)
 
 
 def score_dataset(pairs: Sequence[StsPair], cache: Path, *, batch_size: int, passes: int = 1) -> Any:

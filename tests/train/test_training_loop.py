@@ -1,0 +1,210 @@
+"""The loop itself: what is resumed, refused, and left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_recipe import ToyRecipe, ToySettings
+
+from kure_rag.errors import ConfigError, SourceNotFoundError, TrainingError, UnknownModelError
+from kure_rag.train.recipes import find_recipe
+from kure_rag.train.run import train
+from kure_rag.train.workdir import COMPLETE, WorkFolder
+
+pytestmark = pytest.mark.train
+
+_TOY = Path(__file__).with_name("toy_recipe.py")
+_SHORT = ToySettings(max_steps=4, checkpoints=2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def _child(out: Path, **settings: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(_TOY.parent), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return subprocess.Popen(
+        [sys.executable, str(_TOY), str(out), json.dumps(settings)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def _until(child: subprocess.Popen[str], stage: str, step: int) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith(f"{stage} {step} "):
+            return
+    pytest.fail(f"it never came to step {step}: {child.communicate()[1][-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "model"
+    train(ToyRecipe(), [_TOY], out=out, settings=ToySettings(classifier=True))
+    return out
+
+
+@pytest.mark.parametrize(("stage", "step"), [("classes", 9), ("pairs", 1), ("pairs", 17)])
+def test_kill_9_in_any_stage_ends_in_the_same_bytes(whole: Path, tmp_path: Path, stage: str, step: int) -> None:
+    """Also the classifier's own weights, which no model folder holds, are those of the checkpoint."""
+    out = tmp_path / "model"
+    child = _child(out, classifier=True)
+    _until(child, stage, step)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    report = train(ToyRecipe(), [_TOY], out=out, settings=ToySettings(classifier=True))
+    assert report.resumed
+    assert (out / "loss.csv").read_bytes() == (whole / "loss.csv").read_bytes()
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_torn_checkpoint_is_not_gone_on_from(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    child = _child(out, classifier=True)
+    _until(child, "pairs", 17)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    stage = tmp_path / "model.training" / "2-pairs"
+    newest = max(stage.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    (newest / COMPLETE).unlink()
+    (newest / "optimizer.pt").write_bytes(b"half")
+    train(ToyRecipe(), [_TOY], out=out, settings=ToySettings(classifier=True))
+    assert (out / "loss.csv").read_bytes() == (whole / "loss.csv").read_bytes()
+
+
+def test_ctrl_c_writes_a_checkpoint_first(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    child = _child(out, checkpoints=1)  # none would come before the end
+    _until(child, "pairs", 5)
+    child.send_signal(signal.SIGINT)
+    printed, _ = child.communicate(timeout=120)
+    assert child.returncode != 0
+    assert "the same command goes on from checkpoint-" in printed
+    assert list((tmp_path / "model.training").glob("1-pairs/checkpoint-*/complete"))
+    assert train(ToyRecipe(), [_TOY], out=out, settings=ToySettings(checkpoints=1)).resumed
+
+
+def test_other_settings_do_not_go_on_with_an_unfinished_training(tmp_path: Path) -> None:
+    with WorkFolder(tmp_path / "model", {"settings": {"batch_size": 16, "seed": 1}}) as work:
+        path = work.path
+    with (
+        pytest.raises(ConfigError, match="settings batch_size 16, and this one has 32"),
+        WorkFolder(tmp_path / "model", {"settings": {"batch_size": 32, "seed": 1}}),
+    ):
+        pass
+    assert path.is_dir()
+
+
+def test_two_processes_do_not_train_in_one_place(tmp_path: Path) -> None:
+    with (
+        WorkFolder(tmp_path / "model", {}),
+        pytest.raises(ConfigError, match="another process is training here"),
+        WorkFolder(tmp_path / "model", {}),
+    ):
+        pass
+
+
+def test_what_is_no_model_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("…")
+    with pytest.raises(TrainingError, match="is there already and is not a model"):
+        train(ToyRecipe(), [_TOY], out=tmp_path, settings=_SHORT)
+    assert (tmp_path / "thesis.txt").is_file()
+
+
+def test_a_model_that_was_there_is_replaced_at_the_end(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    train(ToyRecipe(), [_TOY], out=out, settings=_SHORT)
+    (out / "old").touch()
+    train(ToyRecipe(), [_TOY], out=out, settings=_SHORT)
+    assert not (out / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_bad_input_is_told_before_any_training(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(ConfigError, match=r"192 rows, fewer than a batch of 1,000.*--batch-size"):
+        train(ToyRecipe(), [_TOY], out=out, settings=replace(_SHORT, batch_size=1000))
+    with pytest.raises(UnknownModelError, match="scratch:bert"):
+        train(ToyRecipe(), [_TOY], out=out, base="scratch:gpt", settings=_SHORT)
+    with pytest.raises(UnknownModelError, match="Did you mean nlpai-lab/KURE-v1"):
+        train(ToyRecipe(), [_TOY], out=out, base="KURE-v11", settings=_SHORT)
+    with pytest.raises(SourceNotFoundError, match=r"nowhere\.tsv: no such file"):
+        train(ToyRecipe(), [tmp_path / "nowhere.tsv"], out=out, settings=_SHORT)
+    with pytest.raises(ConfigError, match="takes ToySettings"):
+        train(ToyRecipe(), [_TOY], out=out, settings=find_recipe("kosimcse").settings)
+    with pytest.raises(ConfigError, match="Did you mean koe5"):
+        find_recipe("koe-5")
+    assert not out.exists()
+
+
+def test_no_space_is_told_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 10_000, 10_000))
+    with pytest.raises(TrainingError, match="checkpoints and the model need about"):
+        train(ToyRecipe(), [_TOY], out=tmp_path / "model", settings=_SHORT)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
+def test_a_disk_that_fills_up_at_a_checkpoint_loses_nothing(tmp_path: Path) -> None:
+    """The operating system itself refuses to write: the limit on a file's size stands in for a full disk."""
+    out = tmp_path / "model"
+    child = _child(out, checkpoints=4)
+    _until(child, "pairs", 7)  # one checkpoint is whole
+    import resource
+
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+    _, errors = child.communicate(timeout=120)
+    assert child.returncode != 0
+    assert "TrainingError" in errors, errors[-2000:]
+    assert "the disk is full" in errors
+    assert "is whole. Make room and run the same command" in errors
+    assert train(ToyRecipe(), [_TOY], out=out, settings=ToySettings(checkpoints=4)).resumed
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="the loss is nan at step 3"):
+        train(ToyRecipe(), [_TOY], out=tmp_path / "model", settings=replace(_SHORT, spoil=3))
+
+
+def test_prefixes_are_trained_with_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens that the model is trained on are those that it is later asked with."""
+    from sentence_transformers import SentenceTransformer
+
+    from kure_rag.embed import Embedder
+
+    seen: list[str] = []
+    original = SentenceTransformer.preprocess
+
+    def noted(self: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        found = original(self, inputs, *rest, **named)
+        seen.extend(self.tokenizer.decode(row, skip_special_tokens=True) for row in found["input_ids"])
+        return found
+
+    monkeypatch.setattr(SentenceTransformer, "preprocess", noted)
+    out = tmp_path / "model"
+    train(ToyRecipe(), [_TOY], out=out, settings=replace(_SHORT, max_steps=1, checkpoints=0))
+    texts = [text.replace(" ", "").replace("▁", "") for text in seen]
+    assert any(text.endswith("알려줘") for text in texts)
+    assert all(text.startswith("질문:") == text.endswith("알려줘") for text in texts)
+    assert all(text.startswith("문서:") == text.endswith("조이다") for text in texts)
+    assert Embedder(str(out)).prefixes == ("질문: ", "문서: ")
