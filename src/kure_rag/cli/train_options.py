@@ -28,12 +28,14 @@ def add_settings(parser: argparse.ArgumentParser, settings: TrainSettings) -> No
         value = getattr(settings, field.name)
         words = said.get(field.name, "").rstrip(".").replace("%", "%%")
         shown = " ".join(str(part) for part in value) if isinstance(value, tuple) else value
-        default = "" if value is None else f" (default: {shown})"
+        default = "" if value is None or isinstance(value, bool) else f" (default: {shown})"
+        kind = _kind(hints[field.name], value)
+        turned_off = kind.get("action") == "store_const" and value
         group.add_argument(
-            f"--{field.name.replace('_', '-')}",
+            f"--{'no-' if turned_off else ''}{field.name.replace('_', '-')}",
             dest=f"{_GIVEN}{field.name}",
             help=f"{words[:1].lower()}{words[1:]}{default}",
-            **_kind(hints[field.name]),
+            **kind,
         )
 
 
@@ -54,17 +56,17 @@ def chosen_settings(options: argparse.Namespace, settings: Any) -> Any:
         raise ConfigError(str(error)) from error
 
 
-def _kind(hint: Any) -> dict[str, Any]:
-    """How argparse reads a value of that type."""
+def _kind(hint: Any, value: Any = None) -> dict[str, Any]:
+    """How argparse reads a value of that type; a switch turns what it is by default."""
     inner = [part for part in typing.get_args(hint) if part is not types.NoneType]
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        return _kind(inner[0])
+        return _kind(inner[0], value)
     if typing.get_origin(hint) is Literal:
         return {"choices": inner}
     if typing.get_origin(hint) is tuple:
         return {"nargs": "+", **_kind(inner[0])}
     if hint is bool:
-        return {"action": argparse.BooleanOptionalAction}
+        return {"action": "store_const", "const": not value}
     return {"type": hint, "metavar": {int: "N", float: "X"}.get(hint, hint.__name__.upper())}
 
 

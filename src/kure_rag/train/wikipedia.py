@@ -1,4 +1,4 @@
-"""Articles of a Wikipedia dump, one at a time: MediaWiki's XML as it is downloaded, or text that was taken out of it."""
+"""Articles of a Wikipedia dump, one at a time: MediaWiki's XML as it is downloaded, or text taken out of it."""
 
 from __future__ import annotations
 
@@ -160,9 +160,9 @@ def _of_xml(path: Path) -> Iterator[WikiArticle]:
     try:
         with _open(path) as file:
             while chunk := file.read(_CHUNK):
-                pages.parser.Parse(chunk, False)  # noqa: FBT003 - expat takes no keywords
+                pages.parser.Parse(chunk, False)
                 yield from pages.take()
-            pages.parser.Parse(b"", True)  # noqa: FBT003
+            pages.parser.Parse(b"", True)
     except expat.ExpatError as error:
         what = f"not XML ({expat.ErrorString(error.code)}); it may break off here: download it again"
         fail(path.name, error.lineno, what, error)

@@ -12,23 +12,22 @@ import re
 from typing import Final
 
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-# Elements whose content is no running text. Found one tag at a time: an end that is missing must not cost a search each.
+# Elements whose content is no running text.
 _DROPPED: Final = frozenset(
-    ("ref", "math", "chem", "gallery", "timeline", "syntaxhighlight", "source", "score", "code", "pre", "imagemap")
-    + ("graph", "mapframe", "maplink", "templatestyles", "references")
+    "ref math chem gallery timeline syntaxhighlight source score code pre imagemap graph mapframe maplink templatestyles "
+    "references".split()
 )
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>\"']|\"[^\"<>]*\"|'[^'<>]*')*)>")
-_BRACKETS: Final = re.compile(r"\{\{|\}\}|\{\||\|\}|\[\[|\]\]")
+# Not `|}` in `{{a|}}`, where a template ends behind an empty argument.
+_BRACKETS: Final = re.compile(r"\{\{|\}\}|\{\||\|\}(?!\}(?!\}))|\[\[|\]\]")
 _CLOSED_BY: Final = {"{{": "}}", "{|": "|}", "[[": "]]"}
 _EXTERNAL: Final = re.compile(r"\[(?:https?:)?//[^\s\]\[<>]*([^\]\[]*)\]")
 _QUOTES: Final = re.compile(r"'{2,5}")
 _SWITCH: Final = re.compile(r"__[A-Z]+__")
 _HEADING: Final = re.compile(r"^(={1,6})\s*(.*?)\s*\1\s*$")
 _LIST: Final = re.compile(r"^[*#:;]+\s*")
-_SPACE: Final = re.compile(r"[ \t ]+")
-_PLACES: Final = frozenset(
-    ("file", "image", "category", "media", "파일", "그림", "분류", "미디어") + ("template", "틀")
-)
+_SPACE: Final = re.compile(r"[ \t\u00a0]+")
+_PLACES: Final = frozenset("file image category media template 파일 그림 분류 미디어 틀".split())
 _LANGUAGE: Final = re.compile(r"^[a-z]{2,3}(?:-[a-z]+)*$")
 
 
@@ -98,9 +97,6 @@ def _without_brackets(text: str) -> str:
             opened, inside = parts.pop()
             if opened == "[[":
                 parts[-1][1].append(_words("".join(inside)))
-        elif mark == "|}" and any(opened == "{{" for opened, _ in parts):
-            parts[-1][1].append("|")  # an empty last argument of a template, whose own end follows: {{a|}}
-            place -= 1
     parts[-1][1].append(text[place:])
     # Markup that never closes is a fault of the page: keep what its lost bracket stood before.
     return "".join("".join(inside) for _, inside in parts)
