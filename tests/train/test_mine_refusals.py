@@ -116,6 +116,15 @@ def test_a_reranker_judges_what_is_left_and_is_asked_for_no_more_than_is_wanted(
     assert len(set(pairs)) == len(pairs), "nothing is asked twice"
 
 
+def test_pairs_of_one_question_share_what_a_reranker_said(
+    index: KureIndex, questions: list[Question], tmp_path: Path
+) -> None:
+    judge = Judge({})
+    mine(index, questions[3:4], tmp_path / "t.jsonl", replace(OPEN, rerank=Margin()), reranker=judge)
+    assert len(list(read_triplets(tmp_path / "t.jsonl"))) == 3
+    assert [len(set(pairs)) for pairs in judge.asked] == [len(pairs) for pairs in judge.asked] == [3, 3]
+
+
 def test_another_reranker_is_another_file(index: KureIndex, questions: list[Question], tmp_path: Path) -> None:
     out = tmp_path / "t.jsonl"
     mine(index, questions[:1], out, OPEN, reranker=Judge({DOCUMENTS["연차"]: 0.9}))

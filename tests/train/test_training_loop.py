@@ -208,3 +208,18 @@ def test_prefixes_are_trained_with_and_stored(tmp_path: Path, monkeypatch: pytes
     assert all(text.startswith("질문:") == text.endswith("알려줘") for text in texts)
     assert all(text.startswith("문서:") == text.endswith("조이다") for text in texts)
     assert Embedder(str(out)).prefixes == ("질문: ", "문서: ")
+
+
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    """As on two GPUs: gradients are averaged, one of them writes."""
+    out = tmp_path / "model"
+    environment = {**os.environ, "PYTHONPATH": str(_TOY.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ran = subprocess.run(
+        [*command, str(_TOY), str(out), json.dumps({"batch_size": 8})], capture_output=True, text=True, env=environment
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    stored = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert stored["steps"] == {"pairs": 24}  # 192 rows, twice, 8 in each process
+    assert stored["changes"][0]["difference"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

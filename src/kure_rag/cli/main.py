@@ -17,6 +17,7 @@ from kure_rag.cli import (
     change,
     chat,
     chunks,
+    clir,
     cluster,
     demo,
     doctor,
@@ -58,6 +59,7 @@ _COMMANDS = (
     export_model,
     mine,
     train,
+    clir,
     tune,
 )
 _EXAMPLES = """\

@@ -78,7 +78,7 @@ def folder_task(folder: Path) -> AbsTaskRetrieval:
 
 
 def _read_split(found: RetrievalSet, scratch: Path) -> Any:
-    from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
+    from datasets import Dataset
     from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
 
     corpus = scratch / "corpus.arrow"
@@ -98,7 +98,7 @@ def _write_corpus(found: RetrievalSet, path: Path) -> set[str]:
     ``Dataset.from_generator`` would keep a copy in the user's cache, and hide what is wrong with a line.
     """
     from datasets import Features, Value
-    from datasets.arrow_writer import ArrowWriter  # type: ignore[import-untyped]  # ships no types
+    from datasets.arrow_writer import ArrowWriter
 
     wanted = {document for relevant in found.qrels.values() for document in relevant}
     there = set()

@@ -67,7 +67,8 @@ def find_base(name: str, recipe: Recipe[Any]) -> Base:
     if recipe.kind == "reranker":
         check_name(name)
         card = find_card(name)
-        folder = folder_of(name) or model_folder(card.name if card else name, card and card.revision, EmbedSettings())
+        revision = card.revision if card else None
+        folder = folder_of(name) or model_folder(card.name if card else name, revision, EmbedSettings())
         check_folder(folder, code=False)
         return Base(name=name, folder=folder, revision=local_revision(folder))
     identity = ModelIdentity(name, EmbedSettings(), None)

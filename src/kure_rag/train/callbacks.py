@@ -14,7 +14,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from transformers import TrainerCallback
 
 from kure_rag.errors import TrainingError
-from kure_rag.train.workdir import COMPLETE, write_json
+from kure_rag.train.workdir import COMPLETE, place_among, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +26,11 @@ LOSS_WEIGHTS: Final = "loss.safetensors"
 HISTORY: Final = "losses.json"
 
 
-class Evaluator(BaseEvaluator):  # type: ignore[misc]
+class Evaluator(BaseEvaluator):
     """Scores the model on the development sets, as sentence-transformers' trainer calls it."""
 
     def __init__(self, development: Sequence[Development]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._development = development
         self.primary_metric = f"{development[0].name}_{development[0].main}"
 
@@ -64,6 +64,7 @@ class Watch(TrainerCallback):
         self._losses, self._model = losses, model
         self._progress, self._label = progress, label
         self._stop = False
+        self._main = place_among()[0] == 0
         self.stopped = False
 
     def stop(self) -> None:
@@ -80,7 +81,7 @@ class Watch(TrainerCallback):
                 f"the loss is {loss} at step {state.global_step}: nothing can be learnt any more. Lower learning_rate, "
                 "or set precision to fp32"
             )
-        if state.is_world_process_zero:
+        if self._main:
             write_json(self._folder / HISTORY, state.log_history)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -95,7 +96,7 @@ class Watch(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Adds the losses' own weights to the checkpoint, and then the mark that it is whole."""
-        if not state.is_world_process_zero:
+        if not self._main:
             return
         checkpoint = self._folder / f"checkpoint-{state.global_step}"
         if own := loss_weights(self._losses, self._model):

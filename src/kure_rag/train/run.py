@@ -34,7 +34,7 @@ from kure_rag.train.recipe import Plan, Recipe, Sources, Stage
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.report import Change, TrainReport, change, from_json, to_json
 from kure_rag.train.settings import TrainSettings
-from kure_rag.train.workdir import WorkFolder, hashes, write_json
+from kure_rag.train.workdir import WorkFolder, hashes, place_among, write_json
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int | None, str], None]
@@ -92,7 +92,7 @@ def train(
     require_free(out)
     sources = _existing(data, "data"), _existing(dev, "dev")
     found = find_base(base or chosen.base, chosen)
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    rank, processes = place_among()
     named = hashes((*sources[0], *sources[1]))
     identity = {
         "recipe": chosen.name,
@@ -105,7 +105,7 @@ def train(
     started = time.monotonic()
     with WorkFolder(out, identity, main=rank == 0) as work:
         run = _Run(chosen, found, told, work, say if say and rank == 0 else _silent, progress if rank == 0 else None)
-        plan = run.plan(*sources, rank=rank, processes=processes)
+        plan = run.plan(*sources)
         model = run.base_model(plan)
         before = run.before(model, plan.development)
         model, histories, steps = run.stages(model, plan)
@@ -146,14 +146,17 @@ class _Run:
     ) -> None:
         self.recipe, self.base, self.settings, self.work = recipe, base, settings, work
         self.say, self.progress = say, progress
+        self.rank, self.processes = place_among()
+        # Each process of a distributed training makes its own, the same as the others'.
+        self.made = work.path if self.rank == 0 else work.path / f"process-{self.rank}"
 
-    def plan(self, data: tuple[Path, ...], dev: tuple[Path, ...], *, rank: int, processes: int) -> Plan:
+    def plan(self, data: tuple[Path, ...], dev: tuple[Path, ...]) -> Plan:
         """Reads and checks the data, before anything that takes long."""
         from kure_rag.train.trainer import steps_of
 
         self.say("reading the data")
-        folder = self.work.path / ("data" if rank == 0 else f"data-{rank}")
-        folder.mkdir(exist_ok=True)
+        folder = self.made / "data"
+        folder.mkdir(parents=True, exist_ok=True)
         sources = Sources(
             train=data,
             dev=dev,
@@ -164,7 +167,7 @@ class _Run:
         )
         plan = self.recipe.plan(sources, self.settings, self.say)
         for stage in plan.stages:
-            steps_of(stage, processes=processes)
+            steps_of(stage, processes=self.processes)
         counted = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
         self.say(f"read {counted}")
         for note in plan.notes:
@@ -184,7 +187,8 @@ class _Run:
         if development:
             self.say(f"scoring {self.base.name} before training")
         scores = {one.name: one.score(model) for one in development}
-        self.work.keep_before({name: to_json(measured) for name, measured in scores.items()})
+        if self.rank == 0:
+            self.work.keep_before({name: to_json(measured) for name, measured in scores.items()})
         return scores
 
     def stages(self, model: Any, plan: Plan) -> tuple[Any, dict[str, list[dict[str, Any]]], dict[str, int]]:
@@ -234,7 +238,7 @@ class _Run:
             self.say(f"stopped; the same command goes on from {kept.name if kept else 'the beginning'} of {stage.name}")
             raise KeyboardInterrupt
         record = {"history": trainer.state.log_history, "steps": trainer.state.global_step}
-        if trainer.is_world_process_zero():
+        if self.rank == 0:
             with self._told(folder):
                 save_model(model, folder / "model")
                 self.work.finish(folder, record)
@@ -245,7 +249,7 @@ class _Run:
             base,
             self.recipe,
             texts=plan.texts,
-            work=self.work.path,
+            work=self.made,
             max_length=self.settings.max_length,
             seed=self.settings.seed,
         )
@@ -349,7 +353,7 @@ def _no_reaching_out() -> None:
         os.environ.setdefault(name, "1")
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _last_loss(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> float:

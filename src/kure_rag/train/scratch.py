@@ -7,6 +7,7 @@ little from little data: what they show is that a recipe, its data and its setti
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,10 @@ _NAME: Final = re.compile(r"scratch:(bert|roberta|t5)(?:-(\d+)x(\d+))?|scratch:(
 _SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _HEAD: Final = 32  # numbers that one attention head sees
 _POSITIONS: Final = 512
+# BERT's spread of random weights is for 768 numbers. With fewer, layers would hand on so little that dropout drowns it,
+# and the vector of [CLS] would be the same for all texts.
+_SPREAD: Final = 0.02
+_SPREAD_WIDTH: Final = 768
 _ROBERTA_PADDING: Final = 2  # its positions begin behind the padding token's
 
 
@@ -55,6 +60,7 @@ class Scratch:
                 f"No base named {name!r}: an encoder from scratch is scratch:bert, scratch:roberta, scratch:t5 or "
                 "scratch:static, with layers and width behind it where you want others, such as scratch:bert-4x256"
             )
+        architecture: Any
         architecture, layers, width, static, dimension = found.groups()
         if static:
             return cls(architecture="static", layers=0, width=int(dimension or 128))
@@ -90,7 +96,7 @@ def make_tokenizer(texts: Iterable[str], *, vocabulary: int) -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}", pair=f"{first} $A {last} $B:1 {last}:1", special_tokens=ids
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=pad,
         unk_token=unknown,
@@ -145,7 +151,7 @@ def _static(scratch: Scratch, tokenizer: Any, folder: Path) -> None:
 def _model(scratch: Scratch, size: int, pad: int, labels: int | None) -> Any:
     import transformers
 
-    common = {"vocab_size": size, "pad_token_id": pad}
+    common: dict[str, Any] = {"vocab_size": size, "pad_token_id": pad}
     if labels is not None:
         common["num_labels"] = labels
     if scratch.architecture == "t5":
@@ -161,13 +167,14 @@ def _model(scratch: Scratch, size: int, pad: int, labels: int | None) -> Any:
         )
         return transformers.T5EncoderModel(t5)
     padding = _ROBERTA_PADDING if scratch.architecture == "roberta" else 0
-    shape = {
+    shape: dict[str, Any] = {
         "hidden_size": scratch.width,
         "intermediate_size": 4 * scratch.width,
         "num_hidden_layers": scratch.layers,
         "num_attention_heads": scratch.width // _HEAD,
         "max_position_embeddings": _POSITIONS + padding,
         "type_vocab_size": 2,
+        "initializer_range": _SPREAD * math.sqrt(_SPREAD_WIDTH / scratch.width),
         **common,
     }
     if scratch.architecture == "bert":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.errors import ConfigError, TrainingError
+from kure_rag.train.workdir import place_among
 
 if TYPE_CHECKING:
     from kure_rag.train.development import Development
@@ -110,10 +111,10 @@ def _quiet(trainer_class: Any, settings: TrainSettings) -> Any:
             save_model(self.model, Path(output_dir or self.args.output_dir))
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            if settings.schedule != "one-cycle" or self.lr_scheduler is not None:
+            if settings.schedule != "one-cycle" or getattr(self, "lr_scheduler", None) is not None:
                 return super().create_scheduler(num_training_steps, optimizer)
             # Up and down once (Smith and Topin 2018), with torch's half cosines.
-            self.lr_scheduler = OneCycleLR(
+            self.lr_scheduler: Any = OneCycleLR(
                 self.optimizer if optimizer is None else optimizer,
                 max_lr=settings.learning_rate,
                 total_steps=num_training_steps + 1,  # asked once more after the last step
@@ -140,10 +141,10 @@ def save_model(model: Any, folder: Path) -> None:
 
 def _arguments(stage: Stage, folder: Path, *, evaluated: bool) -> dict[str, Any]:
     import torch
-    from sentence_transformers.base.training_args import BatchSamplers, MultiDatasetBatchSamplers
+    from sentence_transformers.sentence_transformer.training_args import BatchSamplers, MultiDatasetBatchSamplers
 
     settings = stage.settings
-    total = steps_of(stage)
+    total = steps_of(stage, processes=place_among()[1])
     logging = max(1, math.ceil(total / _MOST_LOGS))
     # A mean of losses must not begin before a checkpoint and end after it, or it would be another after a resumption.
     apart = max(1, total // settings.checkpoints) if settings.checkpoints else total
@@ -175,6 +176,8 @@ def _arguments(stage: Stage, folder: Path, *, evaluated: bool) -> dict[str, Any]
         "prompts": prompts if stage.prompts else None,
         "dataloader_drop_last": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
+        # Said plainly, since processes that only have no GPU would each train on all rows.
+        "use_cpu": not torch.accelerator.is_available(),
         "report_to": "none",
         "disable_tqdm": True,
         **_precision(settings),

@@ -14,8 +14,10 @@ from typing import Final
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 # Elements whose content is no running text.
 _DROPPED: Final = frozenset(
-    "ref math chem gallery timeline syntaxhighlight source score code pre imagemap graph mapframe maplink templatestyles "
-    "references".split()
+    (
+        *("ref", "references", "math", "chem", "gallery", "imagemap", "timeline", "graph", "mapframe", "maplink"),
+        *("syntaxhighlight", "source", "code", "pre", "score", "templatestyles"),
+    )
 )
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>\"']|\"[^\"<>]*\"|'[^'<>]*')*)>")
 # Not `|}` in `{{a|}}`, where a template ends behind an empty argument.
@@ -27,7 +29,7 @@ _SWITCH: Final = re.compile(r"__[A-Z]+__")
 _HEADING: Final = re.compile(r"^(={1,6})\s*(.*?)\s*\1\s*$")
 _LIST: Final = re.compile(r"^[*#:;]+\s*")
 _SPACE: Final = re.compile(r"[ \t\u00a0]+")
-_PLACES: Final = frozenset("file image category media template 파일 그림 분류 미디어 틀".split())
+_PLACES: Final = frozenset(["file", "image", "category", "media", "template", "파일", "그림", "분류", "미디어", "틀"])
 _LANGUAGE: Final = re.compile(r"^[a-z]{2,3}(?:-[a-z]+)*$")
 
 

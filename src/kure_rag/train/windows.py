@@ -56,7 +56,7 @@ def load_tokenizer(folder: Path) -> Any:
     if found is not None:
         try:
             tokenizer = Tokenizer.from_file(str(found))
-        except Exception as error:  # noqa: BLE001 - the library raises bare Exceptions for broken files
+        except Exception as error:
             raise EmbeddingError(f"{found}: not a tokenizer ({error}); download the model again") from error
     else:
         from transformers import AutoTokenizer
@@ -110,7 +110,7 @@ def _before(begins: list[bool], first: int, place: int) -> int:
 
 
 def windows(articles: Iterable[WikiArticle], tokenizer: Any, settings: WindowSettings) -> Iterator[dict[str, str]]:
-    """Windows as records of ``corpus.jsonl``: ``_id`` (the article's id, a hyphen, a number from 0), ``title``, ``text``.
+    """Windows as records of ``corpus.jsonl``; ``_id`` is the article's id, a hyphen and a number from 0.
 
     Args:
         articles: In any order.

@@ -138,6 +138,11 @@ class WorkFolder:
         return True
 
 
+def place_among() -> tuple[int, int]:
+    """This process's place in a distributed training, and how many there are, as torchrun and accelerate say it."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes a file that is either whole or not there."""
     beside = path.with_name(f".{path.name}")

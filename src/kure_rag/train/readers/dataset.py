@@ -13,7 +13,7 @@ from kure_rag.errors import CorpusFormatError, MissingExtraError, TrainingError
 from kure_rag.train.readers.records import load_arrow
 
 if TYPE_CHECKING:
-    from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
+    from datasets import Dataset
 
 ColumnType = Literal["text", "texts", "float", "floats", "int"]
 
@@ -52,7 +52,7 @@ def as_dataset(
     load_arrow()
     try:
         from datasets import Dataset
-        from datasets.table import MemoryMappedTable  # type: ignore[import-untyped]  # ships no types
+        from datasets.table import MemoryMappedTable
     except ImportError as error:
         raise MissingExtraError("training", "train") from error
 

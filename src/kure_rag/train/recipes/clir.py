@@ -95,7 +95,7 @@ class ClirRecipe(Recipe[ClirSettings]):
         """See the base class. The learning rate is one for a table of vectors: ``scratch:static-256``."""
         return replace(
             settings,
-            epochs=4.0,
+            epochs=2.0,
             batch_size=32,
             learning_rate=0.1,
             temperature=0.1,
