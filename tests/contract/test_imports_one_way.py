@@ -80,7 +80,13 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "mteb": ("evaluate/", "cli/eval_mteb.py", "cli/eval_mteb_workers.py"),
     "datasets": ("evaluate/mteb_folder.py", "train/readers/dataset.py"),
     "pytrec_eval": ("evaluate/metrics.py",),
-    "matplotlib": ("train/curves.py", "evaluate/plots.py", "evaluate/plots_fonts.py", "train/mine/plot.py", "tune/plot.py"),
+    "matplotlib": (
+        "train/curves.py",
+        "evaluate/plots.py",
+        "evaluate/plots_fonts.py",
+        "train/mine/plot.py",
+        "tune/plot.py",
+    ),
 }
 NOWHERE = {"langchain", "langchain_community", "langchain_huggingface", "pickle", "fitz", "pymupdf"}
 

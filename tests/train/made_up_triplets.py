@@ -71,6 +71,15 @@ def triplets(negatives: int = 2, *, own_words: bool = True, aspects: int = len(A
             }
 
 
+def judged() -> Iterator[dict[str, object]]:
+    """As a search finds them: beside a passage on another aspect, contents and empty pages, which answer nothing."""
+    for i, row in enumerate(triplets(1, own_words=False)):
+        scraps = [f"목차 제{i % 17}장 쪽 번호 안내", f"이 쪽은 일부러 비워 두었다 {i % 17}"]
+        negatives = row["negatives"]
+        assert isinstance(negatives, list)
+        yield {**row, "negatives": [*negatives, *scraps]}
+
+
 def write(path: Path, rows: Iterator[dict[str, object]] | Sequence[dict[str, object]]) -> Path:
     """As JSON lines."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

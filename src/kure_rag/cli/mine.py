@@ -237,9 +237,9 @@ def _print(report: MineReport, options: argparse.Namespace) -> None:
     )
     lost = "written with fewer" if options.keep_short else "not written (--keep-short writes them)"
     if data["short"]:
-        print(f"{data['short']:,} pairs have fewer than {options.negatives} negatives: {lost}")
+        print(f"pairs with fewer than {options.negatives} negatives: {data['short']:,}, {lost}")
     if data["without"]:
-        print(f"{data['without']:,} pairs have none, and are not written")
+        print(f"pairs with none: {data['without']:,}, never written")
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("candidates")
     table.add_column("", justify="right")

@@ -87,7 +87,7 @@ class KureRecipe(Recipe[KureSettings]):
 
         return replace(
             settings,
-            epochs=4.0,
+            epochs=8.0,
             batch_size=16,
             mini_batch_size=32,
             learning_rate=1e-3,
