@@ -346,7 +346,7 @@ def test_verify_rebuild_info(index: Path) -> None:
     assert call("search", "연차휴가", "--index", index, "--json").out == before
 
     info = call("info", "--index", index, "--json").json()
-    assert (info["documents"], info["chunks"], info["dimension"]) == (3, told["chunks"], 256)
+    assert (info["documents"], info["chunks"], info["dimension"]) == (3, told["chunks"], 368)
     assert info["fingerprint"]["model"] == "kure-rag/static-ko"
     assert [row["source"] for row in info["documents_list"]] == [LABEL, RULES, REPORT]
     text = call("info", "--index", index, "--documents").out

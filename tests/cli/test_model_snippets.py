@@ -64,7 +64,7 @@ def test_a_copy_of_a_known_model(call: Any, tmp_path: Path, make: Any) -> None:
 
 
 def test_the_bundled_model(call: Any) -> None:
-    assert len(_run(call("models", "static-ko"))["embeddings"].embed_query(QUERY)) == 256
+    assert len(_run(call("models", "static-ko"))["embeddings"].embed_query(QUERY)) == 368
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])

@@ -82,6 +82,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "pytrec_eval": ("evaluate/metrics.py",),
     "matplotlib": (
         "train/curves.py",
+        "train/cross_lingual_plot.py",
         "evaluate/plots.py",
         "evaluate/plots_fonts.py",
         "train/mine/plot.py",

@@ -20,7 +20,7 @@ TABLE: Final[Mapping[str, tuple[str, str | None, str | None, str, str | None, in
     "nlpai-lab/KURE-v1": (*BGE, 1024, 8192),
     "nlpai-lab/KoE5": (*E5, 1024, 512),
     "nlpai-lab/KURE-v3": (DENSE, "query: ", "passage: ", "stored", None, 2048, 8192),
-    "kure-rag/static-ko": (DENSE, "", "", "stored", None, 256, None),
+    "kure-rag/static-ko": (DENSE, "", "", "stored", None, 368, None),
     "intfloat/multilingual-e5-small": (*E5, 384, 512),
     "intfloat/multilingual-e5-base": (*E5, 768, 512),
     "intfloat/multilingual-e5-large": (*E5, 1024, 512),

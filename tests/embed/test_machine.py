@@ -149,4 +149,4 @@ def test_white_space_about_a_device_is_no_part_of_its_name(tmp_path: Path) -> No
 
 
 def test_a_model_that_computes_nothing_needs_no_device() -> None:
-    assert Embedder("static-ko", EmbedSettings(device="cuda:99")).embed_queries(["휴가"]).shape == (1, 256)
+    assert Embedder("static-ko", EmbedSettings(device="cuda:99")).embed_queries(["휴가"]).shape == (1, 368)

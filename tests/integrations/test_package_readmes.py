@@ -23,7 +23,7 @@ PRINTED = {
         "제2조(연차휴가) 해마다 15일을 준다.",
         "[1]\n<passage>\n출처: 새여울재단_취업규정.pdf",
     ],
-    "llama-index-embeddings-kure": ["256\n", "급여는 매월 25일에 지급한다."],
+    "llama-index-embeddings-kure": ["368\n", "급여는 매월 25일에 지급한다."],
     "llama-index-node-parser-kure": ["제2조 23 제2조(연차휴가) 직원에게는 해마다 15일을 준다.", "2 0\n"],
     "llama-index-postprocessor-kure-rerank": ["dragonkue/bge-reranker-v2-m3-ko 3\n"],
     "llama-index-readers-kure": ["모아렌정_설명서.pdf p.4 ", "한빛정밀_분기보고서.pdf finance 5\n"],

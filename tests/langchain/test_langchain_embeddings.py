@@ -62,7 +62,7 @@ def test_every_setting_of_the_embedder_can_be_given() -> None:
         "pooling": "mean",
         "normalize": False,
         "dense_weight": 0.0,
-        "dimension": 256,
+        "dimension": 368,
         "too_long": "raise",
         "backend": "remote",
         "precision": "fp32",

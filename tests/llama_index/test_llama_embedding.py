@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "pooling": "mean",
     "normalize": False,
     "dense_weight": 0.0,
-    "dimension": 256,
+    "dimension": 368,
     "too_long": "raise",
     "backend": "remote",
     "precision": "fp32",

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+
+from kure_rag.train import StaticSettings
 
 FOLDER = Path(str(files("kure_rag"))) / "embed" / "static_ko"
 DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data")
+KORSTS = "sts/kornlu/KorSTS/sts-test.tsv"
 MEBIBYTE = 1024 * 1024
 
 
@@ -27,9 +31,14 @@ def test_it_takes_sixteen_megabytes_of_the_wheel():
     assert packed.tell() <= 16 * MEBIBYTE
 
 
+def test_it_takes_87_megabytes_of_memory(model):
+    rows = model[0].embedding.weight
+    assert rows.nelement() * rows.element_size() <= 87_000_000
+
+
 def test_it_loads_without_code_of_ours(model):
     assert [type(module).__name__ for module in model] == ["StaticEmbedding", "Normalize"]
-    assert model.get_embedding_dimension() == 256
+    assert model.get_embedding_dimension() == 368
     embeddings = model.encode(["퇴직금은 언제 지급하나요?", "예금자 보호 한도", "MRI 급여 기준", "?"])
     assert embeddings.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
@@ -59,9 +68,34 @@ def test_the_card_names_data_and_licence():
         assert named in card
 
 
+def test_the_card_tells_the_size_that_the_files_have(model):
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    pieces, dimension = model[0].embedding.weight.shape
+    assert f"one vector for each of {pieces:,} pieces" in card
+    assert f"{dimension} dimensions" in card
+
+
+def test_it_is_what_the_default_settings_make(model):
+    assert StaticSettings().dim == model.get_embedding_dimension()
+    with safe_open(FOLDER / "model.safetensors", framework="np") as file:
+        assert int(np.abs(file.get_tensor("embeddings")).max()) == StaticSettings().levels
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not (DATA / "sets" / "korquad_dev").is_dir(), reason="the evaluation data are not here")
-def test_it_finds_wikipedia_paragraphs(model):
+def test_it_finds_the_paragraphs_that_its_card_says(model):
     from kure_rag.train.static_score import dense_scores
 
-    assert dense_scores(model, DATA / "sets" / "korquad_dev")["all"].ndcg_at_10 >= 0.68
+    scores = dense_scores(model, DATA / "sets" / "korquad_dev")["all"]
+    assert f"| 5,774 | {scores.ndcg_at_10:.3f} | {scores.mrr_at_10:.3f} |" in (FOLDER / "README.md").read_text("utf-8")
+    assert scores.ndcg_at_10 > 0.775, "the first model had .758"
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not (DATA / KORSTS).is_file(), reason="the evaluation data are not here")
+def test_its_cosines_follow_human_judgement_as_its_card_says(model):
+    from kure_rag.train.static_score import korsts_scores
+
+    pearson, spearman = korsts_scores(model, DATA / KORSTS)
+    assert f"| KorSTS test | {pearson:.2f} | {spearman:.2f} |" in (FOLDER / "README.md").read_text("utf-8")
+    assert spearman > 67.5, "the first model had 66.34"

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from kure_rag.errors import ConfigError  # noqa: E402
 from kure_rag.train.generator import GeneratorSettings, load_generator, scratch_generator  # noqa: E402
-from kure_rag.train.losses.replaced_token import DropoutReplacedTokenLoss, choose  # noqa: E402
+from kure_rag.train.losses.replaced_token import DropoutReplacedTokenLoss, choose, masked_logits  # noqa: E402
 from kure_rag.train.recipes.kodiffcse import KoDiffCseSettings, difference_loss  # noqa: E402
 from kure_rag.train.scratch import Scratch, make_encoder  # noqa: E402
 
@@ -178,15 +178,11 @@ def test_only_masked_words_change_and_the_generator_saw_the_mask_token(folder: P
     ids = tokens["input_ids"]
     words = tokens["attention_mask"].bool() & ~torch.isin(ids, torch.tensor(model.tokenizer.all_special_ids))
     seen: list[Any] = []
-    real = loss._frozen[0].forward
-
-    def spy(**given: Any) -> Any:
-        seen.append(given["input_ids"].clone())
-        found = real(**given)
-        found.logits[..., model.tokenizer.sep_token_id] += 1e6  # it would love to fill in a mark
-        return found
-
-    loss._frozen[0].forward = spy
+    generator_ = loss._frozen[0]
+    generator_.bert.register_forward_pre_hook(
+        lambda _m, _a, given: seen.append(given["input_ids"].clone()), with_kwargs=True
+    )
+    generator_.cls.register_forward_hook(lambda _m, _a, logits: torch.cat([logits[:, :5] + 1e6, logits[:, 5:]], dim=1))
     torch.manual_seed(0)
     altered = loss.alter(tokens, words)
     masked = seen[0] != ids
@@ -195,6 +191,21 @@ def test_only_masked_words_change_and_the_generator_saw_the_mask_token(folder: P
     assert (seen[0][masked] == model.tokenizer.mask_token_id).all()
     assert torch.equal(altered[~masked], ids[~masked])
     assert not torch.isin(altered[masked], torch.tensor(model.tokenizer.all_special_ids)).any()
+
+
+def test_the_logits_of_masked_places_are_those_of_the_whole_model(generator_folder: Path) -> None:
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    made = generator(generator_folder).eval()
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 64}
+    roberta = RobertaForMaskedLM(RobertaConfig(vocab_size=made.config.vocab_size, **shape)).eval()
+    ids = torch.randint(5, made.config.vocab_size, (3, 9))
+    masked = torch.rand(3, 9) < 0.3
+    masked[0, 1] = True
+    tokens = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    for model in (made, roberta):
+        with torch.no_grad():
+            torch.testing.assert_close(masked_logits(model, tokens, masked), model(**tokens).logits[masked])
 
 
 def test_a_share_of_the_words_is_drawn_from_each_row() -> None:
@@ -287,3 +298,16 @@ def test_another_vocabulary_or_base_is_refused(folder: Path, generator_folder: P
         difference_loss(
             SentenceTransformer(str(static), device="cpu"), generator(generator_folder), KoDiffCseSettings()
         )
+
+
+def test_a_small_bert_that_was_trained_on_masked_words_is_a_base_and_a_generator(tmp_path: Path) -> None:
+    from kure_rag.train.generator import pretrain_encoder
+
+    settings = GeneratorSettings(steps=3, batch_size=4, max_length=24, layers=2, width=32)
+    pretrain_encoder(lambda: TEXTS, tmp_path, settings)
+    model = encoder(tmp_path)
+    assert model[0].auto_model.config.num_hidden_layers == 2
+    made = load_generator(str(tmp_path), model.tokenizer)
+    loss = difference_loss(model, made, KoDiffCseSettings())
+    features = model.preprocess(list(TEXTS))
+    assert torch.isfinite(loss([dict(features), dict(features)]))

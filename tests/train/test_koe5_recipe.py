@@ -165,6 +165,7 @@ def test_training_and_embedding_see_the_same_tokens(tmp_path: Path, monkeypatch:
     """The prefixes reach the model in training, are stored in it, and come back when KureEmbeddings embeds a text."""
     from sentence_transformers import SentenceTransformer
 
+    from kure_rag.embed.backends.torch_runner import TorchRunner
     from kure_rag.langchain import KureEmbeddings
     from kure_rag.train.run import train
 
@@ -176,7 +177,14 @@ def test_training_and_embedding_see_the_same_tokens(tmp_path: Path, monkeypatch:
         seen.extend([token for token, kept in zip(ids, mask, strict=True) if kept] for ids, mask in rows)
         return forward(self, features, *args, **more)
 
+    start = TorchRunner.start
+
+    def started(self: Any, batch: Any) -> Any:
+        seen.extend([*map(int, ids)] for ids in batch)
+        return start(self, batch)
+
     monkeypatch.setattr(SentenceTransformer, "forward", listening)
+    monkeypatch.setattr(TorchRunner, "start", started)
     rows = made_up.write(tmp_path / "rows.jsonl", ROWS)
     settings = small(max_steps=2, checkpoints=0)
     report = train("koe5", [rows], out=tmp_path / "model", base="scratch:bert-1x32", settings=settings)
@@ -185,6 +193,7 @@ def test_training_and_embedding_see_the_same_tokens(tmp_path: Path, monkeypatch:
     embeddings = KureEmbeddings(model=str(report.out))
     dataset_row = next(row for row in ROWS if _ids(report.out, f"query: {row['query']}") in during)
     embeddings.embed_query(str(dataset_row["query"]))
+    assert tuple(seen[-1]) in during
     assert tuple(seen[-1]) == _ids(report.out, f"query: {dataset_row['query']}")
     seen.clear()
     embeddings.embed_documents([str(dataset_row["positive"])])

@@ -136,6 +136,13 @@ def test_a_guide_with_other_prefixes_is_refused() -> None:
         require_prompts("e5", ("query: ", "passage: "), ("", ""))
 
 
+def test_an_interrupted_training_does_not_go_on_with_another_guide(tmp_path: Path, tiny_model: Path) -> None:
+    Guide.load("static-ko").require_same(tmp_path)
+    Guide.load("static-ko").require_same(tmp_path)
+    with pytest.raises(ConfigError, match="its weights are others"):
+        Guide.load(str(tiny_model)).require_same(tmp_path)
+
+
 @pytest.mark.parametrize("change", [{"temperature": 0}, {"margin": -0.1}, {"negatives": -1}, {"batch_size": 0}])
 def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):

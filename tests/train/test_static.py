@@ -1,12 +1,19 @@
+import csv
+import errno
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kure_rag.errors import CorpusFormatError, SourceNotFoundError
-from kure_rag.train import StaticSettings, train_static
+from kure_rag.errors import ConfigError, CorpusFormatError, SourceNotFoundError, TrainingError
+from kure_rag.train import StaticSettings, static, train_static
 from kure_rag.train.data import ARTICLES, CONSECUTIVE, KORSTS, SINGLE, XNLI, read_training_text
 from kure_rag.train.static_tune import TuneSettings
 from kure_rag.train.static_vectors import quantise
@@ -14,7 +21,7 @@ from kure_rag.train.static_vocab import Kind, VocabularySettings
 
 SMALL = StaticSettings(
     dim=32,
-    vocabulary=VocabularySettings(nouns=300, names=200, verbs=100, adverbs=30, tails=50, pairs=200),
+    vocabulary=VocabularySettings(nouns=300, names=200, verbs=100, adverbs=30, tails=50, pairs=200, least=0.0),
     tuning=TuneSettings(steps=10, batch=8),
 )
 
@@ -57,6 +64,28 @@ def write_data(folder: Path) -> Path:
     for name in (*CONSECUTIVE, *SINGLE):
         table(folder / name, "ko en", [(sentence, "-") for sentence in NEWS])
     return folder
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from kure_rag.train import static
+from test_static import SMALL
+keep = static.save_tuning
+def keep_and_die(folder, arrays, values):
+    keep(folder, arrays, values)
+    if values["step"] == 6:
+        (folder / ".tuning.safetensors").write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+static._KEPT = 3
+static.save_tuning = keep_and_die
+static.train_static(Path(sys.argv[1]), Path(sys.argv[2]), settings=SMALL)
+"""
+
+
+def same_files(one: Path, other: Path) -> bool:
+    names = ("model.safetensors", "tokenizer.json", "modules.json", "loss.csv")
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
 
 
 def table(path: Path, header: str, rows: list[tuple[str, ...]]) -> None:
@@ -124,7 +153,7 @@ def test_compatibility_forms_and_case_do_not_matter(model):
 def test_the_same_seed_gives_the_same_bytes(data, trained, tmp_path):
     first, _ = trained
     train_static(data, tmp_path / "again", settings=SMALL)
-    for name in ("model.safetensors", "tokenizer.json", "modules.json"):
+    for name in ("model.safetensors", "tokenizer.json", "modules.json", "loss.csv"):
         assert (tmp_path / "again" / name).read_bytes() == (first / name).read_bytes(), name
 
 
@@ -139,24 +168,82 @@ def test_retraining_replaces_the_model_and_keeps_the_card(data, trained, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing temporary is left"
 
 
-def test_an_interrupted_training_leaves_the_folder_as_it_was(data, tmp_path):
+@pytest.mark.parametrize("at", ["made a vocabulary", "factorised"])
+def test_an_interrupted_training_leaves_the_folder_as_it_was_and_goes_on(data, trained, tmp_path, monkeypatch, at):
     out = tmp_path / "model"
     out.mkdir()
     (out / "modules.json").write_text("before")
 
     def interrupt(line: str) -> None:
-        if line.startswith("factorised"):
+        if line.startswith(at):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train_static(data, out, settings=SMALL, progress=interrupt)
-    assert [path.name for path in tmp_path.rglob("*")] == ["model", "modules.json"]
+    assert [path.name for path in out.iterdir()] == ["modules.json"]
     assert (out / "modules.json").read_text() == "before"
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("what was kept is not made again")
+
+    monkeypatch.setattr(static, "build_vocabulary", again)
+    if at == "factorised":
+        monkeypatch.setattr(static, "start_vectors", again)
+    train_static(data, out, settings=SMALL)
+    assert same_files(out, trained[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["model"], "nothing temporary is left"
+
+
+def test_a_killed_tuning_goes_on_to_the_same_bytes(data, trained, tmp_path):
+    out = tmp_path / "model"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(data), str(out)],
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not out.exists()
+    said: list[str] = []
+    train_static(data, out, settings=SMALL, progress=said.append)
+    assert "tuning: going on from step 6" in said
+    assert same_files(out, trained[0])
+
+
+def test_another_training_is_not_gone_on_with(data, tmp_path):
+    def interrupt(line: str) -> None:
+        if line.startswith("made a vocabulary"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_static(data, tmp_path / "model", settings=SMALL, progress=interrupt)
+    with pytest.raises(ConfigError, match=r"model\.training: holds an unfinished training with settings dim 32"):
+        train_static(data, tmp_path / "model", settings=replace(SMALL, dim=48))
+
+
+def test_a_full_disk_is_named(data, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    with pytest.raises(TrainingError, match=r"start\.safetensors: cannot be written \(No space left on device\)"):
+        train_static(data, tmp_path / "model", settings=SMALL)
+    monkeypatch.undo()
+    train_static(data, tmp_path / "model", settings=SMALL)
+    assert (tmp_path / "model" / "modules.json").is_file()
+
+
+def test_every_batch_is_in_the_table_of_losses(trained):
+    with (trained[0] / "loss.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(1, SMALL.tuning.steps + 1))
+    assert {row["kind"] for row in rows} <= {"statutes", "reports", "paraphrases", "scored"}
+    assert all(float(row["loss"]) >= 0 for row in rows)
+    assert float(rows[-1]["learning_rate"]) < float(rows[0]["learning_rate"]) * SMALL.tuning.steps
 
 
 def test_a_folder_with_other_things_is_refused(data, tmp_path):
     (tmp_path / "thesis.txt").write_text("ten years of work")
-    with pytest.raises(FileExistsError, match="not a model"):
+    with pytest.raises(TrainingError, match="not a model"):
         train_static(data, tmp_path, settings=SMALL)
     assert (tmp_path / "thesis.txt").exists()
 

@@ -11,11 +11,8 @@ from kure_rag.cli.texts import check_writable
 from kure_rag.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from kure_rag.cli.clir_table import Result
     from kure_rag.embed import Embedder
-    from kure_rag.evaluate.statistics import PairedTest
-    from kure_rag.train.cross_lingual_score import Ranked
 
 # As train/cross_lingual_score.py and evaluate/clustering_projection.py have them; importing those brings numpy.
 KS: Final = (1, 5, 10, 20, 50, 100)
@@ -163,6 +160,7 @@ def _folder(model: str) -> Path:
 
 def run_score(options: argparse.Namespace) -> int:
     """Scores one model, or two beside each other."""
+    from kure_rag.cli.clir_table import as_dict, print_table, write_csv
     from kure_rag.evaluate.statistics import paired_test
     from kure_rag.train.cross_lingual_score import rank, read_score_set
 
@@ -173,7 +171,7 @@ def run_score(options: argparse.Namespace) -> int:
     check_writable("--out", options.out)
     common.log_to_stderr()
     sets = [read_score_set(path, options.corpus) for path in options.sets]  # all of them before any work
-    results: list[tuple[Ranked, Ranked | None, dict[str, PairedTest]]] = []
+    results: list[Result] = []
     models = _models(options)
     for one in sets:
         found = []
@@ -191,14 +189,14 @@ def run_score(options: argparse.Namespace) -> int:
         )
         results.append((after, before, tests))
     if options.out is not None:
-        _write(options.out, results)
+        write_csv(options.out, results)
     if options.json:
-        common.print_json({"results": [_as_dict(*result) for result in results]})
+        common.print_json({"results": [as_dict(*result) for result in results]})
         return 0
     for number, result in enumerate(results):
         if number:
             print()
-        _print(*result)
+        print_table(*result)
     return 0
 
 
@@ -213,63 +211,6 @@ def _models(options: argparse.Namespace) -> dict[str, Embedder]:
     if options.before:
         models["before"] = Embedder(options.before, EmbedSettings(device=options.device))
     return models
-
-
-def _print(after: Ranked, before: Ranked | None, tests: dict[str, PairedTest]) -> None:
-    shown = common.console()
-    shown.print(f"{after.name}: {len(after.ranks):,} questions, {after.passages:,} passages", markup=False)
-    shown.print(_table(after, before, tests))
-
-
-def _table(after: Ranked, before: Ranked | None, tests: dict[str, PairedTest]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("measure", no_wrap=True)
-    ranked = [after] if before is None else [before, after]
-    for one in ranked:
-        table.add_column(one.model, justify="right", no_wrap=True)
-    if before is not None:
-        table.add_column("difference", justify="right", no_wrap=True)
-        table.add_column("p", justify="right", no_wrap=True)
-    intervals = [one.intervals() for one in ranked]
-    for name in after.measures():
-        cells = [f"{of[name].mean:.4f} [{of[name].low:.4f}, {of[name].high:.4f}]" for of in intervals]
-        if before is not None:
-            test = tests[name]
-            cells += [f"{test.difference:+.4f} [{test.low:+.4f}, {test.high:+.4f}]", f"{test.p_value:.2g}"]
-        table.add_row(name.replace("mrr", "MRR"), *cells)
-    return table
-
-
-def _as_dict(after: Ranked, before: Ranked | None, tests: dict[str, PairedTest]) -> dict[str, Any]:
-    def scores(one: Ranked) -> dict[str, Any]:
-        return {
-            "model": one.model,
-            "metrics": {name: interval.to_dict() for name, interval in one.intervals().items()},
-        }
-
-    found: dict[str, Any] = {"set": after.name, "questions": len(after.ranks), "passages": after.passages}
-    found |= scores(after)
-    if before is not None:
-        found |= {"before": scores(before), "tests": {name: test.to_dict() for name, test in tests.items()}}
-    return found
-
-
-def _write(path: Path, results: list[tuple[Ranked, Ranked | None, dict[str, PairedTest]]]) -> None:
-    import csv
-
-    from kure_rag.autorag.files import whole_files
-
-    with whole_files(path) as (part,), part.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("set", "model", "questions", "passages", "measure", "k", "value", "low", "high"))
-        for after, before, _ in results:
-            for one in (after, before) if before else (after,):
-                for name, interval in one.intervals().items():
-                    measure, _, k = name.partition("@")
-                    values = (f"{value:.6f}" for value in (interval.mean, interval.low, interval.high))
-                    writer.writerow((one.name, one.model, len(one.ranks), one.passages, measure, k, *values))
 
 
 def run_plot(options: argparse.Namespace) -> int:

@@ -82,7 +82,7 @@ def _kure() -> Iterator[ModelCard]:
     yield ModelCard(
         name=STATIC_KO,
         aliases=("static-ko",),
-        dimension=256,
+        dimension=368,
         licence="CC-BY-SA-4.0",
         dense_weight=0.12,
         note="Bundled: works offline, weak on paraphrase.",

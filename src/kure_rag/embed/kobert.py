@@ -7,6 +7,7 @@ between ``[CLS]`` and ``[SEP]``.
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _SPACE: Final = "▁"  # what SentencePiece writes for the space before a word
 _SPECIAL: Final = {"unk": "[UNK]", "pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]"}
 _FILES: Final = (KOBERT_TOKENIZER, "spiece.model")
+_BESIDE: Final = ("vocab.txt", "tokenizer_config.json")
 _LONGEST: Final = 512
 
 
@@ -52,6 +54,7 @@ class KoBertTokenizer:
         except ModuleNotFoundError as error:
             raise MissingExtraError("KoBERT's tokenizer", "kobert") from error
         file = next((folder / name for name in _FILES if (folder / name).is_file()), folder / KOBERT_TOKENIZER)
+        self._folder, self._file = folder, file
         self._model: Any = SentencePieceProcessor()
         try:
             self._model.LoadFromSerializedProto(file.read_bytes())
@@ -96,6 +99,13 @@ class KoBertTokenizer:
                 ids = ids[: max(0, limit - self.num_special_tokens_to_add())]
             rows.append([self.cls_token_id, *ids, self.sep_token_id])
         return {"input_ids": rows}
+
+    def save(self, folder: Path) -> None:
+        """Copies its files, so that a model trained with it is loaded with it."""
+        kept = {self._file: folder / KOBERT_TOKENIZER}
+        kept |= {self._folder / name: folder / name for name in _BESIDE if (self._folder / name).is_file()}
+        for source, place in kept.items():
+            place.write_bytes(source.read_bytes())
 
     def _normalized(self, text: str) -> str:
         text = " ".join(unicodedata.normalize("NFC", text).split()).replace("``", '"').replace("''", '"')
@@ -171,11 +181,14 @@ def kobert_module(folder: Path, model_kwargs: Mapping[str, Any], *, max_tokens: 
         model_kwargs: For ``AutoModel.from_pretrained``.
         max_tokens: Tokens of a text that are used, where the checkpoint's settings say.
     """
-    from torch import nn
+    from torch import nn, ones, tensor
+    from torch.nn.utils.rnn import pad_sequence
     from transformers import AutoModel
 
     class Transformer(nn.Module):
         """Token ids → token vectors of the last layer."""
+
+        save_in_root = True
 
         def __init__(self) -> None:
             super().__init__()
@@ -200,8 +213,25 @@ def kobert_module(folder: Path, model_kwargs: Mapping[str, Any], *, max_tokens: 
         def get_embedding_dimension(self) -> int:
             return int(self.config.hidden_size)
 
+        def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, torch.Tensor]:
+            """Texts → token ids, padded to the longest."""
+            texts = [(prompt or "") + text for text in inputs]
+            rows = self.tokenizer(texts, truncation=True, max_length=self.max_seq_length)["input_ids"]
+            ids = pad_sequence([tensor(row) for row in rows], True, self.tokenizer.pad_token_id)
+            mask = pad_sequence([ones(len(row), dtype=ids.dtype) for row in rows], True)
+            return {"input_ids": ids, "attention_mask": mask}
+
+        def save(self, output_path: str, *_: Any, **__: Any) -> None:
+            """Weights and tokenizer, as :func:`kure_rag.embed.loading.load_model` finds them again."""
+            self.model.save_pretrained(output_path)
+            self.tokenizer.save(Path(output_path))
+            stored = json.dumps({"max_seq_length": self.max_seq_length})
+            Path(output_path, "sentence_bert_config.json").write_text(stored, encoding="utf-8")
+
         def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             out = self.model(input_ids=features["input_ids"], attention_mask=features["attention_mask"])
             return {**features, "token_embeddings": out.last_hidden_state}
 
+    # A folder that it is saved in has the layout of the library's module, and names it; ours knows the tokenizer.
+    Transformer.__module__ = "sentence_transformers.sentence_transformer.modules"
     return Transformer()

@@ -106,7 +106,7 @@ def _scaled(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centred, and as wide as any other map: the root mean square distance from the middle is 1."""
     middle = places - places.mean(axis=0)
     spread = float(np.sqrt((middle**2).sum(axis=1).mean()))
-    return middle / spread if spread else middle
+    return np.asarray(middle / spread if spread else middle)
 
 
 def draw_languages(maps: Sequence[LanguageMap], *, title: str = "", font: Path | None = None) -> Figure:
@@ -133,7 +133,7 @@ def draw_languages(maps: Sequence[LanguageMap], *, title: str = "", font: Path |
     reach = 1.05 * max(float(np.abs([*one.korean, *one.english]).max()) for one in maps)
     panels: Any = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, one in zip(panels, maps, strict=True):
-        lines = np.stack([one.korean, one.english], axis=1)
+        lines = list(np.stack([one.korean, one.english], axis=1))
         axes.add_collection(LineCollection(lines, colors=_LINE, linewidths=0.5, alpha=0.55, zorder=1))
         for places, (colour, marker, label) in ((one.korean, _KOREAN), (one.english, _ENGLISH)):
             axes.scatter(*places.T, s=22, c=colour, marker=marker, linewidths=0, alpha=0.8, label=label, zorder=2)

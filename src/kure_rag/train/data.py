@@ -36,16 +36,31 @@ class TrainingText:
         runs: Lists of consecutive sentences.
         sentences: Single sentences, each once.
         paraphrases: Pairs of which the second says the same as the first, or follows from it.
+        scored: Pairs with how alike people found them, from 0 to 5.
     """
 
     articles: tuple[Article, ...]
     runs: tuple[tuple[str, ...], ...]
     sentences: tuple[str, ...]
     paraphrases: tuple[tuple[str, str], ...]
+    scored: tuple[tuple[str, str, float], ...]
 
     def general(self) -> list[str]:
         """All text that is not a statute."""
         return [*self.sentences, *(sentence for run in self.runs for sentence in run)]
+
+
+def training_files(data: Path) -> list[Path]:
+    """Every file that is read.
+
+    Raises:
+        SourceNotFoundError: The folder or one of the files is missing.
+    """
+    if not data.is_dir():
+        raise SourceNotFoundError(
+            data.name or str(data), "no such folder; give the one that holds statutes, sts and bitext"
+        )
+    return [_below(data, name) for name in (ARTICLES, KORSTS, *XNLI, *CONSECUTIVE, *SINGLE)]
 
 
 def read_training_text(data: Path) -> TrainingText:
@@ -55,13 +70,11 @@ def read_training_text(data: Path) -> TrainingText:
         SourceNotFoundError: The folder or one of the files is missing.
         CorpusFormatError: A file breaks its format; the message names the file and the line.
     """
-    if not data.is_dir():
-        raise SourceNotFoundError(
-            data.name or str(data), "no such folder; give the one that holds statutes, sts and bitext"
-        )
+    training_files(data)
     articles = _articles(data)
     seen: dict[str, None] = {}
     paraphrases: list[tuple[str, str]] = []
+    scored: list[tuple[str, str, float]] = []
     for number, row in _rows(data, KORSTS, columns=7):
         first, second = row[5], row[6]
         seen.update({first: None, second: None})
@@ -69,6 +82,7 @@ def read_training_text(data: Path) -> TrainingText:
             score = float(row[4])
         except ValueError:
             fail(KORSTS, number, f"score {row[4]!r} is not a number")
+        scored.append((first, second, score))
         if score >= _SAME_MEANING:
             paraphrases.append((first, second))
     for name in XNLI:
@@ -79,7 +93,13 @@ def read_training_text(data: Path) -> TrainingText:
     for name in SINGLE:
         seen.update({row[0]: None for _, row in _rows(data, name, columns=2)})
     runs = tuple(tuple(row[0] for _, row in _rows(data, name, columns=2)) for name in CONSECUTIVE)
-    return TrainingText(articles=articles, runs=runs, sentences=tuple(seen), paraphrases=tuple(paraphrases))
+    return TrainingText(
+        articles=articles,
+        runs=runs,
+        sentences=tuple(seen),
+        paraphrases=tuple(paraphrases),
+        scored=tuple(scored),
+    )
 
 
 def _articles(data: Path) -> tuple[Article, ...]:

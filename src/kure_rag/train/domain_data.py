@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal["heading", "keywords", "sentence", "given"]
 
 CATALOG: Final = "catalog.sqlite3"
+MODEL: Final = "static-ko"
 DOCUMENTS: Final = (".pdf", ".txt", ".md")
 _MOST_ALTERNATIVES: Final = 5  # passages that a question may have as its answer; one that has more asks for nothing
 _LEAST: Final = 50  # visible characters of a passage that is asked about
@@ -86,14 +87,14 @@ class DomainData:
     notes: list[str] = field(default_factory=list)
 
 
-def read_domain(paths: Sequence[Path], work: Path, *, model: str, sentences: int) -> DomainData:
+def read_domain(paths: Sequence[Path], work: Path, *, model: str | None, sentences: int) -> DomainData:
     """Reads all of it.
 
     Args:
         paths: Indexes, folders of ``kure-rag qa`` or in BEIR's layout, articles in JSON lines, or documents (PDF, text,
             Markdown) and folders with them, which are put into an index first.
         work: Where such an index is made.
-        model: What embeds its passages.
+        model: What embeds its passages; ``static-ko`` by default.
         sentences: How many of each passage's sentences are made questions.
 
     Raises:
@@ -131,8 +132,12 @@ def is_index(path: Path) -> bool:
     return (path / CATALOG).is_file()
 
 
-def opened(path: Path) -> AbstractContextManager[KureIndex]:
+def opened(path: Path, model: str | None) -> AbstractContextManager[KureIndex]:
     """An index to search.
+
+    Args:
+        path: Its folder.
+        model: Its model, where that is a folder.
 
     Raises:
         KureIndexError: It cannot be opened as it is.
@@ -140,7 +145,7 @@ def opened(path: Path) -> AbstractContextManager[KureIndex]:
     """
     from kure_rag.pipeline import KureIndex
 
-    return KureIndex.open(path, create=False)
+    return KureIndex.open(path, embeddings=model, create=False)
 
 
 def _is_document(path: Path) -> bool:
@@ -155,10 +160,10 @@ def _is_document(path: Path) -> bool:
     return True
 
 
-def _ingested(paths: Sequence[Path], folder: Path, model: str, data: DomainData) -> Path:
+def _ingested(paths: Sequence[Path], folder: Path, model: str | None, data: DomainData) -> Path:
     from kure_rag.pipeline import KureIndex
 
-    with KureIndex.open(folder, embeddings=model) as index:
+    with KureIndex.open(folder, embeddings=model or MODEL) as index:
         report = index.add_paths(paths, file_types=("pdf", "txt", "md"))
         rejected = [row for row in report.rows if row.status == "rejected"]
         if not index.documents():

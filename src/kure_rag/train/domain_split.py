@@ -16,7 +16,7 @@ from kure_rag.index import DocumentRow
 from kure_rag.search import SearchOptions
 from kure_rag.train.development import Development
 from kure_rag.train.development_sets import RetrievalDev
-from kure_rag.train.domain_data import DomainData, DomainQuestion, Kind, opened, without
+from kure_rag.train.domain_data import MODEL, DomainData, DomainQuestion, Kind, opened, without
 from kure_rag.train.mine import MineIndex, MineReport, MineSettings, Passage, Question, mine
 from kure_rag.train.mine.write import write_triplets
 from kure_rag.types import Hit
@@ -140,7 +140,7 @@ def mine_domain(
     work: Path,
     settings: MineSettings | None,
     *,
-    model: str,
+    model: str | None,
     most: int | None,
     say: Callable[[str], None],
 ) -> str:
@@ -154,7 +154,7 @@ def mine_domain(
         split: Whose training questions.
         work: A folder.
         settings: Of the search and its margin; without them nothing is searched, and no triplet has negatives.
-        model: What embeds the passages of an index that is made.
+        model: What embeds the passages of an index that is made; or the model of the index that there is.
         most: Questions at the most, of all kinds by their share; all where ``None``.
         say: Told what is being done.
 
@@ -228,18 +228,18 @@ class Unheld:
 
 @contextmanager
 def _searched(
-    data: DomainData, split: DomainSplit, folder: Path, model: str, say: Callable[[str], None]
+    data: DomainData, split: DomainSplit, folder: Path, model: str | None, say: Callable[[str], None]
 ) -> Iterator[MineIndex]:
     if data.index is not None:
-        with opened(data.index) as index:
+        with opened(data.index, model) as index:
             yield Unheld(index, split.held)
         return
     from kure_rag.pipeline import KureIndex
     from kure_rag.pipeline.entries import Entry
 
     own = [one for one in data.passages.values() if one.id not in split.held]
-    with KureIndex.open(folder, embeddings=model) as index:
-        say(f"putting {len(own):,} passages into an index with {model}")
+    with KureIndex.open(folder, embeddings=model or MODEL) as index:
+        say(f"putting {len(own):,} passages into an index with {model or MODEL}")
         index.put(Entry(id=one.id, text=one.text, group=one.document) for one in own)
         yield index
 

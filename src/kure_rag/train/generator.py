@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 SCRATCH: Final = f"{PREFIX}mlm"
 """The name of a generator that is trained first."""
 
-_WIDTH: Final = 64
-_LAYERS: Final = 1
-_HEADS: Final = 2
+_HEAD: Final = 32  # numbers that one attention head sees
 _TEXTS: Final = 20_000  # that it learns from at the most: it need not be good, only better than chance
 
 
@@ -35,6 +33,8 @@ class GeneratorSettings:
         max_length: Tokens after which texts are cut.
         mask_share: Share of the words that it learns to fill in.
         seed: Of its weights, its masks and the order of texts.
+        layers: Of the model.
+        width: Numbers in its vectors; a multiple of 32.
     """
 
     steps: int = 300
@@ -43,6 +43,8 @@ class GeneratorSettings:
     max_length: int = 64
     mask_share: float = 0.15
     seed: int = 42
+    layers: int = 1
+    width: int = 64
 
 
 def load_generator(name: str, tokenizer: Any) -> Any:
@@ -108,6 +110,23 @@ def scratch_generator(
     return BertForMaskedLM.from_pretrained(str(folder), local_files_only=True, **weight_options())
 
 
+def pretrain_encoder(texts: Callable[[], Iterable[str]], folder: Path, settings: GeneratorSettings) -> None:
+    """Writes a small BERT that was trained on masked words of some texts, with its tokenizer.
+
+    It can be the base of a recipe that needs a pre-trained one, and its generator: it keeps the layer that fills in.
+
+    Args:
+        texts: Of which the first 20,000 are learnt from; the vocabulary, of 8,000 word pieces at the most, is of all.
+        folder: Where it is written.
+        settings: How; for a base, take 2 layers, a width of 128 and thousands of steps.
+    """
+    from kure_rag.train.scratch import Scratch, make_tokenizer
+
+    tokenizer = make_tokenizer(texts(), vocabulary=Scratch(architecture="bert").vocabulary)
+    _trained(tokenizer, texts(), settings).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def _trained(tokenizer: Any, texts: Iterable[str], settings: GeneratorSettings) -> Any:
     import torch
     from transformers import BertConfig, BertForMaskedLM
@@ -122,10 +141,10 @@ def _trained(tokenizer: Any, texts: Iterable[str], settings: GeneratorSettings) 
         model = BertForMaskedLM(
             BertConfig(
                 vocab_size=len(tokenizer),
-                hidden_size=_WIDTH,
-                num_hidden_layers=_LAYERS,
-                num_attention_heads=_HEADS,
-                intermediate_size=4 * _WIDTH,
+                hidden_size=settings.width,
+                num_hidden_layers=settings.layers,
+                num_attention_heads=settings.width // _HEAD,
+                intermediate_size=4 * settings.width,
                 max_position_embeddings=settings.max_length,
                 pad_token_id=tokenizer.pad_token_id,
                 type_vocab_size=2,

@@ -79,7 +79,7 @@ def make_tokenizer(texts: Iterable[str], *, vocabulary: int) -> Any:
     Raises:
         CorpusFormatError: The texts have no word in them.
     """
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     pad, unknown, first, last, mask = _SPECIAL
@@ -88,6 +88,8 @@ def make_tokenizer(texts: Iterable[str], *, vocabulary: int) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(individual_digits=True)]
     )
+    # Tokens → the text as it was: the loss of the recipe `kure` hands that to a guide with a tokenizer of its own.
+    tokenizer.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=list(_SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(_normal(texts), trainer)
     if tokenizer.get_vocab_size() <= len(_SPECIAL):

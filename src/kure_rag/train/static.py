@@ -14,9 +14,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,14 +24,23 @@ import numpy as np
 
 from kure_rag.errors import MissingExtraError
 from kure_rag.train.data import TrainingText, read_training_text
-from kure_rag.train.static_tune import TuneSettings, TuneText, tune
-from kure_rag.train.static_vectors import VectorSettings, quantise, start_vectors
-from kure_rag.train.static_vocab import (
-    Vocabulary,
-    VocabularySettings,
-    build_vocabulary,
-    make_tokenizer,
+from kure_rag.train.place import put_in_place, require_free
+from kure_rag.train.static_batches import TuneText
+from kure_rag.train.static_losses import Row, write_losses
+from kure_rag.train.static_stages import (
+    identity,
+    load_start,
+    load_tuning,
+    load_vocabulary,
+    save_start,
+    save_tuning,
+    save_vocabulary,
+    writing,
 )
+from kure_rag.train.static_tune import Tuner, TuneSettings
+from kure_rag.train.static_vectors import VectorSettings, quantise, start_vectors
+from kure_rag.train.static_vocab import Vocabulary, VocabularySettings, build_vocabulary, make_tokenizer
+from kure_rag.train.workdir import WorkFolder
 
 if TYPE_CHECKING:
     from kure_rag.train.static_vectors import Ids, Matrix
@@ -41,6 +49,8 @@ _KORSTS_DEV: Final = "sts/kornlu/KorSTS/sts-dev.tsv"
 _FACTS: Final = "sets/ko_strategyqa_facts_dev"
 _SENTENCES: Final = 6  # that make a passage
 _PASSAGE: Final = 250  # pieces
+_SAID: Final = 100  # steps between two lines of progress
+_KEPT: Final = 250  # steps that a kill costs at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +68,7 @@ class StaticSettings:
     """
 
     seed: int = 20_240_611
-    dim: int = 256
+    dim: int = 368
     levels: int = 15
     analysed: int = 1_000
     vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
@@ -99,10 +109,12 @@ def train_static(
     settings: StaticSettings = StaticSettings(),
     progress: Callable[[str], None] | None = None,
 ) -> StaticReport:
-    """Train a model on the files below ``data`` and write it to ``out``.
+    """Train a model on the files below ``data`` and write it to ``out``, with ``loss.csv`` and, if it can, a plot.
 
-    The model is made in a folder beside ``out`` that takes its name at the very end: whatever interrupts the training,
-    ``out`` is as it was before. A card (``README.md``) that lies in ``out`` already is kept.
+    The model is made in ``out.training``, a folder beside ``out``, and takes its name at the very end: whatever
+    interrupts the training, ``out`` is as it was before. The same call goes on from there: from the vocabulary, the
+    vectors before tuning, or the last 250 batches, to the same bytes. A card (``README.md``) that lies in ``out``
+    already is kept.
 
     Args:
         data: Folder with ``statutes``, ``sts`` and ``bitext``; see :mod:`kure_rag.train.data` for the files.
@@ -113,26 +125,31 @@ def train_static(
     Raises:
         SourceNotFoundError: A training file is missing.
         CorpusFormatError: A training file breaks its format; the message names file and line.
+        ConfigError: Beside ``out`` lies the unfinished training of another model, or another process trains there.
+        TrainingError: ``out`` is there and is no model, or the disk is full; what was reached is kept.
         MissingExtraError: scikit-learn or SciPy is not installed.
-        FileExistsError: ``out`` is there, and is no model.
     """
     say = progress or _silent
     started = time.monotonic()
     out = out.resolve()
     _check_extra()
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / "modules.json").is_file():
-        raise FileExistsError(f"{out}: is there already and is not a model; name a new folder")
+    require_free(out)
     text = read_training_text(data)
     say(f"read {len(text.articles):,} articles and {len(text.general()):,} sentences")
-    vocabulary, vectors, tokenizer = _train(text, settings, say)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
-        made = Path(beside, "model")
-        _write(made, tokenizer, vectors, levels=settings.levels)
+    with WorkFolder(out, identity(data, settings)) as work:
+        if work.resumed:
+            say(f"going on in {work.path.name}")
+        vocabulary, vectors, tokenizer, losses = _train(text, settings, work.path, say)
+        made = work.path / "model"
+        shutil.rmtree(made, ignore_errors=True)
+        with writing(made):
+            _write(made, tokenizer, vectors, levels=settings.levels)
+            write_losses(made, losses)
         scores = _dev_scores(made, data)
         if (out / "README.md").is_file():
             shutil.copyfile(out / "README.md", made / "README.md")
-        _put_in_place(made, out, aside=Path(beside, "before"))
+        put_in_place(made, out, aside=work.path / "before")
+        work.remove()
     return StaticReport(
         rows=len(vectors),
         vocabulary=len(vocabulary.pieces),
@@ -142,53 +159,85 @@ def train_static(
     )
 
 
-def _train(text: TrainingText, settings: StaticSettings, say: Callable[[str], None]) -> tuple[Vocabulary, Matrix, Any]:
+def _train(
+    text: TrainingText, settings: StaticSettings, kept: Path, say: Callable[[str], None]
+) -> tuple[Vocabulary, Matrix, Any, list[Row]]:
     from kure_rag.tokenize.kiwi import shared_kiwi
 
-    vocabulary = build_vocabulary(
-        [f"{a.law} {a.title}\n{a.text[: settings.analysed]}" for a in text.articles],
-        text.general(),
-        kiwi=shared_kiwi(),
-        settings=settings.vocabulary,
-    )
-    tokenizer = make_tokenizer(vocabulary)
+    vocabulary = load_vocabulary(kept)
+    if vocabulary is None:
+        vocabulary = build_vocabulary(
+            [f"{a.law} {a.title}\n{a.text[: settings.analysed]}" for a in text.articles],
+            text.general(),
+            kiwi=shared_kiwi(),
+            settings=settings.vocabulary,
+        )
+        save_vocabulary(kept, vocabulary)
     say(f"made a vocabulary of {len(vocabulary.pieces):,} pieces")
+    tokenizer = make_tokenizer(vocabulary)
 
     def ids(texts: Sequence[str]) -> list[Ids]:
         encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
 
-    bodies = ids([article.text for article in text.articles])
-    titles = ids([f"{article.law} {article.title}" for article in text.articles])
-    runs = [ids(run) for run in text.runs]
-    general = [*ids(text.sentences), *(sentence for run in runs for sentence in run)]
-    statutes = [np.concatenate(pair) for pair in zip(titles, bodies, strict=True)]
-    vectors = start_vectors(
-        statutes,
+    def pairs(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[Ids, Ids]]:
+        return zip(ids(left), ids(right), strict=True)
+
+    tune_text = TuneText(
+        titles=ids([f"{article.law} {article.title}" for article in text.articles]),
+        headings=ids([article.title for article in text.articles]),
+        bodies=ids([article.text for article in text.articles]),
+        runs=[ids(run) for run in text.runs],
+        paraphrases=list(pairs([a for a, _ in text.paraphrases], [b for _, b in text.paraphrases])),
+        scored=[
+            (*both, score)
+            for both, (_, _, score) in zip(
+                pairs([a for a, _, _ in text.scored], [b for _, b, _ in text.scored]), text.scored, strict=True
+            )
+        ],
+    )
+    vectors = load_start(kept)
+    if vectors is None:
+        vectors = _start(ids(text.sentences), tune_text, vocabulary, settings)
+        save_start(kept, vectors)
+    say("factorised the co-occurrences")
+    tuned, losses = _tune(vectors, tune_text, settings, kept, say)
+    return vocabulary, tuned, tokenizer, losses
+
+
+def _start(sentences: Sequence[Ids], text: TuneText, vocabulary: Vocabulary, settings: StaticSettings) -> Matrix:
+    general = [*sentences, *(sentence for run in text.runs for sentence in run)]
+    return start_vectors(
+        [np.concatenate(pair) for pair in zip(text.titles, text.bodies, strict=True)],
         general,
-        _passages(bodies, runs, general, seed=settings.seed),
+        _passages(text.bodies, text.runs, general, seed=settings.seed),
         vocabulary,
         dim=settings.dim,
         seed=settings.seed,
         settings=settings.vectors,
     )
-    say("factorised the co-occurrences")
-    tuned = tune(
-        vectors,
-        TuneText(
-            titles=titles,
-            headings=ids([article.title for article in text.articles]),
-            bodies=bodies,
-            runs=runs,
-            paraphrases=list(
-                zip(ids([a for a, _ in text.paraphrases]), ids([b for _, b in text.paraphrases]), strict=True)
-            ),
-        ),
-        seed=settings.seed,
-        settings=settings.tuning,
-        progress=say,
-    )
-    return vocabulary, tuned, tokenizer
+
+
+def _tune(
+    vectors: Matrix, text: TuneText, settings: StaticSettings, kept: Path, say: Callable[[str], None]
+) -> tuple[Matrix, list[Row]]:
+    tuner = Tuner(vectors, text, seed=settings.seed, settings=settings.tuning)
+    losses: list[Row] = []
+    state = load_tuning(kept)
+    if state is not None:
+        arrays, values = state
+        tuner.restore(arrays, values)
+        losses = [(step, kind, loss, rate) for step, kind, loss, rate in values["losses"]]
+        say(f"tuning: going on from step {tuner.step}")
+    while tuner.step < settings.tuning.steps:
+        kind, loss, rate = tuner.advance()
+        losses.append((tuner.step, kind, loss, rate))
+        if tuner.step % _SAID == 0:
+            say(f"tuning: step {tuner.step} of {settings.tuning.steps}, {kind} loss {loss:.3f}")
+        if tuner.step % _KEPT == 0 or tuner.step == settings.tuning.steps:
+            arrays, values = tuner.state()
+            save_tuning(kept, arrays, {**values, "losses": losses})
+    return tuner.result(), losses
 
 
 def _passages(bodies: Sequence[Ids], runs: Sequence[Sequence[Ids]], general: Sequence[Ids], *, seed: int) -> list[Ids]:
@@ -223,18 +272,6 @@ def _write(folder: Path, tokenizer: Any, vectors: Matrix, *, levels: int) -> Non
     # One line instead of one line a piece, and without the versions of this machine in it.
     compact = json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
     (folder / "tokenizer.json").write_text(compact + "\n", encoding="utf-8")
-
-
-def _put_in_place(made: Path, out: Path, *, aside: Path) -> None:
-    if not out.exists():
-        made.rename(out)
-        return
-    out.rename(aside)
-    try:
-        made.rename(out)
-    except BaseException:
-        aside.rename(out)
-        raise
 
 
 def _dev_scores(folder: Path, data: Path) -> dict[str, float]:

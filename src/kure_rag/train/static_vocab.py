@@ -65,16 +65,19 @@ class VocabularySettings:
         tails: How many frequent sequences of particles and endings become one piece.
         pairs: How many pairs of syllables.
         statute_weight: What an occurrence in a statute counts; statutes are most of the text, but not of the language.
+        least: What a word of the text must count to become a piece; rarer ones are left to their parts, unless Kiwi's
+            dictionary has them. Fewer pieces leave room for longer vectors, which tell more words apart.
         longest: The longest word, in syllables.
     """
 
-    nouns: int = 30_000
-    names: int = 20_000
-    verbs: int = 6_000
-    adverbs: int = 3_000
+    nouns: int = 15_000
+    names: int = 15_000
+    verbs: int = 2_000
+    adverbs: int = 1_000
     tails: int = 2_000
     pairs: int = 8_000
     statute_weight: float = 0.1
+    least: float = 0.95
     longest: int = 8
 
 
@@ -108,7 +111,9 @@ def build_vocabulary(
     for texts, weight in ((statutes, settings.statute_weight), (general, 1.0)):
         for segments in _segments(texts, kiwi):
             _count(segments, weight, counts, kinds, tails)
-    words: dict[str, float] = {piece: count for piece, count in counts.items() if len(piece) <= settings.longest}
+    words: dict[str, float] = {
+        piece: count for piece, count in counts.items() if count >= settings.least and len(piece) <= settings.longest
+    }
     kind_of = {piece: _main_kind(kinds[piece]) for piece in words}
     known = [piece for piece in words if kind_of[piece] is Kind.WORD]
     dictionary = _dictionary(kiwi, settings)

@@ -139,10 +139,9 @@ class DropoutReplacedTokenLoss(nn.Module):
         generator.eval()
         masked = choose(words, self.mask_share)
         given = {**tokens, "input_ids": ids.masked_fill(masked, self._mask_id)}
-        logits = generator(**given).logits.float()
         # A mark such as [SEP] in the middle of a sentence would give the replacement away.
-        logits = logits.masked_fill(self.special, -torch.inf)
-        return torch.where(masked, logits.argmax(-1), ids)
+        logits = masked_logits(generator, given, masked).float().masked_fill(self.special, -torch.inf)
+        return ids.masked_scatter(masked, logits.argmax(-1))
 
     def _read(self, tokens: dict[str, Tensor], vectors: Tensor) -> Tensor:
         """The discriminator's outputs, with the sentences' vectors where the first token's embedding would be."""
@@ -160,6 +159,23 @@ class DropoutReplacedTokenLoss(nn.Module):
     def get_config_dict(self) -> dict[str, Any]:
         """For the model card that sentence-transformers writes."""
         return {"weight": self.weight, "mask_share": self.mask_share}
+
+
+def masked_logits(generator: Any, tokens: dict[str, Tensor], masked: Tensor) -> Tensor:
+    """The logits of masked places alone, shape (places, vocabulary): of all places they would take most of the time.
+
+    Args:
+        generator: A masked language model.
+        tokens: What it reads.
+        masked: Which places, shape (batch, length).
+    """
+    head = getattr(generator, "cls", None) or getattr(generator, "lm_head", None)  # BERT's, RoBERTa's
+    if head is None:
+        found: Tensor = generator(**tokens).logits[masked]
+        return found
+    hidden = generator.base_model(**tokens).last_hidden_state
+    logits: Tensor = head(hidden[masked])
+    return logits
 
 
 def choose(words: Tensor, share: float) -> Tensor:

@@ -43,7 +43,8 @@ class DomainSettings(TrainSettings):
         depth: Ranks of the search that are looked at for negatives.
         sentences: Sentences of each passage that are asked for too, and taken out of it.
         most: Questions that are mined for and trained on; all by default.
-        model: What embeds the passages that negatives are searched among, where the data are no index with a model.
+        model: What embeds the passages that negatives are searched among: of an index its own model, which is to be
+            named where it is a folder; ``static-ko`` for other data.
         temperature: What cosines are divided by.
         way: How far to go from the base to where training led: 1 all of the way, .5 to the middle of both, which keeps
             more of what the base knew (Wortsman et al. 2022, arXiv 2109.01903).
@@ -63,7 +64,7 @@ class DomainSettings(TrainSettings):
     depth: int = 50
     sentences: int = 1
     most: int | None = None
-    model: str = "static-ko"
+    model: str | None = None
     temperature: float = 0.05
     way: float = 1.0
     guide: str = "BAAI/bge-m3"
@@ -157,6 +158,7 @@ class DomainRecipe(Recipe[DomainSettings]):
         if settings.like == "kure":
             guide = Guide.load(settings.guide)
             require_prompts(guide.name, guide.prefixes, (sources.query_prefix, sources.passage_prefix))
+            guide.require_same(sources.work)
         general, known = development_of(sources)
         data = read_domain(sources.train, sources.work, model=settings.model, sentences=settings.sentences)
         split = split_domain(data, by=settings.split, share=settings.held_back)

@@ -105,14 +105,18 @@ class KoDiffCseRecipe(Recipe[KoDiffCseSettings]):
         return KoDiffCseSettings()
 
     def smallest(self, settings: KoDiffCseSettings) -> KoDiffCseSettings:
-        """See the base class. For an encoder from scratch, and a generator that is trained first."""
+        """See the base class. For an encoder from scratch, and a generator that is trained first.
+
+        Random weights need a high learning rate and hundreds of steps: the first of them make the vectors worse, since
+        what tells sentences apart is then which words stand where, and only then what they are.
+        """
         return replace(
             settings,
-            epochs=1.0,
+            epochs=8.0,
             batch_size=64,
-            learning_rate=5e-4,
+            learning_rate=2.5e-3,
             max_length=32,
-            max_steps=120,
+            max_steps=240,
             checkpoints=2,
             generator=SCRATCH,
             generator_steps=60,

@@ -89,6 +89,7 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
     data: ClassVar[str] = "NLI files (KorNLI, KLUE-NLI), with STS files for multitask; for unsupervised any files"
     dev: ClassVar[str] = "STS files, such as KorSTS's sts-dev.tsv, or NLI files"
     limits: ClassVar[tuple[str, ...]] = (
+        "It needs a base that knows the language: some thousand triplets or texts teach a random encoder's [CLS] nothing.",
         "How the original's multitask models combine the losses was not published; what is done here is its own.",
         "The original keeps the best of its checkpoints by the development set; here the last weights are kept.",
     )
@@ -102,7 +103,7 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
         """See the base class."""
         return replace(
             settings,
-            epochs=3.0,
+            epochs=8.0,
             sts_passes=1,
             batch_size=16,
             learning_rate=1e-3,

@@ -12,6 +12,8 @@ from kure_rag.train.recipes.triplet_data import DATA, DEV, is_static, plan_tripl
 from kure_rag.train.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 
@@ -109,6 +111,7 @@ class KureRecipe(Recipe[KureSettings]):
         say(f"loading the guide {settings.guide}")
         guide = Guide.load(settings.guide)
         require_prompts(guide.name, guide.prefixes, (sources.query_prefix, sources.passage_prefix))
+        guide.require_same(sources.work)
 
         def losses(model: Any) -> Mapping[str, Any]:
             return {"triplets": gist_loss(model, guide, settings)}
@@ -151,15 +154,16 @@ class Guide:
         name: For messages.
         model: A ``SentenceTransformer``.
         prefixes: What it expects before queries and passages.
+        revision: Of its files.
 
     Attributes:
         device: Where it is computed: where the trained model is.
     """
 
-    def __init__(self, name: str, model: Any, prefixes: tuple[str, str] = ("", "")) -> None:
+    def __init__(self, name: str, model: Any, prefixes: tuple[str, str] = ("", ""), revision: str = "") -> None:
         from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-        self.name, self.prefixes = name, prefixes
+        self.name, self.prefixes, self.revision = name, prefixes, revision
         self._model = model.eval().requires_grad_(False)
         tokenizer = model.tokenizer
         self.tokenizer = (
@@ -180,6 +184,7 @@ class Guide:
             ModelNotAvailableError: Its files cannot be reached.
             EmbeddingError: They cannot be used.
         """
+        from kure_rag.embed.files import local_revision
         from kure_rag.embed.hub import model_folder
         from kure_rag.embed.identity import ModelIdentity
         from kure_rag.embed.loading import load_model
@@ -188,7 +193,27 @@ class Guide:
         settings = EmbedSettings()
         identity = ModelIdentity(name, settings, None)
         folder = identity.folder or model_folder(identity.card.name, identity.revision, settings)
-        return cls(name, load_model(folder, identity.card, settings), identity.prefixes)
+        model = load_model(folder, identity.card, settings)
+        return cls(name, model, identity.prefixes, local_revision(folder))
+
+    def require_same(self, work: Path) -> None:
+        """Raises where an interrupted training that is to go on had a guide of other weights.
+
+        Args:
+            work: What is kept until the training has ended.
+
+        Raises:
+            ConfigError: It had.
+        """
+        work.mkdir(parents=True, exist_ok=True)
+        note = work / "guide.txt"
+        if not note.is_file():
+            note.write_text(self.revision, encoding="utf-8")
+        elif (kept := note.read_text(encoding="utf-8")) != self.revision:
+            raise ConfigError(
+                f"guide {self.name}: its weights are others ({self.revision}) than when this training was begun "
+                f"({kept}); put those back, or begin anew with another --out"
+            )
 
     def preprocess(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """Texts as the model takes them."""

@@ -152,9 +152,11 @@ def _held_back(data: SentenceData, seed: int) -> SentenceData:
     premises = list(dict.fromkeys(row.premise for row in data.nli))
     if not data.sts and len(premises) >= _LEAST:
         return _premises_held_back(data, premises, seed)
-    few = f"{len(data.sts):,} STS pairs" if data.sts else f"{len(premises):,} premises"
-    note = f"the model is not scored: {few} are too few to hold some back; name development files with --dev"
-    return replace(data, notes=(*data.notes, note))
+    why = "texts alone do not say which are alike"
+    if data.sts or data.nli:
+        few = f"{len(data.sts):,} STS pairs" if data.sts else f"{len(premises):,} premises"
+        why = f"{few} are too few to hold some back"
+    return replace(data, notes=(*data.notes, f"the model is not scored: {why}; name development files with --dev"))
 
 
 def _pairs_held_back(data: SentenceData, seed: int) -> SentenceData:
