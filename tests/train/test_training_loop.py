@@ -20,7 +20,7 @@ from toy_recipe import ToyRecipe, ToySettings
 from kure_rag.errors import ConfigError, SourceNotFoundError, TrainingError, UnknownModelError
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.run import train
-from kure_rag.train.workdir import COMPLETE, WorkFolder
+from kure_rag.train.workdir import COMPLETE, WorkFolder, hashes, place_among
 
 pytestmark = pytest.mark.train
 
@@ -107,12 +107,21 @@ def test_ctrl_c_writes_a_checkpoint_first(tmp_path: Path) -> None:
 def test_other_settings_do_not_go_on_with_an_unfinished_training(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "model", {"settings": {"batch_size": 16, "seed": 1}}) as work:
         path = work.path
+        work.keep_before({"set": {}})
     with (
         pytest.raises(ConfigError, match="settings batch_size 16, and this one has 32"),
         WorkFolder(tmp_path / "model", {"settings": {"batch_size": 32, "seed": 1}}),
     ):
         pass
     assert path.is_dir()
+
+
+def test_a_mistake_can_be_put_right_with_the_same_out(tmp_path: Path) -> None:
+    """What was refused before anything was trained leaves nothing that would have to be removed by hand."""
+    out = tmp_path / "model"
+    with pytest.raises(ConfigError, match="fewer than a batch"):
+        train(ToyRecipe(), [_TOY], out=out, settings=replace(_SHORT, batch_size=1000))
+    assert not train(ToyRecipe(), [_TOY], out=out, settings=_SHORT).resumed
 
 
 def test_two_processes_do_not_train_in_one_place(tmp_path: Path) -> None:
@@ -184,6 +193,77 @@ def test_a_disk_that_fills_up_at_a_checkpoint_loses_nothing(tmp_path: Path) -> N
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="the loss is nan at step 3"):
         train(ToyRecipe(), [_TOY], out=tmp_path / "model", settings=replace(_SHORT, spoil=3))
+
+
+def test_a_training_without_a_step_is_no_success(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="not one batch of 16 could be made"):
+        train(ToyRecipe(), [_TOY], out=tmp_path / "model", settings=ToySettings(alike=True))
+    assert not (tmp_path / "model").exists()
+
+
+def test_precision_that_is_not_here_is_told_before_training(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    lines: list[str] = []
+    with pytest.raises(TrainingError, match="fp16 needs a GPU"):
+        train(ToyRecipe(), [_TOY], out=tmp_path / "m", settings=replace(_SHORT, precision="fp16"), say=lines.append)
+    assert not any("scoring" in line for line in lines)
+
+
+def test_texts_that_will_be_cut_are_counted(tmp_path: Path) -> None:
+    report = train(ToyRecipe(), [_TOY], out=tmp_path / "model", settings=replace(_SHORT, max_length=4))
+    assert any("have more than 4 tokens" in note for note in report.notes)
+    assert "have more than 4 tokens" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_rank_without_a_launcher_is_an_own_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some clusters number their machines in RANK; such a process must not leave the writing to another."""
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert place_among() == (0, 1)
+
+
+def test_gathered_batches_count_as_one_step(tmp_path: Path) -> None:
+    settings = replace(_SHORT, accumulate=5, epochs=4, max_steps=None)
+    assert train(ToyRecipe(), [_TOY], out=tmp_path / "one", settings=settings).steps == {"pairs": 12}
+    capped = replace(settings, max_steps=1000)
+    assert train(ToyRecipe(), [_TOY], out=tmp_path / "two", settings=capped).steps == {"pairs": 12}
+
+
+def test_an_index_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    from support import HashEmbedder
+
+    from kure_rag import KureIndex
+    from kure_rag.read.corpus import Record
+
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+        index.add_records([Record("1", "휴가", "근로자의 휴가는 15일로 한다.", {})])
+        while_open = hashes([tmp_path / "index"])
+    assert hashes([tmp_path / "index"]) == while_open
+    with KureIndex.open(tmp_path / "index", embeddings=HashEmbedder()) as index:
+        index.add_records([Record("2", "휴가", "급여는 매월 25일에 지급한다.", {})])
+    assert hashes([tmp_path / "index"]) != while_open
+
+
+def test_queries_of_one_document_are_drawn_together() -> None:
+    """Forty copies of one question say no more than the one."""
+    from kure_rag.train.development import Measured
+    from kure_rag.train.report import change
+
+    names = [f"{group}-{copy}" for group in "abc" for copy in range(40)]
+    groups = {name: name[0] for name in names}
+    before = Measured(values={"m": 0.0}, each=dict.fromkeys(names, 0.0))
+    gained = {name: {"a": 0.5, "b": 0.25, "c": 0.25}[name[0]] for name in names}
+    alone = change("set", "m", before, Measured(values={"m": 1 / 3}, each=gained))
+    grouped = change("set", "m", before, Measured(values={"m": 1 / 3}, each=gained, groups=groups))
+    assert alone.rose
+    assert not grouped.rose
+    assert grouped.p_value == pytest.approx(2 / 8)  # of 8 ways to swap three groups, two are as far from 0
+    assert grouped.difference == pytest.approx(alone.difference)
+    assert (grouped.count, grouped.groups) == (120, 3)
 
 
 def test_prefixes_are_trained_with_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

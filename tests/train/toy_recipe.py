@@ -44,6 +44,7 @@ class ToySettings(TrainSettings):
     Attributes:
         classifier: Train a layer of the loss's own as well, in a stage before.
         spoil: Step at which the loss becomes no number.
+        alike: All passages are one, and no text may be twice in a batch.
     """
 
     epochs: float = 2
@@ -52,6 +53,7 @@ class ToySettings(TrainSettings):
     checkpoints: int = 5
     classifier: bool = False
     spoil: int | None = None
+    alike: bool = False
 
 
 class ToyRecipe(Recipe[ToySettings]):
@@ -77,7 +79,8 @@ class ToyRecipe(Recipe[ToySettings]):
         from datasets import Dataset
 
         rows, held = made_up(192, 1), made_up(40, 2)
-        pairs = Dataset.from_dict({"query": [a for a, _ in rows], "positive": [b for _, b in rows]})
+        told = ["모두 같은 글"] * len(rows) if settings.alike else [b for _, b in rows]
+        pairs = Dataset.from_dict({"query": [a for a, _ in rows], "positive": told})
         graded = pairs.add_column("label", [i % 2 for i in range(len(rows))])
         stages = [
             Stage(
@@ -86,6 +89,7 @@ class ToyRecipe(Recipe[ToySettings]):
                 losses=lambda model: {"pairs": _contrast(model, settings.spoil)},
                 settings=settings,
                 prompts={"query": sources.query_prefix, "positive": sources.passage_prefix},
+                no_duplicates=settings.alike,
             )
         ]
         if settings.classifier:

@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     """Trains, and prints what that changed."""
     from kure_rag.train.recipes import find_recipe
     from kure_rag.train.run import train
+    from kure_rag.train.workdir import place_among
 
     common.log_to_stderr()
     recipe = find_recipe(options.recipe)
@@ -101,6 +102,8 @@ def run(options: argparse.Namespace) -> int:
             say=lambda line: print(line, file=sys.stderr),
             progress=advance,
         )
+    if place_among()[0]:
+        return 0  # the first of several processes tells
     if options.json:
         common.print_json(report.to_dict())
     else:
@@ -131,7 +134,7 @@ def _table(report: TrainReport, shown: Any) -> Any:
         table.add_column(name, justify="left" if name in ("not trained on", "measure") else "right", no_wrap=True)
     for one in report.changes:
         table.add_row(
-            f"{one.name} ({one.count:,})",
+            f"{one.name} ({one.count:,}" + (f" in {one.groups:,})" if one.groups != one.count else ")"),
             one.measure,
             shown(one.before.mean),
             shown(one.after.mean),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.embed.cards import check_name, find_card, folder_of
-from kure_rag.embed.files import check_folder, local_revision
+from kure_rag.embed.files import bundled_path, check_folder, local_revision
 from kure_rag.embed.hub import model_folder
 from kure_rag.embed.identity import ModelIdentity
 from kure_rag.embed.loading import load_model, weight_options
@@ -68,8 +68,14 @@ def find_base(name: str, recipe: Recipe[Any]) -> Base:
         check_name(name)
         card = find_card(name)
         revision = card.revision if card else None
-        folder = folder_of(name) or model_folder(card.name if card else name, revision, EmbedSettings())
-        check_folder(folder, code=False)
+        known = card.name if card else name
+        folder = folder_of(name) or bundled_path(known) or model_folder(known, revision, EmbedSettings())
+        parts = check_folder(folder, code=False)
+        if any(part.kind == "StaticEmbedding" for part in parts):
+            raise EmbeddingError(
+                f"{name}: a table of vectors, which cannot read two texts together; give an encoder, such as "
+                f"{recipe.base}"
+            )
         return Base(name=name, folder=folder, revision=local_revision(folder))
     identity = ModelIdentity(name, EmbedSettings(), None)
     if identity.export is not None:

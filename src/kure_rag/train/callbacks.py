@@ -63,13 +63,13 @@ class Watch(TrainerCallback):
         self._folder = folder
         self._losses, self._model = losses, model
         self._progress, self._label = progress, label
-        self._stop = False
+        self.asked = False
         self._main = place_among()[0] == 0
         self.stopped = False
 
     def stop(self) -> None:
-        """Ends the stage after this step, with a checkpoint."""
-        self._stop = True
+        """Ends the stage after this step, or the next whose loss is written down, with a checkpoint."""
+        self.asked = True
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
@@ -90,9 +90,23 @@ class Watch(TrainerCallback):
             last = next((row["loss"] for row in reversed(state.log_history) if "loss" in row), None)
             words = self._label if last is None else f"{self._label}: loss {last:.4f}"
             self._progress(state.global_step, state.max_steps, words)
-        if self._stop and state.global_step < state.max_steps:
+        # At a step whose loss is written down anyway, so that going on writes down the same ones.
+        if self.asked and state.global_step < state.max_steps and state.global_step % args.logging_steps == 0:
             self.stopped = True
             control.should_save = control.should_training_stop = True
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Averages the gradients of the losses' own weights over all processes, as the model's are."""
+        if place_among()[1] == 1:
+            return
+        import torch
+
+        for tensor in loss_weights(self._losses, self._model).values():
+            if tensor.grad is not None:
+                torch.distributed.all_reduce(tensor.grad)
+                tensor.grad /= place_among()[1]
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Adds the losses' own weights to the checkpoint, and then the mark that it is whole."""
@@ -147,8 +161,11 @@ def restore_loss_weights(checkpoint: Path, losses: Mapping[str, Any], model: Any
 
 @contextmanager
 def stopping(watch: Watch, say: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C ends the stage after its step, with a checkpoint; a second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
+    """Ctrl-C ends the stage after its step, with a checkpoint; a second one ends it at once.
+
+    Of several processes each would stop at another step and the others wait for it: there the first ends it at once.
+    """
+    if threading.current_thread() is not threading.main_thread() or place_among()[1] > 1:
         yield
         return
     before = signal.getsignal(signal.SIGINT)

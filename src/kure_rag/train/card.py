@@ -26,6 +26,7 @@ def make_card(
     base: Base,
     settings: TrainSettings,
     data: Mapping[str, str],
+    dev: Mapping[str, str],
     rows: Mapping[str, int],
     changes: Sequence[Change],
     notes: Sequence[str],
@@ -38,7 +39,8 @@ def make_card(
         name: Of the model's folder.
         base: What it was trained from.
         settings: How.
-        data: Name of a file → its SHA-256.
+        data: Name of a file that was trained on → its SHA-256.
+        dev: Name of a file that was scored on → its SHA-256.
         rows: Name of a dataset → its rows.
         changes: Scores before and after.
         notes: What the data had.
@@ -56,8 +58,9 @@ def make_card(
     ]
     if plotted:
         parts.append("![loss](loss.png)")
-    listed = "\n".join(f"| {key} | {value[:_HASH]} |" for key, value in data.items())
-    parts.append(f"## Data\n\n| file | SHA-256 begins |\n|---|---|\n{listed}")
+    listed = [f"| {key} | trained on | {value[:_HASH]} |" for key, value in data.items()]
+    listed += [f"| {key} | scored on | {value[:_HASH]} |" for key, value in dev.items()]
+    parts.append("\n".join(["## Data\n\n| file | | SHA-256 begins |\n|---|---|---|", *listed]))
     counted = "\n".join(f"| {key} | {value:,} |" for key, value in rows.items())
     parts.append(f"| rows | |\n|---|---:|\n{counted}")
     if notes:
@@ -82,7 +85,7 @@ def scores_table(changes: Sequence[Change]) -> str:
         "|---|---|---:|---:|---:|---:|",
     ]
     for one in changes:
-        count = f"{one.name} ({one.count:,})"
+        count = f"{one.name} ({one.count:,}" + (f" in {one.groups:,})" if one.groups != one.count else ")")
         spread = f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
         if abs(one.after.mean) > 1:
             spread = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"

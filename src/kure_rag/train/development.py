@@ -20,11 +20,14 @@ class Measured:
         values: Measure → value, the main one among them.
         each: The main measure's value for each query, by its id; empty where it has none for a single one, such as a
             correlation.
+        groups: Query's id → what it belongs to, such as a document, where queries of one are alike: they are then drawn
+            and swapped together.
         pairs: Of correlations: what people said and what the model says of each pair, in the set's order.
     """
 
     values: Mapping[str, float]
     each: Mapping[str, float]
+    groups: Mapping[str, str] | None = None
     pairs: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
 

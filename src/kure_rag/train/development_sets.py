@@ -32,6 +32,8 @@ class RetrievalDev(Development):
         relevant: Query's id → passage's id → gain above 0.
         query_prefix: Put before queries.
         passage_prefix: Put before passages.
+        groups: Query's id → its document, statute or passage: questions about one are alike, and count as one draw in
+            intervals and tests.
 
     Raises:
         CorpusFormatError: No query, or a relevant passage is not among the passages.
@@ -47,8 +49,10 @@ class RetrievalDev(Development):
         relevant: Mapping[str, Mapping[str, float]],
         query_prefix: str = "",
         passage_prefix: str = "",
+        groups: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self._groups = groups
         asked = [query for query in queries if relevant.get(query)]
         if not asked:
             raise CorpusFormatError(name, "no query with a relevant passage to score the model on")
@@ -71,7 +75,7 @@ class RetrievalDev(Development):
             best = np.argsort(-cosines, axis=1, kind="stable")[:, :_DEPTH]
             for name, row in zip(names[start : start + _ROWS], best, strict=True):
                 run[name] = [self._ids[i] for i in row]
-        return _ranked(run, self.relevant, self.main)
+        return _ranked(run, self.relevant, self.main, self._groups)
 
 
 class StsDev(Development):
@@ -151,8 +155,13 @@ def embed(model: Any, texts: Sequence[str]) -> NDArray[np.float64]:
     return unit(vectors)
 
 
-def _ranked(run: Mapping[str, Sequence[str]], relevant: Mapping[str, Mapping[str, float]], main: str) -> Measured:
+def _ranked(
+    run: Mapping[str, Sequence[str]],
+    relevant: Mapping[str, Mapping[str, float]],
+    main: str,
+    groups: Mapping[str, str] | None = None,
+) -> Measured:
     scores = score_queries(run, relevant, ks=(1, _DEPTH))
     means = mean_scores(scores)
     values = {"ndcg@10": means["ndcg@10"], "mrr@10": means["mrr@10"], "accuracy@1": means["mrr@1"]}
-    return Measured(values={**values, "recall@10": means["recall@10"]}, each=dict(scores[main]))
+    return Measured(values={**values, "recall@10": means["recall@10"]}, each=dict(scores[main]), groups=groups)

@@ -30,6 +30,8 @@ class Change:
         high: Its upper end.
         p_value: Two-sided: of the paired randomisation test over queries, or of the paired bootstrap over pairs.
         count: Queries or pairs.
+        groups: Documents or the like that these belong to, which is what was drawn and swapped; ``count`` where each
+            stands for itself.
         others: The set's other measures, before and after.
     """
 
@@ -42,6 +44,7 @@ class Change:
     high: float
     p_value: float
     count: int
+    groups: int
     others: Mapping[str, tuple[float, float]]
 
     @property
@@ -61,6 +64,7 @@ class Change:
             "high": self.high,
             "p_value": self.p_value,
             "count": self.count,
+            "groups": self.groups,
             "others": {name: list(values) for name, values in self.others.items()},
         }
 
@@ -113,8 +117,9 @@ def change(name: str, measure: str, before: Measured, after: Measured, *, seed: 
     """Compares two scores of one set.
 
     Sets with a value for each query are compared by the paired randomisation test of
-    :func:`kure_rag.evaluate.statistics.paired_test`; correlations by a paired bootstrap over the pairs (Efron and
-    Tibshirani 1993), whose p-value is twice the smaller share of resamples on one side of zero.
+    :func:`kure_rag.evaluate.statistics.paired_test`, over groups of queries where the set has these. Correlations are
+    compared by a paired bootstrap over the pairs (Efron and Tibshirani 1993), whose p-value is twice the smaller share
+    of resamples on one side of zero.
 
     Args:
         name: The set's.
@@ -137,21 +142,34 @@ def change(name: str, measure: str, before: Measured, after: Measured, *, seed: 
             high=high,
             p_value=p_value,
             count=len(after.pairs[0]),
+            groups=len(after.pairs[0]),
             others=others,
         )
-    test = paired_test(before.each, after.each, seed=seed)
+    one, other = (_of_groups(measured.each, after.groups) for measured in (before, after))
+    test = paired_test(one, other, seed=seed)
     return Change(
         name=name,
         measure=measure,
-        before=bootstrap_interval(list(before.each.values()), seed=seed),
-        after=bootstrap_interval(list(after.each.values()), seed=seed),
+        before=bootstrap_interval(list(one.values()), seed=seed),
+        after=bootstrap_interval(list(other.values()), seed=seed),
         difference=test.difference,
         low=test.low,
         high=test.high,
         p_value=test.p_value,
-        count=test.queries,
+        count=len(after.each),
+        groups=test.queries,
         others=others,
     )
+
+
+def _of_groups(each: Mapping[str, float], groups: Mapping[str, str] | None) -> Mapping[str, float]:
+    """One value for each group, whose mean is that of all queries: their sum over the queries in a group on average."""
+    if groups is None:
+        return each
+    sums: dict[str, float] = {}
+    for query, value in each.items():
+        sums[groups[query]] = sums.get(groups[query], 0.0) + value
+    return {group: total * len(sums) / len(each) for group, total in sums.items()}
 
 
 def _correlations(

@@ -16,7 +16,6 @@ import json
 import os
 import random
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,13 +92,12 @@ def train(
     sources = _existing(data, "data"), _existing(dev, "dev")
     found = find_base(base or chosen.base, chosen)
     rank, processes = place_among()
-    named = hashes((*sources[0], *sources[1]))
     identity = {
         "recipe": chosen.name,
         "base": {"name": found.name, "revision": found.revision},
         "settings": json.loads(json.dumps(told.to_dict())),
-        "data": named,
-        "dev": len(sources[1]),
+        "data": hashes(sources[0]),
+        "dev": hashes(sources[1]),
         "processes": processes,
     }
     started = time.monotonic()
@@ -107,6 +105,7 @@ def train(
         run = _Run(chosen, found, told, work, say if say and rank == 0 else _silent, progress if rank == 0 else None)
         plan = run.plan(*sources)
         model = run.base_model(plan)
+        notes = [*plan.notes, *run.check(model, plan)]
         before = run.before(model, plan.development)
         model, histories, steps = run.stages(model, plan)
         chosen.finish(model, lambda: run.base_model(plan), told)
@@ -124,10 +123,10 @@ def train(
             loss=_last_loss(histories),
             changes=changes,
             rows=plan.rows,
-            notes=plan.notes,
+            notes=notes,
         )
         if rank == 0:
-            run.write(model, report, histories, plan, named)
+            run.write(model, report, histories, plan, identity)
             work.remove()
     return report
 
@@ -178,9 +177,31 @@ class _Run:
         """The base as it is before the first stage."""
         return self._loaded(self.base, plan)
 
+    def check(self, model: Any, plan: Plan) -> list[str]:
+        """Makes every loss and every stage's arguments once: what cannot be is told now, and not when its turn comes.
+
+        Returns:
+            What a user should know of the texts' lengths.
+        """
+        from kure_rag.train.trainer import check_stage, longer_than
+
+        self._require_space(model)
+        for number, stage in enumerate(plan.stages, 1):
+            check_stage(stage, self.work.stage(number, stage.name))
+            self._losses(model, stage, number)
+        note = longer_than(model, plan.texts())  # which warns in the log, too
+        return [] if note is None else [note]
+
+    def _losses(self, model: Any, stage: Stage, number: int) -> dict[str, Any]:
+        import torch
+
+        # So that what a loss begins with is the same whether or not an earlier stage was trained by this process.
+        torch.manual_seed(stage.settings.seed + number)
+        random.seed(stage.settings.seed + number)
+        return dict(stage.losses(model))
+
     def before(self, model: Any, development: Sequence[Development]) -> dict[str, Measured]:
         """The base's scores, which an interrupted training has kept."""
-        self._require_space(model)
         kept = self.work.before
         if kept is not None:
             return {name: from_json(stored) for name, stored in kept.items()}
@@ -208,16 +229,11 @@ class _Run:
         return model, histories, steps
 
     def _stage(self, model: Any, stage: Stage, folder: Path, number: int, plan: Plan) -> dict[str, Any]:
-        import torch
-
         from kure_rag.train.callbacks import Watch, restore_loss_weights, stopping
         from kure_rag.train.trainer import make_trainer, save_model
 
         checkpoint = self.work.checkpoint(folder)
-        # So that what a loss begins with is the same whether or not an earlier stage was trained by this process.
-        torch.manual_seed(stage.settings.seed + number)
-        random.seed(stage.settings.seed + number)
-        losses = dict(stage.losses(model))
+        losses = self._losses(model, stage, number)
         watch = Watch(folder, losses, model, progress=self.progress, label=stage.name)
         trainer = make_trainer(
             stage,
@@ -238,10 +254,18 @@ class _Run:
             self.say(f"stopped; the same command goes on from {kept.name if kept else 'the beginning'} of {stage.name}")
             raise KeyboardInterrupt
         record = {"history": trainer.state.log_history, "steps": trainer.state.global_step}
+        if not record["steps"]:
+            raise TrainingError(
+                f"stage {stage.name}: not one batch of {stage.settings.batch_size} could be made, since no text may be "
+                "twice in a batch; give more different texts, or a smaller --batch-size"
+            )
         if self.rank == 0:
             with self._told(folder):
                 save_model(model, folder / "model")
                 self.work.finish(folder, record)
+        if watch.asked:  # in its last step, or while it was scored
+            self.say(f"stopped; stage {stage.name} is done, and the same command goes on from there")
+            raise KeyboardInterrupt
         return record
 
     def _loaded(self, base: Base, plan: Plan) -> Any:
@@ -276,7 +300,8 @@ class _Run:
     def _require_space(self, model: Any) -> None:
         """Raises where the disk cannot hold the checkpoints, before hours are spent."""
         weights = sum(weight.numel() for weight in model.parameters()) * _BYTES
-        needed = weights * (_COPIES if self.settings.checkpoints else 2)
+        # What an interrupted training has written already need not be written beside it again.
+        needed = weights * (_COPIES if self.settings.checkpoints else 2) - self.work.held
         free = shutil.disk_usage(self.work.path).free
         if free < needed:
             raise TrainingError(
@@ -290,7 +315,7 @@ class _Run:
         report: TrainReport,
         histories: Mapping[str, Sequence[Mapping[str, Any]]],
         plan: Plan,
-        data: Mapping[str, str],
+        identity: Mapping[str, Any],
     ) -> None:
         """The finished folder, all of it at once."""
         from kure_rag.train.trainer import save_model
@@ -298,8 +323,12 @@ class _Run:
         measures = [f"{one.name}_{one.main}" for one in plan.development]
         rows = rows_of(histories, measures)
         out = report.out
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside, self._told(out.parent):
-            made = Path(beside, "model")
+        made, aside = self.work.path / "finished", self.work.path / "replaced"
+        if aside.exists() and not out.exists():  # a kill came between two renames
+            aside.rename(out)
+        for left in (made, aside):
+            shutil.rmtree(left, ignore_errors=True)
+        with self._told(out.parent):
             save_model(model, made)
             write_csv(made / CSV, rows, measures)
             plotted = importlib.util.find_spec("matplotlib") is not None
@@ -311,15 +340,16 @@ class _Run:
                 name=out.name,
                 base=self.base,
                 settings=self.settings,
-                data=data,
+                data=identity["data"],
+                dev=identity["dev"],
                 rows=plan.rows,
                 changes=report.changes,
-                notes=plan.notes,
+                notes=report.notes,
                 plotted=plotted,
             )
             (made / "README.md").write_text(card, encoding="utf-8")
             self.recipe.write(made, self.settings)
-            put_in_place(made, out, aside=Path(beside, "before"))
+            put_in_place(made, out, aside=aside)
 
 
 def compare(development: Sequence[Development], first: Any, second: Any) -> list[Change]:

@@ -21,7 +21,7 @@ class TrainSettings:
         batch_size: Rows in a step; in-batch negatives come from these. With several GPUs, on each of them.
         accumulate: Batches whose gradients make one step. In-batch negatives do not grow with it.
         learning_rate: The highest.
-        warmup: Share of the steps over which the learning rate rises.
+        warmup: Share of the steps over which the learning rate rises; of `one-cycle` .3 where this is 0.
         schedule: How it falls after that.
         weight_decay: Of AdamW.
         max_length: Tokens after which texts are cut; the base's own limit where there is none.

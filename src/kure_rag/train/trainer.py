@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kure_rag.train.settings import TrainSettings
 
 _MOST_LOGS: Final = 500  # points of a curve
+_COUNTED: Final = 20_000  # texts whose tokens are counted
 _KEPT: Final = 2  # checkpoints: the one before stays until the next is whole
 _RISE: Final = 0.3  # share of a one-cycle schedule that goes up, where no warm-up is asked for; torch's own
 _SCHEDULERS: Final = {
@@ -43,8 +45,38 @@ def steps_of(stage: Stage, *, processes: int = 1) -> int:
             )
         batches.append(rows // (settings.batch_size * processes))
     each = sum(batches) if stage.mix == "proportional" else min(batches) * len(batches)
-    total = max(1, math.ceil(settings.epochs * (each // settings.accumulate)))
+    total = max(1, math.ceil(settings.epochs * math.ceil(each / settings.accumulate)))
     return total if settings.max_steps is None else min(total, settings.max_steps)
+
+
+def check_stage(stage: Stage, folder: Path) -> None:
+    """Raises for settings that this machine cannot train with.
+
+    Raises:
+        TrainingError: Such as fp16 without a GPU.
+        ConfigError: A batch is larger than the data.
+    """
+    _arguments(stage, folder, evaluated=False)
+
+
+def longer_than(model: Any, texts: Iterable[str]) -> str | None:
+    """What to say of texts that the model will cut; ``None`` where it cuts none.
+
+    Args:
+        model: With a tokenizer and a limit; one without a limit cuts nothing.
+        texts: Of which the first 20,000 are counted.
+    """
+    from kure_rag.train.readers.checks import check_lengths
+
+    limit, tokenizer = model.max_seq_length, getattr(model, "tokenizer", None)
+    if not isinstance(limit, int) or tokenizer is None or not callable(tokenizer):
+        return None
+
+    def count(some: Sequence[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(list(some), truncation=False, verbose=False)["input_ids"]]
+
+    found = check_lengths(islice(texts, _COUNTED), count, limit, "the training texts")
+    return f"{found}; only their beginnings are trained on" if found.over else None
 
 
 def make_trainer(

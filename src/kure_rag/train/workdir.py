@@ -100,6 +100,11 @@ class WorkFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     @property
+    def held(self) -> int:
+        """Bytes of what lies in it."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    @property
     def before(self) -> dict[str, Any] | None:
         """The base's scores, once they were kept."""
         return _json(self.path / _BEFORE)
@@ -123,6 +128,12 @@ class WorkFolder:
 
     def _check(self, identity: Mapping[str, Any]) -> bool:
         stored = _json(self.path / _IDENTITY)
+        if stored is not None and stored != json.loads(json.dumps(identity)) and not self.before and self._main:
+            # Nothing was trained yet: most often the same command with the mistake put right that it was told.
+            for left in self.path.iterdir():
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+            stored = None
         if stored is None:
             if self._main:
                 write_json(self.path / _IDENTITY, identity)
@@ -139,7 +150,12 @@ class WorkFolder:
 
 
 def place_among() -> tuple[int, int]:
-    """This process's place in a distributed training, and how many there are, as torchrun and accelerate say it."""
+    """This process's place in a distributed training, and how many there are, as torchrun and accelerate say it.
+
+    Both set ``LOCAL_RANK`` too. Without it ``RANK`` is a cluster's number of a machine, and this a training of its own.
+    """
+    if "LOCAL_RANK" not in os.environ:
+        return 0, 1
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -154,7 +170,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def hashes(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of each file, by its name; of a folder that of its files' names and hashes.
+    """SHA-256 of each file, by its name; of a folder that of its files' names and hashes, of an index of what it holds.
 
     Raises:
         TrainingError: One cannot be read.
@@ -172,6 +188,14 @@ def hashes(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def _hash(path: Path) -> str:
+    if (path / "catalog.sqlite3").is_file():
+        from kure_rag.pipeline import KureIndex
+
+        # Its files differ from one opening to the next, though it holds the same.
+        with KureIndex.maintain(path) as index:
+            told = json.dumps(index.info()["fingerprint"], sort_keys=True)
+            held = "\n".join(sorted(row.id for row in index.documents()))
+        return hashlib.sha256(f"{told}\n{held}".encode()).hexdigest()
     if path.is_dir():
         inside = sorted(file for file in path.rglob("*") if file.is_file())
         lines = [f"{file.relative_to(path).as_posix()} {_hash(file)}\n" for file in inside]

@@ -114,7 +114,7 @@ class KoDiffCseRecipe(Recipe[KoDiffCseSettings]):
             settings,
             epochs=8.0,
             batch_size=64,
-            learning_rate=2.5e-3,
+            learning_rate=3e-3,
             max_length=32,
             max_steps=240,
             checkpoints=2,

@@ -89,7 +89,7 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
     data: ClassVar[str] = "NLI files (KorNLI, KLUE-NLI), with STS files for multitask; for unsupervised any files"
     dev: ClassVar[str] = "STS files, such as KorSTS's sts-dev.tsv, or NLI files"
     limits: ClassVar[tuple[str, ...]] = (
-        "It needs a base that knows the language: some thousand triplets or texts teach a random encoder's [CLS] nothing.",
+        "It needs a base that knows the language: thousands of rows teach a random encoder's [CLS] little.",
         "How the original's multitask models combine the losses was not published; what is done here is its own.",
         "The original keeps the best of its checkpoints by the development set; here the last weights are kept.",
     )
