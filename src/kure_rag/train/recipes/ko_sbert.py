@@ -95,6 +95,7 @@ class KoSentenceTransformersRecipe(Recipe[KoSentenceTransformersSettings]):
     dev: ClassVar[str] = "STS files, such as KorSTS's sts-dev.tsv, or NLI files"
     limits: ClassVar[tuple[str, ...]] = (
         "In multitask the original takes 64 triplets and 8 STS pairs in turns; here both are batch_size rows.",
+        "So an epoch over KorSTS has an eighth of the original's steps: give more epochs for as many.",
         "The original keeps the best of its checkpoints by the development set; here the last weights are kept.",
     )
 

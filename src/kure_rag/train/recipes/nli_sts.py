@@ -29,6 +29,7 @@ from kure_rag.train.readers import (
     texts_of,
 )
 from kure_rag.train.recipe import Say, Sources
+from kure_rag.train.recipes.triplet_dev import digest
 
 _SHARE: Final = 10  # one in so many is held back
 _LEAST: Final = 50  # rows (premises) that a tenth is worth holding back of
@@ -117,32 +118,40 @@ def read_sentences(
 def _with_files(data: SentenceData, paths: Sequence[Path]) -> SentenceData:
     """Scored on files of their own, whose pairs are taken out of the training data."""
     sets: list[Development] = []
-    pairs: set[frozenset[str]] = set()
-    premises: set[str] = set()
-    texts: set[str] = set()
+    pairs: set[frozenset[int]] = set()
+    premises: set[int] = set()
+    texts: set[int] = set()
     for path in paths:
         kind = detect_kind(path)
         if kind == "sts":
             read = read_sts(path)
             sets.append(StsDev(read.name, read.pairs))
-            pairs.update(frozenset((pair.first, pair.second)) for pair in read.pairs)
-            texts.update(text for pair in read.pairs for text in texts_of(pair))
+            pairs.update(_digests(pair) for pair in read.pairs)
+            texts.update(*(_digests(pair) for pair in read.pairs))
         elif kind == "nli":
             rows = tuple(read_nli(path))
             sets.append(inference_development(path.name.split(".tsv")[0].split(".json")[0], rows))
-            premises.update(row.premise for row in rows)
-            texts.update(text for row in rows for text in texts_of(row))
+            premises.update(digest(row.premise) for row in rows)
+            texts.update(*(_digests(row) for row in rows))
         else:
             raise CorpusFormatError(
                 path.name, f"holds {kind}; these recipes are scored on STS or NLI: give such a file"
             )
-    nli = tuple(row for row in data.nli if row.premise not in premises)
-    sts = tuple(pair for pair in data.sts if frozenset((pair.first, pair.second)) not in pairs)
-    others = tuple(text for text in data.others if text not in texts)
+    nli = tuple(row for row in data.nli if digest(row.premise) not in premises)
+    sts = tuple(pair for pair in data.sts if _digests(pair) not in pairs)
+    others = tuple(text for text in data.others if digest(text) not in texts)
     notes = list(data.notes)
+    # As the published sets are used, KorSTS's own parts among them: a sentence may stand in pairs of both.
+    if shared := sum(not texts.isdisjoint(_digests(row)) for row in (*nli, *sts)):
+        notes.append(f"{shared:,} training rows have a sentence that stands in another row of the development data")
     if gone := len(data.nli) - len(nli) + len(data.sts) - len(sts) + len(data.others) - len(others):
         notes.append(f"{gone:,} training rows that stand in the development data as well were left out")
     return replace(data, nli=nli, sts=sts, others=others, development=tuple(sets), notes=tuple(notes))
+
+
+def _digests(row: NliRow | StsPair) -> frozenset[int]:
+    """Its texts, whatever their spaces."""
+    return frozenset(digest(text) for text in texts_of(row))
 
 
 def _held_back(data: SentenceData, seed: int) -> SentenceData:
