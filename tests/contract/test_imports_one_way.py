@@ -86,6 +86,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
         "evaluate/plots.py",
         "evaluate/plots_fonts.py",
         "train/mine/plot.py",
+        "train/static_losses.py",
         "tune/plot.py",
     ),
 }

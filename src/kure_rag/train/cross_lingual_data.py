@@ -11,6 +11,7 @@ parquet), such as those of MS MARCO with a translation of each query::
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ QUESTION_EXAMPLE: Final = '{"query_ko": "…", "query_en": "…", "passage_en": 
 ACCEPTED: Final = (
     f"questions in Korean with English passages, rows such as {QUESTION_EXAMPLE}; or bitext, ko and en between tabs"
 )
+
+_log = logging.getLogger(__name__)
 
 _NEEDED: Final = ("query_ko", "passage_en")
 _ENDINGS: Final = (".tsv", ".json", ".jsonl", ".parquet")
@@ -117,7 +120,11 @@ def find_pairs(places: Iterable[Path]) -> Found:
         if own and not place.is_dir():
             continue
         try:
-            bitext.update({path: None for path, _ in find_training_files(place, "bitext").files})
+            found = find_training_files(place, "bitext")
+            bitext.update({path: None for path, _ in found.files})
+            for name, reason in found.left_out.items():
+                if place / name not in questions:
+                    _log.warning("%s: %s is not read: %s", place.name or place, name, reason)
         except SourceNotFoundError:
             if not own:
                 raise
