@@ -9,7 +9,7 @@ What nobody could be seen to state is left out: revisions, licences, dimensions 
 unknown, not absent. KoSentenceT5 (BM-K) was published without a place on the hub, so it has no card; its kind of model,
 the encoder of a T5 with mean pooling, loads from a folder without one.
 
-Default dense weights: ``static-ko``'s .12 is measured (see :mod:`kure_rag.search.fusion`), all others are unmeasured.
+Default dense weights: ``static-ko``'s .15 is measured (see :mod:`kure_rag.search.fusion`), all others are unmeasured.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _kure() -> Iterator[ModelCard]:
         aliases=("static-ko",),
         dimension=368,
         licence="CC-BY-SA-4.0",
-        dense_weight=0.12,
+        dense_weight=0.15,
         note="Bundled: works offline, weak on paraphrase.",
     )
 
