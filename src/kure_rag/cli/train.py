@@ -35,7 +35,7 @@ def add(commands: common.Commands) -> None:
         """\
   kure-rag train domain --data my-index --base static-ko --out my-model
   kure-rag train koe5 --data triplets.jsonl --smallest --base scratch:bert --out try
-  kure-rag train kosimcse --help
+  kure-rag train kosimcse --data KorNLI --dev KorSTS/sts-dev.tsv --out my-kosimcse
   torchrun --nproc-per-node 4 -m kure_rag train kure --data triplets.jsonl --out my-kure
 
 A training that was interrupted goes on from its last checkpoint when the same command is given again.""",
