@@ -107,7 +107,8 @@ def test_ctrl_c_writes_a_checkpoint_first(tmp_path: Path) -> None:
 def test_other_settings_do_not_go_on_with_an_unfinished_training(tmp_path: Path) -> None:
     with WorkFolder(tmp_path / "model", {"settings": {"batch_size": 16, "seed": 1}}) as work:
         path = work.path
-        work.keep_before({"set": {}})
+        (work.stage(1, "pairs") / "checkpoint-4").mkdir(parents=True)
+        (work.stage(1, "pairs") / "checkpoint-4" / COMPLETE).touch()
     with (
         pytest.raises(ConfigError, match="settings batch_size 16, and this one has 32"),
         WorkFolder(tmp_path / "model", {"settings": {"batch_size": 32, "seed": 1}}),

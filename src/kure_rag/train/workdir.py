@@ -105,6 +105,11 @@ class WorkFolder:
         return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
 
     @property
+    def _trained(self) -> bool:
+        """Whether there is a whole checkpoint, or a stage that is done."""
+        return any(self.path.glob(f"*/checkpoint-*/{COMPLETE}")) or any(self.path.glob(f"*/{_DONE}"))
+
+    @property
     def before(self) -> dict[str, Any] | None:
         """The base's scores, once they were kept."""
         return _json(self.path / _BEFORE)
@@ -128,11 +133,12 @@ class WorkFolder:
 
     def _check(self, identity: Mapping[str, Any]) -> bool:
         stored = _json(self.path / _IDENTITY)
-        if stored is not None and stored != json.loads(json.dumps(identity)) and not self.before and self._main:
-            # Nothing was trained yet: most often the same command with the mistake put right that it was told.
+        if stored is not None and stored != json.loads(json.dumps(identity)) and not self._trained and self._main:
+            # Most often the same command with the mistake put right that it was told.
             for left in self.path.iterdir():
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
+            (self.path / _BEFORE).unlink(missing_ok=True)
             stored = None
         if stored is None:
             if self._main:
