@@ -28,6 +28,7 @@ from kure_rag.train.place import put_in_place, require_free
 from kure_rag.train.static_batches import TuneText
 from kure_rag.train.static_losses import Row, write_losses
 from kure_rag.train.static_stages import (
+    FILES,
     identity,
     load_start,
     load_tuning,
@@ -136,7 +137,7 @@ def train_static(
     require_free(out)
     text = read_training_text(data)
     say(f"read {len(text.articles):,} articles and {len(text.general()):,} sentences")
-    with WorkFolder(out, identity(data, settings)) as work:
+    with WorkFolder(out, identity(data, settings), worth=FILES) as work:
         if work.resumed:
             say(f"going on in {work.path.name}")
         vocabulary, vectors, tokenizer, losses = _train(text, settings, work.path, say)

@@ -45,6 +45,9 @@ _START: Final = "start.safetensors"
 _TUNING: Final = "tuning.safetensors"
 _VALUES: Final = "values"
 
+FILES: Final = (_VOCABULARY, _START, _TUNING)
+"""What took long to make."""
+
 
 def identity(data: Path, settings: Any) -> dict[str, Any]:
     """All that the trained bytes depend on, as JSON values: settings, data, versions.

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -31,6 +31,7 @@ COMPLETE: Final = "complete"
 _IDENTITY: Final = "training.json"
 _BEFORE: Final = "before.json"
 _DONE: Final = "done.json"
+_WORTH: Final = (f"*/checkpoint-*/{COMPLETE}", f"*/{_DONE}")
 _SHOWN: Final = 80  # characters of a value in a message
 
 
@@ -41,6 +42,7 @@ class WorkFolder:
         out: The model's folder; this one lies beside it.
         identity: All that the result depends on, as JSON values.
         main: Whether this process is the one that writes; others of a distributed training only look.
+        worth: Patterns of files that took long to make: without any, another training takes the folder over.
 
     Attributes:
         path: The folder.
@@ -52,9 +54,11 @@ class WorkFolder:
         TrainingError: It cannot be made.
     """
 
-    def __init__(self, out: Path, identity: Mapping[str, Any], *, main: bool = True) -> None:
+    def __init__(
+        self, out: Path, identity: Mapping[str, Any], *, main: bool = True, worth: Sequence[str] = _WORTH
+    ) -> None:
         self.path = out.with_name(f"{out.name}.training")
-        self._main = main
+        self._main, self._worth = main, worth
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -106,8 +110,8 @@ class WorkFolder:
 
     @property
     def _trained(self) -> bool:
-        """Whether there is a whole checkpoint, or a stage that is done."""
-        return any(self.path.glob(f"*/checkpoint-*/{COMPLETE}")) or any(self.path.glob(f"*/{_DONE}"))
+        """Whether there is something that took long to make."""
+        return any(found for pattern in self._worth for found in self.path.glob(pattern))
 
     @property
     def before(self) -> dict[str, Any] | None:
