@@ -15,7 +15,8 @@ from training_kit import RecipeContract
 from kure_rag import KureIndex
 from kure_rag.errors import ConfigError, CorpusFormatError, SourceNotFoundError
 from kure_rag.train.domain_data import DomainData, read_domain, without
-from kure_rag.train.domain_split import TRIPLETS, By, Unheld, developments, split_domain
+from kure_rag.train.domain_mine import TRIPLETS, Unheld
+from kure_rag.train.domain_split import By, developments, split_domain
 from kure_rag.train.recipe import Plan, Sources
 from kure_rag.train.recipes.domain import DomainRecipe, DomainSettings, blend, is_table
 
@@ -159,6 +160,23 @@ def test_a_sentence_is_taken_out_of_the_passage_that_it_asks_for(tmp_path: Path)
     assert not [row for row in asked if row["query"] in row["positive"]]
     assert without("가 나\n다. 라 마.", "가 나 다.") == "라 마."
     assert without("가 나.", "가 나.") == "가 나."  # never empty
+
+
+def test_no_question_stands_in_what_a_batch_calls_wrong(tmp_path: Path) -> None:
+    """Whichever rows come together: a sentence is in no text, and a passage is one text in all of its rows."""
+    planned(tmp_path, small(most=None, sentences=2))
+    rows = [json.loads(line) for line in (tmp_path / "work" / TRIPLETS).read_text(encoding="utf-8").splitlines()]
+    texts = {text for row in rows for text in (row["positive"], *row["negatives"])}
+    sentences = {row["query"] for row in rows if row["query"].endswith(".")}
+    assert len(sentences) > 50
+    assert not [query for query in sentences if any(query in text for text in texts)]
+    headings = [text.split("\n")[0] for text in texts]
+    assert len(set(headings)) == len(headings)
+
+
+def test_too_few_different_passages_for_a_batch_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="different texts as positive, and a batch of 128 holds none twice"):
+        planned(tmp_path, small(batch_size=128, negatives=0))
 
 
 def test_without_negatives_nothing_is_searched(tmp_path: Path) -> None:

@@ -117,6 +117,44 @@ def test_no_query_and_no_positive_is_on_both_sides(tmp_path: Path) -> None:
     assert len(trained) + len(asked) == len(ROWS)
 
 
+def shared(passages: int, questions: int) -> list[dict[str, object]]:
+    """Several questions about each passage."""
+    return [{**row, "query": f"{row['query']} {i}"} for row in ROWS[:passages] for i in range(questions)]
+
+
+def test_questions_about_one_passage_are_held_back_together(tmp_path: Path) -> None:
+    """By query alone, a tenth of them would take nearly half of the rows away with their passages."""
+    plan = planned(tmp_path, shared(40, 5), small())
+    held: Any = plan.development[0]
+    assert len(held.relevant) == 20
+    assert len(set(held._groups.values())) == 4
+    assert plan.rows["triplets"] == 180
+    one_each: Any = planned(tmp_path / "one", ROWS, small()).development[0]
+    assert one_each._groups is None
+
+
+def test_where_all_questions_are_connected_a_tenth_is_held_back_all_the_same(tmp_path: Path) -> None:
+    chain = [{**row, "query": ROWS[i // 2]["query"]} for i, row in enumerate(ROWS)]
+    chain += [{**row, "query": ROWS[(i + 1) // 2]["query"]} for i, row in enumerate(ROWS)]
+    plan = planned(tmp_path, chain, small())
+    held: Any = plan.development[0]
+    assert len(held.relevant) == len({row["query"] for row in chain}) // 10
+    assert 100 < plan.rows["triplets"] < len(chain)
+
+
+def test_too_few_different_passages_for_a_batch_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="180 rows have 36 different texts as positive, and a batch of 64 holds none"):
+        planned(tmp_path, shared(40, 5), small(batch_size=64, negatives=0))
+
+
+def test_the_smallest_ends_in_minutes_whatever_the_data() -> None:
+    from kure_rag.train.recipes import find_recipe
+
+    for name in ("kure", "koe5", "reranker", "clir", "domain", "kodiffcse"):
+        recipe = find_recipe(name)
+        assert recipe.smallest(recipe.settings).max_steps <= 500, name
+
+
 def test_what_is_held_back_does_not_depend_on_the_order(tmp_path: Path) -> None:
     first: Any = planned(tmp_path / "a", ROWS, small()).development[0]
     second: Any = planned(tmp_path / "b", ROWS[::-1], small()).development[0]

@@ -265,6 +265,9 @@ def test_queries_of_one_document_are_drawn_together() -> None:
     assert grouped.p_value == pytest.approx(2 / 8)  # of 8 ways to swap three groups, two are as far from 0
     assert grouped.difference == pytest.approx(alone.difference)
     assert (grouped.count, grouped.groups) == (120, 3)
+    one = change("set", "m", before, Measured(values={"m": 1 / 3}, each=gained, groups=dict.fromkeys(names, "a")))
+    assert one.p_value == 1
+    assert one.low < one.difference < one.high
 
 
 def test_prefixes_are_trained_with_and_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

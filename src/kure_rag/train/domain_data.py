@@ -40,12 +40,14 @@ class DomainPassage:
     Attributes:
         id: Its own.
         document: What it was cut from: a file, a statute.
+        title: The document's, for people.
         text: With its headings, as an index embeds it.
     """
 
     id: str
     document: str
     text: str
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,9 @@ def _chunks(path: Path, data: DomainData) -> list[tuple[str, str, Chunk]]:
         for row in index.documents():
             for chunk in index.chunks(row.id):
                 # Two files of one name are two documents; a corpus has one record a document, whose title may group.
-                data.passages[chunk.id] = DomainPassage(id=chunk.id, document=row.id, text=chunk.contextualized())
+                data.passages[chunk.id] = DomainPassage(
+                    id=chunk.id, document=row.id, text=chunk.contextualized(), title=row.title
+                )
                 found.append((row.title, row.id, chunk))
     return found
 
@@ -248,11 +252,16 @@ def _keywords(title: str, chunk: Chunk) -> str:
 
 def _sentences(chunk: Chunk, count: int) -> Iterator[str]:
     """Whole sentences, chosen by their digests, of passages that have others too."""
-    parts = [" ".join(part.split()) for part in _SENTENCE.split(chunk.text)]
-    whole = [part for part in parts if _SHORTEST <= len(part) <= _LONGEST]
+    whole = sentences_of(chunk.text)
     if len(whole) < 2:
         return
     yield from sorted(dict.fromkeys(whole), key=lambda part: hashlib.sha256(part.encode()).digest())[:count]
+
+
+def sentences_of(text: str) -> list[str]:
+    """Those that are long and short enough to stand for a question, with single spaces."""
+    parts = [" ".join(part.split()) for part in _SENTENCE.split(text)]
+    return [part for part in parts if _SHORTEST <= len(part) <= _LONGEST]
 
 
 def without(passage: str, sentence: str) -> str:

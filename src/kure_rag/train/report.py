@@ -147,14 +147,18 @@ def change(name: str, measure: str, before: Measured, after: Measured, *, seed: 
         )
     one, other = (_of_groups(measured.each, after.groups) for measured in (before, after))
     test = paired_test(one, other, seed=seed)
+    # One document alone is no proof, whatever its queries say: that is the p-value. The intervals are over its queries.
+    over = test if len(one) > 1 else paired_test(before.each, after.each, seed=seed)
+    if len(one) == 1:
+        one, other = before.each, after.each
     return Change(
         name=name,
         measure=measure,
         before=bootstrap_interval(list(one.values()), seed=seed),
         after=bootstrap_interval(list(other.values()), seed=seed),
         difference=test.difference,
-        low=test.low,
-        high=test.high,
+        low=over.low,
+        high=over.high,
         p_value=test.p_value,
         count=len(after.each),
         groups=test.queries,

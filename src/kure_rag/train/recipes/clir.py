@@ -101,6 +101,7 @@ class ClirRecipe(Recipe[ClirSettings]):
             temperature=0.1,
             max_length=64,
             checkpoints=2,
+            max_steps=500,
             held_back=200,
         )
 

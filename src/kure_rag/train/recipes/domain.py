@@ -8,18 +8,21 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 from kure_rag.errors import ConfigError
 from kure_rag.train.domain_data import read_domain
-from kure_rag.train.domain_split import BYS, TRIPLETS, By, developments, mine_domain, split_domain
+from kure_rag.train.domain_mine import TRIPLETS, mine_domain
+from kure_rag.train.domain_split import BYS, By, developments, split_domain
 from kure_rag.train.mine import Margin, MineSettings
 from kure_rag.train.readers import as_dataset, check_batch, read_triplets
 from kure_rag.train.recipe import Plan, Recipe, Say, Sources, Stage
 from kure_rag.train.recipes.koe5 import ranking_loss
 from kure_rag.train.recipes.kure import Guide, KureSettings, gist_loss
-from kure_rag.train.recipes.triplet_data import require_prompts, texts_in
-from kure_rag.train.recipes.triplet_dev import development_of, digest
+from kure_rag.train.recipes.triplet_data import check_distinct, require_prompts, texts_in
+from kure_rag.train.recipes.triplet_dev import development_of
 from kure_rag.train.settings import TrainSettings
 
 Like = Literal["koe5", "kure"]
 LIKES: Final[tuple[Like, ...]] = get_args(Like)
+
+_LEAST_BATCH: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,7 @@ class DomainRecipe(Recipe[DomainSettings]):
             depth=20,
             negatives=min(settings.negatives, 1),
             most=400,
+            max_steps=250,
             max_length=64,
             checkpoints=2,
             guide="static-ko",
@@ -161,7 +165,7 @@ class DomainRecipe(Recipe[DomainSettings]):
             guide.require_same(sources.work)
         general, known = development_of(sources)
         data = read_domain(sources.train, sources.work, model=settings.model, sentences=settings.sentences)
-        split = split_domain(data, by=settings.split, share=settings.held_back)
+        split = split_domain(data, by=settings.split, share=settings.held_back, known=known)
         scored = developments(data, split, sources.query_prefix, sources.passage_prefix)
         count = len(split.training) if settings.most is None else min(settings.most, len(split.training))
         check_batch(settings.batch_size, count, "what can be trained on of the domain")
@@ -172,14 +176,20 @@ class DomainRecipe(Recipe[DomainSettings]):
             search = MineSettings(negatives=settings.negatives, depth=settings.depth, dense=margin)
         notes.append(mine_domain(data, split, sources.work, search, model=settings.model, most=settings.most, say=say))
         columns = ("query", "positive", *(f"negative_{i}" for i in range(1, settings.negatives + 1)))
-        forbidden = known.queries | {digest(question.text) for question in split.scored}
         rows = (
             dict(zip(columns, (row.query, row.positive, *row.negatives), strict=True))
             for row in read_triplets(sources.work / TRIPLETS)
-            if digest(row.query) not in forbidden and digest(row.positive) not in known.positives
         )
         dataset = as_dataset(rows, columns, cache=sources.work / "triplets", source="the domain")
         check_batch(settings.batch_size, len(dataset), "what was mined of the domain")
+        fitting = _fitting(settings.batch_size, dataset)
+        if fitting < settings.batch_size:
+            notes.append(
+                f"batches are of {fitting} rows in place of {settings.batch_size}: the domain has too few different "
+                "passages for more, since no text may be twice in a batch"
+            )
+            settings = replace(settings, batch_size=fitting)
+        check_distinct(settings.batch_size, dataset, "what was mined of the domain")
         prefixes = {name: sources.query_prefix if name == "query" else sources.passage_prefix for name in columns}
         stage = Stage(
             name="domain",
@@ -236,6 +246,17 @@ def is_table(base: str) -> bool:
     identity = ModelIdentity(base, settings, None)
     folder = identity.folder or model_folder(identity.card.name, identity.revision, settings)
     return any(part.kind == "StaticEmbedding" for part in check_folder(folder, code=False))
+
+
+def _fitting(batch_size: int, dataset: Any) -> int:
+    """A batch that can be filled with different passages, negatives among them; half of them stay to choose from."""
+    passages = [name for name in dataset.column_names if name != "query"]
+    seen: set[int] = set()
+    for row in dataset:
+        seen.update(hash(row[name]) for name in passages)
+        if len(seen) >= 2 * batch_size * len(passages):
+            return batch_size
+    return max(_LEAST_BATCH, min(batch_size, len(seen) // (2 * len(passages))))
 
 
 def _loss(model: Any, guide: Guide | None, settings: DomainSettings) -> Any:

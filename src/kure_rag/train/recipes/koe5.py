@@ -86,6 +86,7 @@ class KoE5Recipe(Recipe[KoE5Settings]):
             negatives=min(settings.negatives, 1),
             max_length=48,
             checkpoints=2,
+            max_steps=250,
             held_back=40,
         )
 

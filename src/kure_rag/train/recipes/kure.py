@@ -98,6 +98,7 @@ class KureRecipe(Recipe[KureSettings]):
             temperature=0.05,
             max_length=48,
             checkpoints=2,
+            max_steps=250,
             held_back=40,
         )
 

@@ -142,7 +142,9 @@ def _with_files(data: SentenceData, paths: Sequence[Path]) -> SentenceData:
     others = tuple(text for text in data.others if digest(text) not in texts)
     notes = list(data.notes)
     # As the published sets are used, KorSTS's own parts among them: a sentence may stand in pairs of both.
-    if shared := sum(not texts.isdisjoint(_digests(row)) for row in (*nli, *sts)):
+    shared = sum(not texts.isdisjoint(_digests(row)) for row in nli)
+    shared += sum(not texts.isdisjoint(_digests(pair)) for pair in sts)
+    if shared:
         notes.append(f"{shared:,} training rows have a sentence that stands in another row of the development data")
     if gone := len(data.nli) - len(nli) + len(data.sts) - len(sts) + len(data.others) - len(others):
         notes.append(f"{gone:,} training rows that stand in the development data as well were left out")

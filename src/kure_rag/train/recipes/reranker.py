@@ -112,6 +112,7 @@ class RerankerRecipe(Recipe[RerankerSettings]):
             negatives=min(settings.negatives, 3),
             max_length=64,
             checkpoints=2,
+            max_steps=300,
             held_back=40,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from kure_rag.errors import ConfigError, CorpusFormatError
 from kure_rag.train.readers import Omissions, Triplet, as_dataset, check_batch, read_training_data
 from kure_rag.train.recipe import Plan, Say, Sources, Stage
 from kure_rag.train.recipes.triplet_dev import Known, development_of, digest, triplet_development
+from kure_rag.train.recipes.triplet_groups import choose, connected
 from kure_rag.train.settings import TrainSettings
 
 DATA: Final = (
@@ -108,8 +109,9 @@ def split_rows(paths: Sequence[Path], scratch: Path, *, known: Known, held_back:
     """Finds out which rows are held back.
 
     Of all queries those with the smallest digests are held back, whatever their order in the files: ``held_back`` of
-    them, and at most a tenth. The same data always give the same ones. Where ``known`` names development data already,
-    none are.
+    them, and at most a tenth. Queries with an answer in common are held back together, so that no row of theirs is left
+    out of both sides; where nearly all are connected in this way, rows are left out instead. The same data always give
+    the same ones. Where ``known`` names development data already, none are.
 
     Args:
         paths: Files and folders.
@@ -122,17 +124,20 @@ def split_rows(paths: Sequence[Path], scratch: Path, *, known: Known, held_back:
         ConfigError: There are too few queries to hold any back.
     """
     split = Split(paths, scratch, known)
-    queries = {digest(row.query) for row in split.read()}
-    if not queries:
+    pairs = array("Q")
+    for row in split.read():
+        pairs.extend((digest(row.query), digest(row.positive)))
+    if not pairs:
         raise CorpusFormatError(", ".join(path.name for path in paths), "no rows; give a file with at least one")
     if known:
         return split
+    queries, groups = connected(pairs)
     count = min(held_back, len(queries) // _MOST_HELD)
     if not count:
         raise ConfigError(
             f"{len(queries)} queries are too few to hold a tenth of them back for development; give more, or --dev"
         )
-    chosen = frozenset(heapq.nsmallest(count, queries))
+    chosen = choose(queries, groups, count)
     split.held = [row for row in split.read() if digest(row.query) in chosen]
     split.known = Known(queries=chosen, positives=frozenset(digest(row.positive) for row in split.held))
     return split
@@ -172,6 +177,7 @@ def plan_triplets(
     )
     dataset = laid_out(split, rows, columns, sources, negatives)
     check_batch(settings.batch_size, len(dataset), named(sources.train))
+    check_distinct(settings.batch_size, dataset, named(sources.train))
     prefixes = {name: sources.query_prefix if name == "query" else sources.passage_prefix for name in columns}
     stage = Stage(
         name=_SHOWN,
@@ -210,6 +216,28 @@ def laid_out(split: Split, rows: Iterable[object], columns: Any, sources: Source
                 "to train on; give other data to one of the two"
             ) from error
         raise
+
+
+def check_distinct(batch_size: int, dataset: Any, source: str) -> None:
+    """Raises if no batch could be filled because a column has too few different texts: none is twice in a batch.
+
+    It reads only as many rows as it takes to find enough.
+
+    Raises:
+        ConfigError: Names the column and the numbers.
+    """
+    seen: dict[str, set[int]] = {name: set() for name in dataset.column_names}
+    for row in dataset:
+        for name, texts in seen.items():
+            if len(texts) < batch_size:
+                texts.add(hash(row[name]))
+        if all(len(texts) >= batch_size for texts in seen.values()):
+            return
+    name = min(seen, key=lambda one: len(seen[one]))
+    raise ConfigError(
+        f"{source}: {len(dataset):,} rows have {len(seen[name]):,} different texts as {name}, and a batch of "
+        f"{batch_size} holds none twice; choose a batch size of {len(seen[name])} or less, or give more data"
+    )
 
 
 def require_prompts(guide: str, own: tuple[str, str], trained: tuple[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -89,7 +89,17 @@ def triplet_development(rows: Sequence[Triplet], sources: Sources, *, name: str)
         for text in (row.positive, *row.negatives):
             passages.setdefault(str(digest(text)), text)
         relevant.setdefault(str(digest(row.query)), {})[str(digest(row.positive))] = 1.0
-    return RetrievalDev(name, queries, passages, relevant, sources.query_prefix, sources.passage_prefix)
+    prefixes = (sources.query_prefix, sources.passage_prefix)
+    return RetrievalDev(name, queries, passages, relevant, *prefixes, groups=shared_answers(relevant))
+
+
+def shared_answers(relevant: Mapping[str, Mapping[str, float]]) -> dict[str, str] | None:
+    """Query's id → its passage's, where several have the same one: they are alike. None where each has its own.
+
+    Of several passages the smallest id stands for all.
+    """
+    groups = {query: min(passages) for query, passages in relevant.items() if passages}
+    return groups if len(set(groups.values())) < len(groups) else None
 
 
 def _set(path: Path, sources: Sources) -> tuple[Development, Known]:
@@ -101,7 +111,9 @@ def _set(path: Path, sources: Sources) -> tuple[Development, Known]:
     )
     passages = {record.id: record_text(record) for record in found.records()}
     texts = {question.id: question.text for question in questions}
-    development = RetrievalDev(found.name, texts, passages, found.qrels, sources.query_prefix, sources.passage_prefix)
+    prefixes = (sources.query_prefix, sources.passage_prefix)
+    groups = shared_answers({query: found.qrels[query] for query in texts})
+    development = RetrievalDev(found.name, texts, passages, found.qrels, *prefixes, groups=groups)
     return development, known
 
 

@@ -1,0 +1,165 @@
+"""Hard negatives for what of a domain is trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from kure_rag.embed import EmbedderLike
+from kure_rag.index import DocumentRow
+from kure_rag.search import SearchOptions
+from kure_rag.train.domain_data import MODEL, DomainData, DomainQuestion, opened, sentences_of, without
+from kure_rag.train.domain_split import DomainSplit
+from kure_rag.train.mine import MineIndex, MineReport, MineSettings, Passage, Question, mine
+from kure_rag.train.mine.write import write_triplets
+from kure_rag.train.readers import read_triplets
+from kure_rag.train.recipes.triplet_dev import digest
+from kure_rag.types import Hit
+
+TRIPLETS: Final = "triplets.jsonl"
+MINED: Final = "mined.jsonl"
+
+
+def mine_domain(
+    data: DomainData,
+    split: DomainSplit,
+    work: Path,
+    settings: MineSettings | None,
+    *,
+    model: str | None,
+    most: int | None,
+    say: Callable[[str], None],
+) -> str:
+    """Writes ``triplets.jsonl`` below ``work``: training questions with passages that a search takes for their answers.
+
+    Held-back passages are never among them. A sentence that is asked for is taken out of all passages that have it,
+    whether they answer it or another question or are a negative: else it would stand in what a batch calls wrong. An
+    interrupted run goes on. Any recipe that takes triplets can be trained on the file.
+
+    Args:
+        data: Passages; its index is searched where it has one, otherwise one is made of the passages.
+        split: Whose training questions.
+        work: A folder.
+        settings: Of the search and its margin; without them nothing is searched, and no triplet has negatives.
+        model: What embeds the passages of an index that is made; or the model of the index that there is.
+        most: Questions at the most, of all kinds by their share; all where ``None``.
+        say: Told what is being done.
+
+    Returns:
+        What came of it, in a sentence.
+
+    Raises:
+        ConfigError: Nothing is left of all candidates.
+        ModelNotAvailableError: The index's model cannot be reached.
+    """
+    asked = sorted(split.training, key=lambda one: _digest(one.id))[:most]
+    left = without_asked(data, [one for one in asked if one.kind == "sentence"])
+    questions = [Question(one.id, one.text, tuple(Passage(id_, left[id_]) for id_ in one.passages)) for one in asked]
+    work.mkdir(parents=True, exist_ok=True)
+    if settings is None:
+        rows = [
+            {"query": one.text, "positive": passage.text, "negatives": []}
+            for one in questions
+            for passage in one.positives
+        ]
+        write_triplets(work / TRIPLETS, rows)
+        return f"{len(rows):,} pairs of a question and its passage, without hard negatives"
+    with _searched(data, split, work / "passages", model, say) as index:
+        say(f"searching for {len(questions):,} questions, for passages that are found and do not answer them")
+        report = mine(index, questions, work / MINED, settings)
+    write_triplets(work / TRIPLETS, _reduced(work / MINED, data, left))
+    return _told(report, settings)
+
+
+def _told(report: MineReport, settings: MineSettings) -> str:
+    near = report.dropped["margin"]
+    return (
+        f"{report.rows:,} of {report.data['pairs']:,} pairs of a question and its passage have {settings.negatives} "
+        f"hard negatives, the others were left out; {near:,} of {report.data['candidates']:,} candidates were too near "
+        "to the answer to be sure that they are none"
+    )
+
+
+class Unheld:
+    """An index without the passages that are held back, as mining sees it.
+
+    Args:
+        index: All of it.
+        held: Ids of those passages.
+    """
+
+    def __init__(self, index: MineIndex, held: frozenset[str]) -> None:
+        self._index, self._held = index, held
+        self._digest = hashlib.sha256("\n".join(sorted(held)).encode()).hexdigest()
+
+    @property
+    def embedder(self) -> EmbedderLike:
+        """The index's."""
+        return self._index.embedder
+
+    def search_batch(self, queries: Sequence[str], *, options: SearchOptions | None = None) -> list[list[Hit]]:
+        """For each query the passages that are found and not held back, in their order."""
+        found = self._index.search_batch(queries, options=options)
+        return [[hit for hit in hits if hit.chunk.id not in self._held] for hits in found]
+
+    def entries(self, ids: Sequence[str], *, vectors: bool = False) -> Sequence[Any]:
+        """The index's."""
+        return self._index.entries(ids, vectors=vectors)
+
+    def documents(self) -> Sequence[DocumentRow]:
+        """The index's."""
+        return self._index.documents()
+
+    def info(self) -> dict[str, Any]:
+        """The index's, and which passages are held back: other ones give other negatives."""
+        said = self._index.info()
+        return {**said, "fingerprint": {**said["fingerprint"], "held_back": self._digest}}
+
+
+@contextmanager
+def _searched(
+    data: DomainData, split: DomainSplit, folder: Path, model: str | None, say: Callable[[str], None]
+) -> Iterator[MineIndex]:
+    if data.index is not None:
+        with opened(data.index, model) as index:
+            yield Unheld(index, split.barred)
+        return
+    from kure_rag.pipeline import KureIndex
+    from kure_rag.pipeline.entries import Entry
+
+    own = [one for one in data.passages.values() if one.id not in split.barred]
+    with KureIndex.open(folder, embeddings=model or MODEL) as index:
+        say(f"putting {len(own):,} passages into an index with {model or MODEL}")
+        index.put(Entry(id=one.id, text=one.text, group=one.document) for one in own)
+        yield index
+
+
+def without_asked(data: DomainData, asked: Sequence[DomainQuestion]) -> dict[str, str]:
+    """Id → text of each passage, without those of its sentences that are asked for, be it of another passage."""
+    texts = {question.text for question in asked}
+    found = {}
+    for id_, passage in data.passages.items():
+        text = passage.text
+        for sentence in sentences_of(text):
+            if sentence in texts:
+                text = without(text, sentence)
+        found[id_] = text
+    for question in asked:
+        for id_ in question.passages:
+            found[id_] = without(found[id_], question.text)  # one that a heading was put before
+    return found
+
+
+def _reduced(path: Path, data: DomainData, left: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """Rows with their negatives as they are trained on."""
+    changed = {digest(one.text): left[id_] for id_, one in data.passages.items() if left[id_] != one.text}
+    for row in read_triplets(path):
+        negatives = [changed.get(digest(text), text) for text in row.negatives]
+        yield {"query": row.query, "positive": row.positive, "negatives": negatives}
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
