@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from toy_recipe import ToyRecipe, ToySettings
 
-from kure_rag.errors import ConfigError, SourceNotFoundError, TrainingError, UnknownModelError
+from kure_rag.errors import ConfigError, EmbeddingError, SourceNotFoundError, TrainingError, UnknownModelError
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.run import train
 from kure_rag.train.workdir import COMPLETE, WorkFolder, hashes, place_among
@@ -162,6 +162,8 @@ def test_bad_input_is_told_before_any_training(tmp_path: Path) -> None:
         train(ToyRecipe(), [tmp_path / "nowhere.tsv"], out=out, settings=_SHORT)
     with pytest.raises(ConfigError, match="takes ToySettings"):
         train(ToyRecipe(), [_TOY], out=out, settings=find_recipe("kosimcse").settings)
+    with pytest.raises(EmbeddingError, match=r"static-ko: a table of vectors.*give an encoder"):
+        train("reranker", [_TOY], out=out, base="static-ko")
     with pytest.raises(ConfigError, match="Did you mean koe5"):
         find_recipe("koe-5")
     assert not out.exists()

@@ -73,7 +73,9 @@ def _add_recipes(parser: argparse.ArgumentParser) -> None:
             f"scratch:bert, scratch:roberta, scratch:t5, scratch:static (default: {recipe.base})",
         )
         one.add_argument(
-            "--smallest", action="store_true", help="a try of data and settings in minutes: few steps, short texts"
+            "--smallest",
+            action="store_true",
+            help="a try of the data in minutes: few steps, short texts, a learning rate for bases from scratch",
         )
         train_options.add_settings(one, recipe.settings)
         common.add_json(one)
