@@ -174,9 +174,13 @@ def test_no_question_stands_in_what_a_batch_calls_wrong(tmp_path: Path) -> None:
     assert len(set(headings)) == len(headings)
 
 
-def test_too_few_different_passages_for_a_batch_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="different texts as positive, and a batch of 128 holds none twice"):
-        planned(tmp_path, small(batch_size=128, negatives=0))
+def test_batches_that_cannot_be_filled_with_different_passages_are_made_smaller(tmp_path: Path) -> None:
+    plan = planned(tmp_path, small(batch_size=128, negatives=0))
+    (stage,) = plan.stages
+    fitting = stage.settings.batch_size
+    assert 8 <= fitting < 128
+    assert len(set(stage.datasets["triplets"]["positive"])) >= 2 * fitting
+    assert any(f"batches are of {fitting} rows in place of 128" in note for note in plan.notes)
 
 
 def test_without_negatives_nothing_is_searched(tmp_path: Path) -> None:
