@@ -105,7 +105,7 @@ def scratch_generator(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
             made = Path(beside, "generator")
-            _trained(tokenizer, texts(), settings).save_pretrained(made)
+            _trained(tokenizer, islice(texts(), _TEXTS), settings).save_pretrained(made)
             made.rename(folder)
     return BertForMaskedLM.from_pretrained(str(folder), local_files_only=True, **weight_options())
 
@@ -116,7 +116,7 @@ def pretrain_encoder(texts: Callable[[], Iterable[str]], folder: Path, settings:
     It can be the base of a recipe that needs a pre-trained one, and its generator: it keeps the layer that fills in.
 
     Args:
-        texts: Of which the first 20,000 are learnt from; the vocabulary, of 8,000 word pieces at the most, is of all.
+        texts: What it learns from, and what its vocabulary of 8,000 word pieces at the most is made of.
         folder: Where it is written.
         settings: How; for a base, take 2 layers, a width of 128 and thousands of steps.
     """
@@ -133,7 +133,7 @@ def _trained(tokenizer: Any, texts: Iterable[str], settings: GeneratorSettings) 
 
     from kure_rag.train.losses.replaced_token import choose
 
-    rows = list(islice(texts, _TEXTS))
+    rows = list(texts)
     special = torch.zeros(len(tokenizer), dtype=torch.bool)
     special[torch.tensor(tokenizer.all_special_ids)] = True
     with torch.random.fork_rng(devices=[]):
