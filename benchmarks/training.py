@@ -3,9 +3,11 @@
     python benchmarks/training.py --data DATA [--only NAME ...] [--models DIR] [--curves DIR]
 
 Each line is one command, which is printed below the table; its numbers are those of the model's own `training.json`.
-With `--models` the models are kept, and an interrupted table goes on; with `--curves` their loss.png are copied there.
-Bases are made from scratch or are the bundled model: no weights of a model hub are needed, and none of the numbers says
-what the recipes do to a large model.
+What the commands read beside DATA, BASE, is made first by benchmarks/training_base.py. With `--models` the models are
+kept, and an interrupted table goes on; with `--curves` their loss.png are copied there. Bases are made from scratch or
+are the bundled model: no weights of a model hub are needed, and none of the numbers says what the recipes do to a large
+model. A reranker that orders passages whatever is asked would learn nothing of use: it is scored once more with each
+question exchanged for another.
 """
 
 from __future__ import annotations
@@ -17,12 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from training_base import make_base
 from training_runs import RUNS
 
+from kure_rag.train.readers import Triplet
+from kure_rag.train.recipes.reranker import candidate_development
 from kure_rag.train.report import shown
+
+SET: Final = "scored on (not trained on)"
+COLUMNS: Final = ("run", "base", SET, "measure", "before", "after", "difference (95 %)", "p", "steps", "s")
 
 
 def main() -> None:
@@ -32,29 +41,36 @@ def main() -> None:
     parser.add_argument("--models", type=Path, help="keep the models here")
     parser.add_argument("--curves", type=Path, help="copy the loss curves here")
     options = parser.parse_args()
-    print("| run | base | scored on (not trained on) | measure | before | after | difference (95 %) | p | steps | s |")
-    print("|---|---|---|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as scratch:
         models = options.models or Path(scratch)
         models.mkdir(parents=True, exist_ok=True)
+        if any("{base}" in word for name in options.only for word in RUNS[name]):
+            make_base(options.data, models / "base")
+        libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "sentence-transformers"))
+        print(f"commit {commit()}, {libraries}\n")
+        print(f"| {' | '.join(COLUMNS)} |")
+        print("|---|---|---|---|---:|---:|---:|---:|---:|---:|")
         for name in options.only:
             found = trained(name, options.data, models)
             for line in rows(name, found):
                 print(line, flush=True)
+            if name == "reranker":
+                print(exchanged(models / name, models / "base/statutes-test.jsonl"), flush=True)
             curve = models / name / "loss.png"
             if options.curves and curve.is_file():
                 options.curves.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(curve, options.curves / f"{name}.png")
     print()
     for name in options.only:
-        print(f"- {name}: `{' '.join(['kure-rag', *RUNS[name]]).replace('{data}', 'DATA')} --out {name}`")
+        words = " ".join(["kure-rag", *RUNS[name], "--out", name])
+        print(f"- {name}: `{words.replace('{data}', 'DATA').replace('{base}', 'BASE')}`")
 
 
 def trained(name: str, data: Path, models: Path) -> dict[str, Any]:
     """What `training.json` of a run's model says, with the seconds of this machine; trained first if need be."""
     out, clock = models / name, models / f"{name}.seconds"
     if not (out / "training.json").is_file():
-        words = [word.replace("{data}", str(data)).replace("{models}", str(models)) for word in RUNS[name]]
+        words = [word.replace("{data}", str(data)).replace("{base}", str(models / "base")) for word in RUNS[name]]
         started = time.monotonic()
         subprocess.run(
             [sys.executable, "-m", "kure_rag", *words, "--out", str(out)], check=True, stdout=subprocess.DEVNULL
@@ -79,6 +95,28 @@ def rows(name: str, found: dict[str, Any]) -> list[str]:
             f"{spread} | {one['p_value']:.2g} | {last} |"
         )
     return lines
+
+
+def exchanged(model: Path, path: Path) -> str:
+    """A line for a reranker that is asked each time what another question asks."""
+    from sentence_transformers import CrossEncoder
+
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    asked = [row["query"] for row in rows]
+    # Far along the file: its neighbours may be of the same statute.
+    others = [*asked[len(rows) // 2 :], *asked[: len(rows) // 2]]
+    moved = [
+        Triplet(query=other, positive=row["positive"], negatives=tuple(row["negatives"]))
+        for other, row in zip(others, rows, strict=True)
+    ]
+    found = candidate_development("exchanged", moved).score(CrossEncoder(str(model), local_files_only=True))
+    return f"|  |  | the same, questions exchanged | mrr@10 |  | {shown(found.values['mrr@10'])} |  |  |  |  |"
+
+
+def commit() -> str:
+    """The commit that this is of."""
+    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The commands behind benchmarks/training.md: name → words after `kure-rag`; `{data}` and `{models}` are folders."""
+"""The commands behind benchmarks/training.md: name → words after `kure-rag`.
+
+`{data}` is the folder of the data, `{base}` what benchmarks/training_base.py writes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,18 @@ _STS: Final = "{data}/sts/kornlu/KorSTS"
 _KLUE: Final = "{data}/sts/klue"
 _BITEXT: Final = "{data}/bitext"
 _STATUTES: Final = "{data}/statutes/articles.jsonl.gz"
+
+_SENTENCES: Final = (
+    f"--data {_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json {_STS}/sts-train.tsv --dev {_STS}/sts-test.tsv "
+    f"{_KLUE}/klue-sts-v1.1_dev.json --base {{base}}/small-bert --max-length 32 --batch-size 64 --checkpoints 5 "
+)
+_TRIPLETS: Final = (
+    "--data {base}/statutes-train.jsonl --dev {base}/statutes-test.jsonl --base {base}/small-bert --checkpoints 2 "
+)
+_STATIC_PAIRS: Final = (
+    "--base scratch:static-256 --batch-size 64 --learning-rate 0.1 --epochs 5 --max-length 128 --temperature 0.1 "
+    "--checkpoints 5"
+)
 
 RUNS: Final[dict[str, list[str]]] = {
     name: line.split()
@@ -26,10 +41,25 @@ RUNS: Final[dict[str, list[str]]] = {
         "kosentence-t5": f"train kosentence-t5 --data {_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json "
         f"--dev {_NLI}/xnli.dev.ko.tsv {_KLUE}/klue-sts-v1.1_dev.json {_STS}/sts-test.tsv --base scratch:t5 "
         "--learning-rate 1e-3 --max-length 32 --batch-size 32 --epochs 2 --checkpoints 5",
-        "clir": f"train clir --data {_BITEXT}/ntrex128_ko_en.tsv {_BITEXT}/park_news_dev.tsv "
+        "kosimcse-supervised": "train kosimcse " + _SENTENCES + "--learning-rate 3e-4 --epochs 2",
+        "kosimcse-unsupervised": "train kosimcse --task unsupervised "
+        + _SENTENCES
+        + "--learning-rate 3e-4 --max-steps 300",
+        "kodiffcse": "train kodiffcse --generator {base}/small-bert "
+        + _SENTENCES
+        + "--learning-rate 1e-3 --max-steps 300",
+        "koe5": "train koe5 " + _TRIPLETS + "--learning-rate 1e-3 --batch-size 64 --max-length 96",
+        "kure": "train kure --guide static-ko --temperature 0.05 " + _TRIPLETS + "--learning-rate 5e-4 --batch-size 64 "
+        "--mini-batch-size 64 --negatives 1 --max-length 96",
+        "reranker": "train reranker "
+        + _TRIPLETS
+        + "--learning-rate 5e-4 --max-length 96 --batch-size 32 --negatives 3",
+        "clir-questions": "train clir --data {base}/passages-train.jsonl --dev {base}/passages-test.jsonl "
+        + _STATIC_PAIRS,
+        "clir": f"train clir --data {{base}}/passages-train.jsonl {_BITEXT}/ntrex128_ko_en.tsv "
+        f"{_BITEXT}/park_news_dev.tsv "
         f"{_BITEXT}/tatoeba_ko_en.tsv {_BITEXT}/jhe_dev.tsv {_BITEXT}/jhe_eval.tsv --dev {_BITEXT}/park_news_test.tsv "
-        "--base scratch:static-256 --batch-size 64 --learning-rate 0.1 --epochs 5 --max-length 128 --temperature 0.1 "
-        "--checkpoints 5",
+        "{base}/passages-test.jsonl " + _STATIC_PAIRS,
         "domain": f"train domain --data {_STATUTES} --dev {_STS}/sts-dev.tsv --base static-ko --negatives 1 --depth 30 "
         "--most 8000 --batch-size 256 --epochs 2 --static-learning-rate 0.002 --way 0.7 --checkpoints 4",
         "domain-unread": f"train domain --data {_STATUTES} --base scratch:static-256 --negatives 0 --most 20000 "

@@ -19,6 +19,7 @@ SCRATCH: Final = f"{PREFIX}mlm"
 """The name of a generator that is trained first."""
 
 _HEAD: Final = 32  # numbers that one attention head sees
+_POOL: Final = 16  # batches that are sorted by length together
 _TEXTS: Final = 20_000  # that it learns from at the most: it need not be good, only better than chance
 
 
@@ -174,10 +175,13 @@ def _trained(tokenizer: Any, texts: Iterable[str], settings: GeneratorSettings) 
 
 
 def _batches(texts: list[str], settings: GeneratorSettings) -> Iterator[list[str]]:
-    """Batches in an order drawn anew each time round, without end."""
+    """Batches in an order drawn anew each time round, without end; texts of like length together, to pad little."""
     import torch
 
+    size = settings.batch_size
     while texts:
         order = torch.randperm(len(texts)).tolist()
-        for start in range(0, len(texts), settings.batch_size):
-            yield [texts[i] for i in order[start : start + settings.batch_size]]
+        for start in range(0, len(texts), _POOL * size):
+            pool = sorted(order[start : start + _POOL * size], key=lambda i: len(texts[i]))
+            for batch in torch.randperm(-(-len(pool) // size)).tolist():
+                yield [texts[i] for i in pool[batch * size : (batch + 1) * size]]
