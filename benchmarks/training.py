@@ -31,7 +31,7 @@ from kure_rag.train.recipes.reranker import candidate_development
 from kure_rag.train.report import shown
 
 SET: Final = "scored on (not trained on)"
-COLUMNS: Final = ("run", "base", SET, "measure", "before", "after", "difference (95 %)", "p", "steps", "s")
+COLUMNS: Final = ("run", "base", SET, "measure", "before", "after", "difference (95 %)", "p", "beside", "steps", "s")
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "sentence-transformers"))
         print(f"commit {commit()}, {libraries}\n")
         print(f"| {' | '.join(COLUMNS)} |")
-        print("|---|---|---|---|---:|---:|---:|---:|---:|---:|")
+        print("|---|---|---|---|---:|---:|---:|---:|---|---:|---:|")
         for name in options.only:
             found = trained(name, options.data, models)
             for line in rows(name, found):
@@ -90,9 +90,10 @@ def rows(name: str, found: dict[str, Any]) -> list[str]:
         spread = f"{one['difference']:+.{digits}f} [{one['low']:+.{digits}f}, {one['high']:+.{digits}f}]"
         first = f"{name} | {found['base']}" if i == 0 else " | "
         last = f"{steps} | {found['seconds']}" if i == 0 else " | "
+        beside = "; ".join(f"{key} {shown(was)} → {shown(now)}" for key, (was, now) in one["others"].items())
         lines.append(
             f"| {first} | {one['name']} ({one['count']:,}) | {one['measure']} | {shown(before)} | {shown(after)} | "
-            f"{spread} | {one['p_value']:.2g} | {last} |"
+            f"{spread} | {one['p_value']:.2g} | {beside} | {last} |"
         )
     return lines
 
@@ -110,7 +111,7 @@ def exchanged(model: Path, path: Path) -> str:
         for other, row in zip(others, rows, strict=True)
     ]
     found = candidate_development("exchanged", moved).score(CrossEncoder(str(model), local_files_only=True))
-    return f"|  |  | the same, questions exchanged | mrr@10 |  | {shown(found.values['mrr@10'])} |  |  |  |  |"
+    return f"|  |  | the same, questions exchanged | mrr@10 |  | {shown(found.values['mrr@10'])} |  |  |  |  |  |"
 
 
 def commit() -> str:

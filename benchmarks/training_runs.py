@@ -13,13 +13,11 @@ _KLUE: Final = "{data}/sts/klue"
 _BITEXT: Final = "{data}/bitext"
 _STATUTES: Final = "{data}/statutes/articles.jsonl.gz"
 
-_SENTENCES: Final = (
-    f"--data {_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json {_STS}/sts-train.tsv --dev {_STS}/sts-test.tsv "
-    f"{_KLUE}/klue-sts-v1.1_dev.json --base {{base}}/small-bert --max-length 32 --batch-size 64 --checkpoints 5 "
-)
-_TRIPLETS: Final = (
-    "--data {base}/statutes-train.jsonl --dev {base}/statutes-test.jsonl --base {base}/small-bert --checkpoints 2 "
-)
+# The base of recipes that take the first token's vector, or read two texts together: neither learns from random weights.
+_READER: Final = "--base {base}/small-bert --max-length 32 --batch-size 64 --learning-rate 1e-3 --checkpoints 5"
+_PREMISES: Final = f"{_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json"
+_SIMILAR: Final = f"--dev {_STS}/sts-test.tsv {_KLUE}/klue-sts-v1.1_dev.json"
+_TRIPLETS: Final = "--data {base}/statutes-train.jsonl --dev {base}/statutes-test.jsonl --checkpoints 2"
 _STATIC_PAIRS: Final = (
     "--base scratch:static-256 --batch-size 64 --learning-rate 0.1 --epochs 5 --max-length 128 --temperature 0.1 "
     "--checkpoints 5"
@@ -34,26 +32,21 @@ RUNS: Final[dict[str, list[str]]] = {
         "ko-sbert": f"train ko-sbert --data {_NLI}/xnli.dev.ko.tsv {_NLI}/xnli.test.ko.tsv {_STS}/sts-train.tsv "
         f"--dev {_STS}/sts-test.tsv {_KLUE}/klue-sts-v1.1_dev.json --base scratch:bert --learning-rate 5e-4 "
         "--max-length 32 --batch-size 32 --sts-epochs 2 --checkpoints 5",
-        "kosimcse": f"train kosimcse --task multitask --data {_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json "
-        f"{_STS}/sts-train.tsv --dev {_KLUE}/klue-sts-v1.1_dev.json {_STS}/sts-test.tsv {_NLI}/xnli.dev.ko.tsv "
-        "--base scratch:roberta --learning-rate 1e-3 --max-length 32 --batch-size 32 --epochs 2 --sts-passes 2 "
-        "--checkpoints 5",
+        "kosimcse-multitask": f"train kosimcse --task multitask --data {_PREMISES} {_STS}/sts-train.tsv {_SIMILAR} "
+        f"{_READER} --epochs 3 --sts-passes 2",
+        "kosimcse-supervised": f"train kosimcse --data {_PREMISES} {_SIMILAR} {_READER} --epochs 3",
+        "kosimcse-unsupervised": f"train kosimcse --task unsupervised --data {_PREMISES} {_STS}/sts-train.tsv "
+        f"{_SIMILAR} {_READER} --max-steps 300",
+        "kodiffcse": f"train kodiffcse --generator {{base}}/small-bert --data {_PREMISES} {_STS}/sts-train.tsv "
+        f"{_SIMILAR} {_READER} --max-steps 300",
         "kosentence-t5": f"train kosentence-t5 --data {_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json "
         f"--dev {_NLI}/xnli.dev.ko.tsv {_KLUE}/klue-sts-v1.1_dev.json {_STS}/sts-test.tsv --base scratch:t5 "
         "--learning-rate 1e-3 --max-length 32 --batch-size 32 --epochs 2 --checkpoints 5",
-        "kosimcse-supervised": "train kosimcse " + _SENTENCES + "--learning-rate 3e-4 --epochs 2",
-        "kosimcse-unsupervised": "train kosimcse --task unsupervised "
-        + _SENTENCES
-        + "--learning-rate 3e-4 --max-steps 300",
-        "kodiffcse": "train kodiffcse --generator {base}/small-bert "
-        + _SENTENCES
-        + "--learning-rate 1e-3 --max-steps 300",
-        "koe5": "train koe5 " + _TRIPLETS + "--learning-rate 1e-3 --batch-size 64 --max-length 96",
-        "kure": "train kure --guide static-ko --temperature 0.05 " + _TRIPLETS + "--learning-rate 5e-4 --batch-size 64 "
-        "--mini-batch-size 64 --negatives 1 --max-length 96",
-        "reranker": "train reranker "
-        + _TRIPLETS
-        + "--learning-rate 5e-4 --max-length 96 --batch-size 32 --negatives 3",
+        "koe5": f"train koe5 {_TRIPLETS} --base scratch:bert-2x128 --learning-rate 1e-3 --batch-size 64 --max-length 64",
+        "kure": f"train kure {_TRIPLETS} --base {{base}}/small-bert --guide static-ko --temperature 0.05 --negatives 1 "
+        "--learning-rate 1e-3 --batch-size 64 --mini-batch-size 64 --max-length 32 --epochs 3",
+        "reranker": f"train reranker --loss listwise {_TRIPLETS} --base {{base}}/small-bert --negatives 3 "
+        "--learning-rate 5e-4 --batch-size 16 --mini-batch-size 64 --max-length 64",
         "clir-questions": "train clir --data {base}/passages-train.jsonl --dev {base}/passages-test.jsonl "
         + _STATIC_PAIRS,
         "clir": f"train clir --data {{base}}/passages-train.jsonl {_BITEXT}/ntrex128_ko_en.tsv "
