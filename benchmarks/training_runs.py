@@ -13,7 +13,7 @@ _KLUE: Final = "{data}/sts/klue"
 _BITEXT: Final = "{data}/bitext"
 _STATUTES: Final = "{data}/statutes/articles.jsonl.gz"
 
-# The base of recipes that take the first token's vector, or read two texts together: neither learns from random weights.
+# Recipes that take the first token's vector, or read two texts together, learn nothing from random weights.
 _READER: Final = "--base {base}/small-bert --max-length 32 --batch-size 64 --learning-rate 1e-3 --checkpoints 5"
 _PREMISES: Final = f"{_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json"
 _SIMILAR: Final = f"--dev {_STS}/sts-test.tsv {_KLUE}/klue-sts-v1.1_dev.json"
@@ -42,7 +42,7 @@ RUNS: Final[dict[str, list[str]]] = {
         "kosentence-t5": f"train kosentence-t5 --data {_NLI}/xnli.test.ko.tsv {_KLUE}/klue-nli-v1.1_dev.json "
         f"--dev {_NLI}/xnli.dev.ko.tsv {_KLUE}/klue-sts-v1.1_dev.json {_STS}/sts-test.tsv --base scratch:t5 "
         "--learning-rate 1e-3 --max-length 32 --batch-size 32 --epochs 2 --checkpoints 5",
-        "koe5": f"train koe5 {_TRIPLETS} --base scratch:bert-2x128 --learning-rate 1e-3 --batch-size 64 --max-length 64",
+        "koe5": f"train koe5 {_TRIPLETS} --base scratch:bert --learning-rate 1e-3 --batch-size 64 --max-length 64",
         "kure": f"train kure {_TRIPLETS} --base {{base}}/small-bert --guide static-ko --temperature 0.05 --negatives 1 "
         "--learning-rate 1e-3 --batch-size 64 --mini-batch-size 64 --max-length 32 --epochs 3",
         "reranker": f"train reranker --loss listwise {_TRIPLETS} --base {{base}}/small-bert --negatives 3 "
