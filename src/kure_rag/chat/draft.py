@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Self
 
 from kure_rag.chat.answer import Answer, Source
@@ -65,32 +65,40 @@ class Draft:
         return text
 
 
-@dataclass(slots=True)
-class _Made:
-    """An answer that is there already, such as one without a model."""
+class _Stream:
+    """What both kinds of streams are besides their pieces.
 
-    answer: Answer
+    Args:
+        made: A draft, or an answer that is there already, such as one without a model.
+    """
+
+    def __init__(self, made: Draft | Answer) -> None:
+        self._made = made
+
+    @property
+    def answer(self) -> Answer:
+        """The answer so far; its sources are known before its first word."""
+        return self._made.answer if isinstance(self._made, Draft) else self._made
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """The passages that the answer is made from."""
+        return self.answer.sources
+
+    def _stop(self) -> None:
+        if isinstance(self._made, Draft):
+            self._made.end(_STOPPED)
 
 
-class AnswerStream:
+class AnswerStream(_Stream):
     """Pieces of an answer as they come; :attr:`answer` is what there is so far, whole once the pieces have ended.
 
     An iterator of texts. Close it to stop the answer; what has come stays.
     """
 
     def __init__(self, made: Draft | Answer, pieces: Iterator[str]) -> None:
-        self._made = _Made(made) if isinstance(made, Answer) else made
+        super().__init__(made)
         self._pieces = written(made, pieces) if isinstance(made, Draft) else pieces
-
-    @property
-    def answer(self) -> Answer:
-        """The answer so far; its sources are known before its first word."""
-        return self._made.answer
-
-    @property
-    def sources(self) -> Sequence[Source]:
-        """The passages that the answer is made from."""
-        return self._made.answer.sources
 
     def __iter__(self) -> Self:
         return self
@@ -103,26 +111,15 @@ class AnswerStream:
         close = getattr(self._pieces, "close", None)
         if close is not None:
             close()
-        if isinstance(self._made, Draft):
-            self._made.end(_STOPPED)
+        self._stop()
 
 
-class AsyncAnswerStream:
+class AsyncAnswerStream(_Stream):
     """:class:`AnswerStream` for an event loop: an asynchronous iterator of texts."""
 
     def __init__(self, made: Draft | Answer, pieces: AsyncIterator[str]) -> None:
-        self._made = _Made(made) if isinstance(made, Answer) else made
+        super().__init__(made)
         self._pieces = awritten(made, pieces) if isinstance(made, Draft) else pieces
-
-    @property
-    def answer(self) -> Answer:
-        """The answer so far; its sources are known before its first word."""
-        return self._made.answer
-
-    @property
-    def sources(self) -> Sequence[Source]:
-        """The passages that the answer is made from."""
-        return self._made.answer.sources
 
     def __aiter__(self) -> Self:
         return self
@@ -135,8 +132,7 @@ class AsyncAnswerStream:
         close = getattr(self._pieces, "aclose", None)
         if close is not None:
             await close()
-        if isinstance(self._made, Draft):
-            self._made.end(_STOPPED)
+        self._stop()
 
 
 def written(draft: Draft, pieces: Iterator[str]) -> Iterator[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from kure_rag.evaluate.evaluate import Evaluation, Searcher, evaluate, ids_of
 from kure_rag.evaluate.journal import NAME as JOURNAL
-from kure_rag.evaluate.journal import Journal, refuse_other
+from kure_rag.evaluate.journal import Journal
+from kure_rag.evaluate.journal_file import refuse_other
 from kure_rag.evaluate.measure import LatencySettings, hardware, latency, peak_memory, versions
 from kure_rag.evaluate.runs import write_run
 from kure_rag.evaluate.saved import FORMAT, MEASURED, RANKING, RUN, SavedRun, read_saved_run, write_json

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kure_rag.evaluate.journal import refuse_other
+from kure_rag.evaluate.journal_file import refuse_other
 from kure_rag.evaluate.measure import hardware, peak_memory, versions
 from kure_rag.evaluate.pairs import SIMILARITIES
 from kure_rag.evaluate.saved import FORMAT, MEASURED, RUN, SavedRun, read_saved_run, write_json

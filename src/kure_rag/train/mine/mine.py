@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kure_rag.embed import KureReranker
 from kure_rag.errors import ConfigError
-from kure_rag.evaluate.journal import refuse_other
+from kure_rag.evaluate.journal_file import refuse_other
 from kure_rag.evaluate.measure import versions
 from kure_rag.evaluate.saved import write_json
 from kure_rag.search import Reranker

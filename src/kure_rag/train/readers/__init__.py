@@ -7,7 +7,7 @@
     found = find_training_files(Path("kor-nlu-datasets/KorNLI"), want=("nli",))   # never its dev and test files
     data = as_dataset(rows, ("premise", "hypothesis"), cache=work / "nli")        # datasets.Dataset on disk
 
-Every reader but :func:`read_sts` takes ``skip_faults=True`` (leave faulty rows out and count them) and
+Every reader takes ``skip_faults=True`` (leave faulty rows out and count them) and
 ``omissions=Omissions()`` (ask it what was left out; without it, that is logged).
 """
 
@@ -21,7 +21,7 @@ from kure_rag.train.readers.checks import (
     count_duplicates,
 )
 from kure_rag.train.readers.dataset import as_dataset
-from kure_rag.train.readers.detect import Kind, detect_kind, find_training_files, read_training_data, read_training_file
+from kure_rag.train.readers.detect import Kind, detect_kind
 from kure_rag.train.readers.documents import read_articles
 from kure_rag.train.readers.msmarco import read_judged_triplets, read_msmarco
 from kure_rag.train.readers.nli import read_nli
@@ -39,6 +39,7 @@ from kure_rag.train.readers.rows import (
     texts_of,
 )
 from kure_rag.train.readers.sts import read_sts
+from kure_rag.train.readers.training_files import find_training_files, read_training_data, read_training_file
 from kure_rag.train.readers.triplets import pairs_of_triplets, read_labelled_pairs, read_triplets
 
 __all__ = [
