@@ -88,7 +88,7 @@ def rows(name: str, found: dict[str, Any]) -> list[str]:
         before, after = one["before"]["mean"], one["after"]["mean"]
         digits = 2 if max(abs(before), abs(after)) > 1 else 4
         spread = f"{one['difference']:+.{digits}f} [{one['low']:+.{digits}f}, {one['high']:+.{digits}f}]"
-        first = f"{name} | {found['base']}" if i == 0 else " | "
+        first = f"{name} | {Path(found['base']).name}" if i == 0 else " | "
         last = f"{steps} | {found['seconds']}" if i == 0 else " | "
         beside = "; ".join(f"{key} {shown(was)} → {shown(now)}" for key, (was, now) in one["others"].items())
         lines.append(

@@ -31,7 +31,7 @@ RUNS: Final[dict[str, list[str]]] = {
         "--max-length 32 --sts-epochs 3 --max-steps 450 --checkpoints 5",
         "ko-sbert": f"train ko-sbert --data {_NLI}/xnli.dev.ko.tsv {_NLI}/xnli.test.ko.tsv {_STS}/sts-train.tsv "
         f"--dev {_STS}/sts-test.tsv {_KLUE}/klue-sts-v1.1_dev.json --base scratch:bert --learning-rate 5e-4 "
-        "--max-length 32 --batch-size 32 --sts-epochs 2 --checkpoints 5",
+        "--max-length 32 --batch-size 32 --sts-batch-size 32 --sts-epochs 2 --checkpoints 5",
         "kosimcse-multitask": f"train kosimcse --task multitask --data {_PREMISES} {_STS}/sts-train.tsv {_SIMILAR} "
         f"{_READER} --epochs 3 --sts-passes 2",
         "kosimcse-supervised": f"train kosimcse --data {_PREMISES} {_SIMILAR} {_READER} --epochs 3",

@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -391,24 +391,35 @@ def test_models() -> None:
 
 def test_train_static_prints_its_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @dataclass
+    class Training:
+        changes: tuple[Any, ...] = ()
+
+    @dataclass
     class Report:
-        tokens: int
+        rows: int
+        vocabulary: int = 32_000
+        seconds: float = 1.5
+        size: int = 7
+        training: Training = field(default_factory=Training)
+
+        def to_dict(self) -> dict[str, int]:
+            return {"rows": self.rows}
 
     asked: list[Any] = []
 
-    def pretend(data: Path, out: Path, *, settings: Any, progress: Any) -> Report:
-        asked.append((data, out, settings.seed))
+    def pretend(data: Path, out: Path, *, dev: list[Path], settings: Any, progress: Any) -> Report:
+        asked.append((data, out, dev, settings.seed))
         progress("어휘를 세는 중")
-        return Report(tokens=32_000)
+        return Report(rows=32_000)
 
     monkeypatch.setattr(kure_rag.train, "train_static", pretend)
     monkeypatch.setenv("KURE_RAG_DATA", str(tmp_path / "data"))
     said = call("train", "static", "--out", tmp_path / "model", "--seed", "7", "--json")
     assert said.status == 0
-    assert said.json() == {"out": str(tmp_path / "model"), "tokens": 32_000}
+    assert said.json() == {"out": str(tmp_path / "model"), "rows": 32_000}
     assert said.err == "어휘를 세는 중\n"
-    assert asked == [(tmp_path / "data", tmp_path / "model", 7)]
-    assert "tokens: 32000" in call("train", "static", "--out", tmp_path / "model").out
+    assert asked == [(tmp_path / "data", tmp_path / "model", [], 7)]
+    assert "rows: 32000" in call("train", "static", "--out", tmp_path / "model").out
 
 
 def test_train_without_data_or_recipe(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ import pytest
 from kure_rag.cli import main
 from kure_rag.cli.main import build_parser
 from kure_rag.cli.train_options import chosen_settings
+from kure_rag.cli.train_table import print_changes
+from kure_rag.train.development import Measured
 from kure_rag.train.recipes import RECIPES, find_recipe
+from kure_rag.train.report import TrainReport, change
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -64,6 +67,28 @@ def test_a_mistake_is_one_line(
     assert said in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "model").exists()
+
+
+def test_what_got_worse_is_said_and_not_only_tabled(capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = ({str(i): value for i in range(8)} for value in (0.8, 0.6))
+    first, second = (Measured(values={"ndcg@10": next(iter(each.values()))}, each=each) for each in (before, after))
+    report = TrainReport(
+        recipe="domain",
+        out=Path("my-model"),
+        base="static-ko",
+        steps={"domain": 3},
+        seconds=1.0,
+        resumed=False,
+        loss=0.5,
+        changes=[change("unseen-headings", "ndcg@10", first, second), change("sts", "ndcg@10", first, first)],
+        rows={},
+        notes=[],
+    )
+    print_changes(report)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Got worse")]
+    assert len(told) == 1
+    assert "unseen-headings, ndcg@10 0.8000 to 0.6000 (more than chance explains, p 0.00781)" in told[0]
+    assert "static-ko is the better model" in told[0]
 
 
 def test_other_commands_do_not_load_recipes() -> None:

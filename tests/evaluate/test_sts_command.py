@@ -25,7 +25,7 @@ def test_the_table_has_the_eight_numbers_that_json_has(sts_file: Path, tiny_mode
     printed = sts(sts_file, "--raw", model=tiny_model)
     assert printed.status == 0, printed.err
     [result] = sts(sts_file, "--raw", "--json", model=tiny_model).json()["results"]
-    assert (result["set"], result["pairs"], result["dimension"]) == ("KorSTS-test", len(PAIRS), 32)
+    assert (result["set"], result["pairs"], result["dimension"]) == ("sts-test", len(PAIRS), 32)
     assert tuple(result["metrics"]) == NAMES
     lines = {line.split()[0]: line for line in printed.out.splitlines() if line.strip()}
     for name, one in result["metrics"].items():
@@ -36,7 +36,7 @@ def test_the_table_has_the_eight_numbers_that_json_has(sts_file: Path, tiny_mode
 def test_several_sets_are_scored_one_after_the_other(sts_file: Path, tiny_model: Path) -> None:
     other = klue(sts_file.with_name("klue-sts.json"))
     results = sts(sts_file, other, "--json", model=tiny_model).json()["results"]
-    assert [result["set"] for result in results] == ["KorSTS-test", "klue-sts"]
+    assert [result["set"] for result in results] == ["sts-test", "klue-sts"]
     assert results[0]["metrics"] == results[1]["metrics"]  # the same pairs
 
 
@@ -60,7 +60,7 @@ def test_a_run_is_kept_byte_by_byte_the_same_and_another_one_does_not_take_its_p
     assert {name: (folder / name).read_bytes() for name in first} == first
 
     run = read_saved_run(folder)
-    assert (run.kind, run.task, run.queries, run.pipeline) == ("sts", "KorSTS-test", len(PAIRS), "dense")
+    assert (run.kind, run.task, run.queries, run.pipeline) == ("sts", "sts-test", len(PAIRS), "dense")
     assert run.metrics["cosine_spearman"].mean == saved["metrics"]["cosine_spearman"]["mean"]
     assert list(run.data["sweep"]) == ["16", "8"]
     rows = [line.split("\t") for line in first["pairs.tsv"].decode().splitlines()]

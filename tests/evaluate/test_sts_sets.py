@@ -18,6 +18,7 @@ from sts_files import HEADER, PAIRS, klue, korsts
 from kure_rag.errors import CorpusFormatError, SourceNotFoundError
 from kure_rag.evaluate.sts_sets import read_sts
 
+KORSTS_TEST = 1_379  # pairs
 DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data") / "sts"
 
 
@@ -34,10 +35,14 @@ def test_ids_are_the_records_own_or_the_numbers_of_the_lines(tmp_path: Path) -> 
     assert read_sts(klue(tmp_path / "a.json")).pairs[1].id == "klue-sts-v1_dev_00001"
 
 
-def test_korsts_is_named_so_and_the_english_set_with_its_file_names_is_not(tmp_path: Path) -> None:
-    assert read_sts(korsts(tmp_path / "sts-test.tsv")).name == "KorSTS-test"
+def test_korsts_is_named_so_and_other_sets_with_its_file_names_are_not(tmp_path: Path) -> None:
+    rows = [PAIRS[i % len(PAIRS)] for i in range(KORSTS_TEST)]
+    assert read_sts(korsts(tmp_path / "sts-test.tsv", rows)).name == "KorSTS-test"
+    assert read_sts(korsts(tmp_path / "sts-dev.tsv", rows)).name == "sts-dev"
+    assert read_sts(korsts(tmp_path / "sts-test.tsv")).name == "sts-test"  # somebody's own
     english = [("A man is dancing.", "A man dances.", 5.0), ("A dog runs.", "It rains.", 0.0), ("One.", "Two.", 1.0)]
-    assert read_sts(korsts(tmp_path / "sts-test.tsv", english)).name == "sts-test"
+    rows = [english[i % len(english)] for i in range(KORSTS_TEST)]
+    assert read_sts(korsts(tmp_path / "sts-test.tsv", rows)).name == "sts-test"
 
 
 def test_quotation_marks_are_text_and_columns_may_stand_in_another_order(tmp_path: Path) -> None:
@@ -49,7 +54,8 @@ def test_quotation_marks_are_text_and_columns_may_stand_in_another_order(tmp_pat
 
 
 def test_a_gzip_file_a_mark_at_the_beginning_and_decomposed_letters_are_read_as_what_they_are(tmp_path: Path) -> None:
-    text = korsts(tmp_path / "plain.tsv").read_text(encoding="utf-8")
+    rows = [PAIRS[i % len(PAIRS)] for i in range(KORSTS_TEST)]
+    text = korsts(tmp_path / "plain.tsv", rows).read_text(encoding="utf-8")
     packed = tmp_path / "sts-test.tsv.gz"
     packed.write_bytes(gzip.compress(("\ufeff" + unicodedata.normalize("NFD", text)).encode()))
     found = read_sts(packed)

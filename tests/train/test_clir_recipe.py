@@ -25,7 +25,7 @@ from kure_rag.train.cross_lingual_data import (
     read_questions,
 )
 from kure_rag.train.recipe import Sources
-from kure_rag.train.recipes.clir import ClirRecipe
+from kure_rag.train.recipes.clir import ClirRecipe, ClirSettings
 
 WORDS = (
     *(
@@ -197,6 +197,24 @@ def test_accuracy_is_the_share_whose_partner_is_nearest() -> None:
     assert found.values["accuracy@1"] == pytest.approx(2 / 3)
     assert found.values["mrr@10"] == pytest.approx((1 + 0.5 + 1) / 3)
     assert found.each == {"0": 1.0, "1": 0.0, "2": 1.0}
+
+
+def test_questions_about_one_passage_are_one_draw() -> None:
+    class Model:
+        def encode(self, texts: list[str], **_: Any) -> Any:
+            return HashEmbedder().embed_queries(texts)
+
+    rows = [Pair(korean=f"질문 {i}", english=f"passage {i // 5}") for i in range(20)]
+    found = CrossLingualDev("four", rows).score(Model())
+    assert found.groups is not None
+    assert len(set(found.groups.values())) == 4
+    assert set(found.groups) == set(found.each)
+    assert CrossLingualDev("each its own", rows[::5]).score(Model()).groups is None
+
+
+def test_a_batch_of_one_pair_has_no_neighbourhood() -> None:
+    with pytest.raises(ValueError, match="batch_size is 1"):
+        ClirSettings(batch_size=1)
 
 
 def test_one_vector_for_every_text_finds_nothing() -> None:

@@ -16,6 +16,7 @@ from training_kit import RecipeContract
 
 from kure_rag.embed.kobert import KoBertTokenizer
 from kure_rag.errors import ConfigError, CorpusFormatError
+from kure_rag.train.bases import find_base, load_base
 from kure_rag.train.readers import NliRow, read_nli
 from kure_rag.train.recipe import Plan, Sources
 from kure_rag.train.recipes import find_recipe
@@ -34,7 +35,7 @@ DATA = Path(os.environ.get("KURE_RAG_DATA") or Path(__file__).resolve().parents[
 @pytest.mark.train
 class TestKoSbertMultitask(RecipeContract):
     recipe = "ko-sbert"
-    settings: ClassVar[dict[str, Any]] = {"matryoshka": (32, 16)}
+    settings: ClassVar[dict[str, Any]] = {"matryoshka": (32, 16), "sts_batch_size": 8}
 
     def data(self, folder: Path) -> tuple[list[Path], list[Path]]:
         return given(folder)
@@ -124,22 +125,53 @@ def test_contradictions_take_turns_and_doubtful_rows_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "names", "no_duplicates", "batch", "epochs"),
-    [("nli", ["nli"], True, 6, 3.0), ("sts", ["sts"], False, 4, 2.0), ("multitask", ["nli", "sts"], True, 6, 2.0)],
+    ("task", "batches", "no_duplicates", "epochs"),
+    [("nli", {"nli": 6}, True, 3.0), ("sts", {"sts": 4}, False, 2.0), ("multitask", {"nli": 6, "sts": 4}, True, 2.0)],
 )
 def test_each_task_has_its_data_and_batches(
-    tmp_path: Path, task: str, names: list[str], no_duplicates: bool, batch: int, epochs: float
+    tmp_path: Path, task: str, batches: dict[str, int], no_duplicates: bool, epochs: float
 ) -> None:
     files, dev = given(tmp_path, nli=task != "sts", sts=task != "nli")
     told = {"task": task, "batch_size": 6, "sts_batch_size": 4, "epochs": 3.0, "sts_epochs": 2.0}
     plan = planned(tmp_path, *files, dev=tuple(dev), **told)
     (stage,) = plan.stages
-    assert (stage.name, list(stage.datasets)) == (task, names)
+    assert stage.name == task
+    assert {name: stage.batch_size(name) for name in stage.datasets} == batches
     assert (stage.no_duplicates, stage.mix) == (no_duplicates, "round-robin")
-    assert (stage.settings.batch_size, stage.settings.epochs) == (batch, epochs)
-    if "nli" in names:
+    assert (stage.settings.batch_size, stage.settings.epochs) == (next(iter(batches.values())), epochs)
+    if "nli" in batches:
         assert len(stage.datasets["nli"]) == 2 * len(list(inferences())) // 3
         assert stage.datasets["nli"].column_names == ["anchor", "positive", "negative"]
+
+
+def test_triplets_and_pairs_take_turns_in_batches_of_their_own_size(tmp_path: Path) -> None:
+    """Alone, and shared out among two processes, none of which may leave out those of the other size."""
+    from accelerate.data_loader import BatchSamplerShard
+
+    from kure_rag.train.trainer import make_trainer, steps_of
+
+    files, dev = given(tmp_path)
+    plan = planned(tmp_path, *files, dev=tuple(dev), batch_size=20, sts_batch_size=6, max_steps=None, sts_epochs=2.0)
+    (stage,) = plan.stages
+    base = load_base(
+        find_base("scratch:bert-1x32", find_recipe("ko-sbert")),
+        find_recipe("ko-sbert"),
+        texts=plan.texts,
+        work=tmp_path / "base",
+        max_length=32,
+        seed=1,
+    )
+    losses = stage.losses(base)
+    trainer = make_trainer(stage, base, tmp_path / "out", losses, kind="dense", development=(), callbacks=())
+    sampler = trainer.get_train_dataloader().batch_sampler
+    batches = list(sampler)
+    turns = min(len(stage.datasets["nli"]) // 20, len(stage.datasets["sts"]) // 6)
+    assert [len(batch) for batch in batches] == [20, 6] * turns
+    assert steps_of(stage) == 2 * 2 * turns  # two datasets, two epochs
+    first = len(stage.datasets["nli"])
+    assert all((index >= first) == (len(batch) == 6) for batch in batches for index in batch)
+    shards = [BatchSamplerShard(sampler, 2, number, even_batches=False) for number in range(2)]
+    assert [batch for pair in zip(*shards, strict=True) for batch in pair] == batches
 
 
 def test_no_text_is_twice_in_a_batch(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ def test_the_values_are_those_of_the_repository() -> None:
     assert KoDiffCseRecipe.pooling == "cls"
     with pytest.raises(ValueError, match="mask_share"):
         type(settings)(mask_share=1.0)
+    with pytest.raises(ValueError, match="batch_size is 1"):
+        type(settings)(batch_size=1)
 
 
 def test_sentences_of_any_kind_are_taken_once_and_never_those_that_are_scored_on(tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_sentences_of_any_kind_are_taken_once_and_never_those_that_are_scored_on
     dev.write_text("score\tsentence1\tsentence2\n1.0\t들이 넓다.\t바다\n2.0\t가\t나\n3.0\t다\t라\n", encoding="utf-8")
     made = plan(tmp_path, folder, dev=(dev,))
     assert sentences(made) == ["강에 물이 많다.", "산이 높다.", "불이 뜨겁다.", "비가 온다."]
-    assert [one.name for one in made.development] == ["KorSTS-dev"]
+    assert [one.name for one in made.development] == ["sts-dev"]
     assert any("2 sentences were there before" in note for note in made.notes)
     assert any("1 sentences were left out: they are in the development data" in note for note in made.notes)
     row = made.stages[0].datasets["sentences"][0]
@@ -130,3 +132,22 @@ def test_a_generator_that_is_not_there_is_told_when_the_stage_begins(tmp_path: P
     model = SentenceTransformer(modules=[Transformer(str(base)), Pooling(32, "cls")], device="cpu")
     with pytest.raises(UnknownModelError, match="no/such/model"):
         plan(tmp_path, notes, generator="no/such/model").stages[0].losses(model)
+
+
+def test_an_interrupted_training_does_not_go_on_with_another_generator(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    from kure_rag.train.generator import GeneratorSettings, pretrain_encoder
+
+    notes = write_notes(tmp_path / "notes.txt", 20, 1)
+    lines = notes.read_text(encoding="utf-8").splitlines()
+    folder = tmp_path / "generator"
+    pretrain_encoder(lambda: iter(lines), folder, GeneratorSettings(steps=1, batch_size=4, width=32))
+    model = SentenceTransformer(modules=[Transformer(str(folder)), Pooling(32, "cls")], device="cpu")
+    losses = plan(tmp_path, notes, generator=str(folder)).stages[0].losses
+    losses(model)
+    losses(model)
+    pretrain_encoder(lambda: iter(lines), folder, GeneratorSettings(steps=2, batch_size=4, width=32))
+    with pytest.raises(ConfigError, match=r"generator .*generator: its weights are others .* another --out"):
+        losses(model)

@@ -49,6 +49,12 @@ def test_the_values_are_those_of_koe5() -> None:
     assert KoE5Recipe.pooling == "mean"
 
 
+def test_a_batch_of_one_row_without_a_hard_negative_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="batch_size is 1"):
+        planned(tmp_path, ROWS, small(negatives=0, batch_size=1))
+    assert planned(tmp_path, ROWS, small(negatives=1, batch_size=1)).stages
+
+
 @pytest.mark.parametrize("mini_batch", [1, 3, 64])
 def test_the_loss_is_cross_entropy_of_each_query_over_all_passages(tmp_path: Path, mini_batch: int) -> None:
     """By hand: 4 queries against 4 positives and 4 negatives, cosines over .05, the own positive is right."""

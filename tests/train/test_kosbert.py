@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kure_rag.errors import ConfigError, CorpusFormatError
 from kure_rag.train.recipe import Plan, Sources
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.recipes.kosbert import KoSbertRecipe, KoSbertSettings
+from kure_rag.train.recipes.nli_sts import read_sentences
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
@@ -79,7 +81,7 @@ def test_inferences_come_first_and_similarities_after(tmp_path: Path, files: tup
     assert min(scores) == 0
     assert max(scores) == 1
     assert scores[:9] == pytest.approx([score / 5 for score, _, _ in pairs(9)])
-    assert [one.name for one in plan.development] == ["KorSTS-dev"]
+    assert [one.name for one in plan.development] == ["sts-dev"]
 
 
 def test_the_softmax_loss_is_cross_entropy_over_u_v_and_their_distance(
@@ -190,3 +192,29 @@ def test_a_faulty_line_is_named_or_left_out(tmp_path: Path, files: tuple[list[Pa
     plan = planned(tmp_path, torn, sts, skip_faults=True)
     assert plan.rows["NLI rows"] == 801
     assert any(note.startswith("torn.tsv: 1 row left out") for note in plan.notes)
+    torn.write_text(sts.read_text("utf-8") + "made\tup\t2024\t9999\t7.5\t비가 온다.\t눈이 온다.\n", encoding="utf-8")
+    with pytest.raises(CorpusFormatError, match=r"torn\.tsv: line 482: score '7\.5' is no number from 0 to 5"):
+        planned(tmp_path, nli, torn, dev=tuple(files[1]))
+    plan = planned(tmp_path, nli, torn, dev=tuple(files[1]), skip_faults=True)
+    assert plan.rows["STS pairs"] == 480
+    assert "torn.tsv: 1 row left out, its score is no number from 0 to 5 (the first at line 482)" in plan.notes
+
+
+def test_inferences_are_not_held_in_memory(tmp_path: Path) -> None:
+    """KorNLI's 950,000 rows would take more than all else in a training of a small model."""
+    _, (dev,) = given(tmp_path)
+    rows = [(f"{i // 3}번째 사람이 " * 20, f"{i}번째 일 " * 20, ("entailment", "neutral")[i % 2]) for i in range(6_000)]
+    nli = write_nli(tmp_path / "many.tsv", [*rows, *rows[:10]])
+    sources = Sources(train=(nli,), dev=(dev,), work=tmp_path / "work")
+    assert sum(len(text) for row in rows for text in row[:2]) > 1_800_000, "2 bytes each as Python's strings"
+    del rows
+    tracemalloc.start()
+    try:
+        data = read_sentences(sources, ("nli",), skip_faults=False, seed=1, say=lambda _: None)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(data.nli), sum(1 for _ in data.texts())) == (6_000, 12_000)
+    assert "10 NLI rows that repeat another were left out" in data.notes
+    assert held < 500_000
+    assert peak < 3_000_000

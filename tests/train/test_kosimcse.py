@@ -15,9 +15,11 @@ from training_kit import RecipeContract
 
 from kure_rag.errors import ConfigError, CorpusFormatError
 from kure_rag.train.bases import find_base, load_base
+from kure_rag.train.readers import NliRow
 from kure_rag.train.recipe import Plan, Sources
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.recipes.kosimcse import KoSimCseRecipe, KoSimCseSettings
+from kure_rag.train.recipes.nli_sts import inference_development
 from kure_rag.train.report import TrainReport
 from kure_rag.train.run import train
 
@@ -134,6 +136,43 @@ def test_unsupervised_views_are_equal_texts_and_unequal_vectors(tmp_path: Path) 
     cosines = torch.nn.functional.cosine_similarity(first[:, None], second[None], dim=2) / 0.05
     by_hand = sum(math.log(sum(math.exp(c) for c in row)) - row[i] for i, row in enumerate(cosines.tolist())) / 4
     assert value.item() == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_unsupervised_reads_plain_text(tmp_path: Path) -> None:
+    lines = ["강에 물이 많다.", "산이 높다.", "강에 물이 많다.", "들이 넓다."]
+    notes = tmp_path / "notes.txt"
+    notes.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    dev = write_sts(tmp_path / "dev.tsv", [(1.0, "들이  넓다.", "바다"), (2.0, "가", "나"), (3.0, "다", "라")])
+    plan = planned(tmp_path, notes, dev=(dev,), task="unsupervised", batch_size=2)
+    assert list(plan.stages[0].datasets["texts"]["text"]) == lines[:2]  # each once, and none that is scored on
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    notes.rename(folder / "notes.txt")
+    (folder / "notes.dev.txt").write_text("따로 둔 글이다.\n", encoding="utf-8")
+    write_nli(folder / "nli.tsv", list(inferences())[:3])
+    plan = planned(tmp_path, folder, dev=(dev,), task="unsupervised", batch_size=2)
+    found = set(plan.stages[0].datasets["texts"]["text"])
+    assert found == {*lines[:2], *(text for row in list(inferences())[:3] for text in row[:2])}
+    with pytest.raises(CorpusFormatError, match=r"notes\.txt"):
+        planned(tmp_path, folder / "notes.txt", dev=(dev,))  # supervised
+
+
+def test_a_batch_of_one_text_is_told_from_nothing() -> None:
+    with pytest.raises(ValueError, match="batch_size is 1"):
+        KoSimCseSettings(task="unsupervised", batch_size=1)
+    assert KoSimCseSettings(batch_size=1).batch_size == 1  # its contradiction is a negative
+
+
+def test_premises_that_entail_one_hypothesis_are_one_draw() -> None:
+    class Model:
+        def encode(self, texts: list[str], **_: Any) -> Any:
+            return np.random.default_rng(1).normal(size=(len(texts), 4))
+
+    rows = [NliRow(premise=f"전제 {i}", hypothesis=f"가설 {i // 3}", label="entailment") for i in range(9)]
+    found = inference_development("dev", rows).score(Model())
+    assert found.groups is not None
+    assert len(set(found.groups.values())) == 3
+    assert inference_development("dev", rows[::3]).score(Model()).groups is None
 
 
 def test_a_base_without_dropout_has_no_two_views(tmp_path: Path) -> None:

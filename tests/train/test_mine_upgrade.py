@@ -84,6 +84,21 @@ def test_each_way_out_that_is_named_is_one(index: KureIndex, tmp_path: Path, mon
     assert mine(index, ASKED, out, OPEN).resumed == len(ASKED)
 
 
+def test_finished_triplets_of_other_versions_say_the_same_ways(
+    index: KureIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "t.jsonl"
+    at_version(monkeypatch, "2.9.0")
+    mine(index, ASKED, out, OPEN)
+    at_version(monkeypatch, "2.10.0")
+    with pytest.raises(
+        ConfigError, match="with the same versions, choose another --out, or remove that file"
+    ) as caught:
+        mine(index, ASKED, out, OPEN)
+    Path(str(caught.value).partition(": holds")[0]).unlink()
+    assert mine(index, ASKED, out, OPEN).resumed == 0
+
+
 def test_within_a_domains_folder_the_same_ways_lead_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "articles.jsonl"
     rows = [

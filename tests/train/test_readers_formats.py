@@ -139,6 +139,47 @@ def test_labels_that_are_numbers_are_refused_since_sets_number_them_differently(
         list(read_nli(path))
 
 
+def test_faulty_pairs_are_refused_or_left_out_and_counted(tmp_path: Path) -> None:
+    table = tmp_path / "a.tsv"
+    rows = ["score\tsentence1\tsentence2", "3.5\t가\t나", "9\t가\t나", "2\t가", "nan\t다\t라", '1\t"다\t라', "0\t\t라"]
+    table.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(CorpusFormatError, match=r"^a\.tsv: line 3: score '9' is no number"):
+        list(read_sts(table))
+    omissions = Omissions()
+    found = list(read_sts(table, skip_faults=True, omissions=omissions))
+    assert [(pair.id, pair.first, pair.second, pair.score) for pair in found] == [
+        ("2", "가", "나", 3.5),
+        ("6", '"다', "라", 1.0),
+    ]
+    assert omissions.lines() == [
+        "a.tsv: 2 rows left out, its score is no number from 0 to 5 (the first at line 3)",
+        "a.tsv: 1 row left out, 2 columns separated by tabs, and the header names 3 (the first at line 4)",
+        "a.tsv: 1 row left out, sentence1 is empty; write a text or remove the row (the first at line 7)",
+    ]
+    pairs = [
+        {"guid": guid, "sentence1": "가", "sentence2": second, "labels": labels}
+        for guid, second, labels in (
+            ("x", "나", {"label": 1.5}),
+            ("x", "나", {"label": 1.5}),
+            ("y", None, {"label": 2}),
+            ("z", "나", 3),
+            ("w", "나", {"label": True}),
+            ("v", "다", {"label": 5}),
+        )
+    ]
+    array = tmp_path / "b.json"
+    array.write_text(json.dumps(pairs, indent=1), encoding="utf-8")
+    omissions = Omissions()
+    kept = list(read_sts(array, skip_faults=True, omissions=omissions))
+    assert [(pair.id, pair.score) for pair in kept] == [("x", 1.5), ("v", 5.0)]
+    assert omissions.total == 4
+    array.write_text(json.dumps([pairs[0], pairs[5]]), encoding="utf-8")
+    assert list(read_sts(array, skip_faults=True)) == list(read_sts(array)) == kept
+    (tmp_path / "c.tsv").write_text("sentence1\tsentence2\tlabels\n가\t나\t1\n", encoding="utf-8")
+    with pytest.raises(CorpusFormatError, match=r"^c\.tsv: not one row could be read; line 2: its score is no number"):
+        list(read_sts(tmp_path / "c.tsv", skip_faults=True))
+
+
 READERS: list[Callable[..., Iterator[Any]]] = [
     read_nli,
     read_sts,

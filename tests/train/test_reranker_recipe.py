@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import made_up_triplets as made_up
+import numpy as np
 import pytest
 from training_kit import RecipeContract
 
 from kure_rag.errors import ConfigError, CorpusFormatError
 from kure_rag.train.bases import find_base, load_base
-from kure_rag.train.readers import Triplet
+from kure_rag.train.development_sets import RerankDev
+from kure_rag.train.readers import LabelledPair, Triplet
 from kure_rag.train.recipe import Plan, Sources
 from kure_rag.train.recipes.reranker import LOSSES, RerankerRecipe, RerankerSettings, candidate_development, rerank_loss
+from kure_rag.train.report import change
 
 ROWS = list(made_up.triplets(3))
 QUERY = "휴가의 기간은 어떻게 되나"
@@ -132,6 +135,102 @@ def test_candidates_are_shuffled_and_the_same_each_time() -> None:
     assert first.relevant == {key: second.relevant[key] for key in first.relevant}
 
 
+def labelled(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The same as a judge's rows: a passage each, .9 or .1."""
+    found: list[dict[str, object]] = []
+    for row in rows:
+        negatives = row["negatives"]
+        assert isinstance(negatives, list)
+        found.append({"query": row["query"], "passage": row["positive"], "label": 0.9})
+        found += [{"query": row["query"], "passage": text, "label": 0.1} for text in negatives]
+    return found
+
+
+def test_labelled_pairs_are_learnt_from_with_their_labels(tmp_path: Path) -> None:
+    plan = planned(tmp_path, labelled(ROWS), small())
+    dataset = plan.stages[0].datasets["candidates"]
+    assert set(dataset["label"]) == {0.9, 0.1}
+    (dev,) = plan.development
+    assert isinstance(dev, RerankDev)
+    asked = {query for query, _ in dev._pairs}
+    assert asked
+    assert asked.isdisjoint(dataset["query"])
+    answers = {pair["passage"] for pair in labelled(ROWS) if pair["query"] in asked and pair["label"] == 0.9}
+    assert answers.isdisjoint(dataset["passage"])
+    assert {gain for gains in dev.relevant.values() for gain in gains.values()} == {0.9}
+    assert any("rows were held back for development" in note for note in plan.notes)
+
+
+def test_triplets_and_labelled_pairs_are_split_together(tmp_path: Path) -> None:
+    triplets = made_up.write(tmp_path / "triplets.jsonl", ROWS)
+    pairs = made_up.write(tmp_path / "pairs.jsonl", labelled(ROWS))
+    plan = RerankerRecipe().plan(Sources(train=(tmp_path,), work=tmp_path / "work"), small(), lambda _: None)
+    dataset = plan.stages[0].datasets["candidates"]
+    assert set(dataset["label"]) == {0.9, 0.1, 1.0, 0.0}
+    (dev,) = plan.development
+    assert isinstance(dev, RerankDev)
+    assert {query for query, _ in dev._pairs}.isdisjoint(dataset["query"])
+    assert triplets.exists()
+    assert pairs.exists()
+
+
+def test_labelled_pairs_to_score_on_are_not_trained_on(tmp_path: Path) -> None:
+    dev = made_up.write(tmp_path / "scored.jsonl", labelled(ROWS[:20]))
+    sources = Sources(
+        train=(made_up.write(tmp_path / "rows.jsonl", labelled(ROWS)),), dev=(dev,), work=tmp_path / "work"
+    )
+    plan = RerankerRecipe().plan(sources, small(), lambda _: None)
+    assert [one.name for one in plan.development] == ["scored"]
+    queries = set(plan.stages[0].datasets["candidates"]["query"])
+    assert queries.isdisjoint(str(row["query"]) for row in ROWS[:20])
+    assert len(queries) == len(ROWS) - 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        (labelled(ROWS), {"loss": "listwise"}, "loss listwise judges the candidates of a query against each other"),
+        ([{**row, "label": 0.2} for row in labelled(ROWS)], {}, "no passage answers its query"),
+        ([row for row in labelled(ROWS) if row["label"] == 0.9], {}, "no query has negatives"),
+    ],
+)
+def test_labelled_pairs_that_teach_nothing_are_refused(
+    tmp_path: Path, rows: list[dict[str, object]], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((ConfigError, CorpusFormatError), match=message):
+        planned(tmp_path, rows, small(**changes))
+
+
+def test_one_label_alone_is_refused(tmp_path: Path) -> None:
+    rows = [row for row in labelled(ROWS) if row["label"] == 0.9]
+    dev = made_up.write(tmp_path / "scored.jsonl", ROWS[:20])
+    sources = Sources(train=(made_up.write(tmp_path / "rows.jsonl", rows),), dev=(dev,), work=tmp_path / "work")
+    with pytest.raises(CorpusFormatError, match=r"every row has the score 0\.9"):
+        RerankerRecipe().plan(sources, small(), lambda _: None)
+
+
+def test_texts_are_queries_with_passages_as_they_are_read(tmp_path: Path) -> None:
+    plan = planned(tmp_path, ROWS, small(negatives=2))
+    texts = [f"{row['query']} {row['passage']}" for row in plan.stages[0].datasets["candidates"]]
+    assert list(plan.texts()) == texts
+    assert list(planned(tmp_path, ROWS, small(negatives=2, loss="listwise")).texts()) == texts
+
+
+def test_questions_about_one_passage_are_one_draw() -> None:
+    class Model:
+        def predict(self, pairs: list[tuple[str, str]], **_: Any) -> Any:
+            return np.arange(len(pairs), dtype=float)
+
+    rows = [Triplet(query=f"질문 {i}", positive=f"답 {i // 4}", negatives=("아님",)) for i in range(12)]
+    found = candidate_development("dev", rows).score(Model())
+    assert found.groups is not None
+    assert len(set(found.groups.values())) == 3
+    assert change("dev", "mrr@10", found, found).groups == 3
+    judged = [LabelledPair(query=f"질문 {i}", passage=f"답 {i}", label=1.0) for i in range(3)]
+    judged += [LabelledPair(query=f"질문 {i}", passage="아님", label=0.4) for i in range(3)]
+    assert candidate_development("dev", judged).score(Model()).groups is None
+
+
 @pytest.mark.parametrize(
     ("rows", "settings", "message"),
     [
@@ -164,6 +263,17 @@ def test_listwise_losses_train_and_load(tmp_path: Path, loss: Any) -> None:
     report = train("reranker", [rows], out=tmp_path / "model", base="scratch:bert-1x32", settings=settings)
     ranked = KureReranker(str(report.out)).rank(QUERY, PASSAGES)
     assert sorted(one.position for one in ranked) == [0, 1, 2]
+
+
+@pytest.mark.train
+def test_labelled_pairs_train(tmp_path: Path) -> None:
+    from kure_rag.train.run import train
+
+    rows = made_up.write(tmp_path / "rows.jsonl", labelled(list(made_up.judged())))
+    settings = small(max_steps=4, checkpoints=0)
+    report = train("reranker", [rows], out=tmp_path / "model", base="scratch:bert-1x32", settings=settings)
+    assert math.isfinite(report.loss)
+    assert report.changes[0].name == "held-back"
 
 
 @pytest.mark.train

@@ -144,9 +144,9 @@ def test_what_is_no_model_is_never_replaced(tmp_path: Path) -> None:
 def test_a_model_that_was_there_is_replaced_at_the_end(tmp_path: Path) -> None:
     out = tmp_path / "model"
     train(ToyRecipe(), [_TOY], out=out, settings=_SHORT)
-    (out / "old").touch()
+    (out / "added_tokens.json").write_text("{}")  # of a kind that a model may have
     train(ToyRecipe(), [_TOY], out=out, settings=_SHORT)
-    assert not (out / "old").exists()
+    assert not (out / "added_tokens.json").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -191,6 +191,25 @@ def test_a_disk_that_fills_up_at_a_checkpoint_loses_nothing(tmp_path: Path) -> N
     assert "the disk is full" in errors
     assert "is whole. Make room and run the same command" in errors
     assert train(ToyRecipe(), [_TOY], out=out, settings=ToySettings(checkpoints=4)).resumed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX's")
+@pytest.mark.parametrize("largest", [100, 4096])
+def test_a_disk_that_is_full_at_once_is_told(tmp_path: Path, largest: int) -> None:
+    """Before any stage: where the folder is begun, and where a base is made."""
+    import resource
+
+    environment = {**os.environ, "PYTHONPATH": str(_TOY.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    ran = subprocess.run(
+        [sys.executable, str(_TOY), str(tmp_path / "model"), "{}"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
+    )
+    assert "TrainingError" in ran.stderr.splitlines()[-1], ran.stderr[-2000:]
+    assert "the disk is full" in ran.stderr
+    assert "Make room and run the same command" in ran.stderr
 
 
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
@@ -308,4 +327,6 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     stored = json.loads((out / "training.json").read_text(encoding="utf-8"))
     assert stored["steps"] == {"pairs": 24}  # 192 rows, twice, 8 in each process
     assert stored["changes"][0]["difference"] > 0
+    assert stored["processes"] == 2
+    assert "up to 16 rows" in (out / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

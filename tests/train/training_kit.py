@@ -133,10 +133,7 @@ class RecipeContract:
         """Also with the prefixes that it was trained with, and pooled as it was."""
         recipe = find_recipe(self.recipe)
         if recipe.kind == "reranker":
-            from kure_rag import KureReranker
-
-            scores = KureReranker(str(trained.out)).scores([("휴가는 며칠인가", "휴가는 15일로 한다")])
-            assert np.isfinite(scores).all()
+            _reranks_in_both(trained.out)
             return
         from kure_rag.embed import Embedder
         from kure_rag.langchain import KureEmbeddings as LangChain
@@ -182,6 +179,30 @@ class RecipeContract:
         child.wait()
         child.stdout.close()
         time.sleep(0.1)
+
+
+def _reranks_in_both(folder: Path) -> None:
+    """The scores that both adapters put on passages, and the order they put them in, are the cross-encoder's own."""
+    from langchain_core.documents import Document
+    from llama_index.core.schema import NodeWithScore, TextNode
+    from sentence_transformers import CrossEncoder
+
+    from kure_rag import KureReranker
+    from kure_rag.langchain import KureReranker as LangChain
+    from kure_rag.llama_index import KureRerank as LlamaIndex
+
+    query, passages = "휴가는 며칠인가", ["급여는 25일에 준다", "휴가는 15일로 한다", "비가 온다"]
+    pairs = [(query, passage) for passage in passages]
+    expected = CrossEncoder(str(folder), device="cpu", local_files_only=True).predict(pairs, show_progress_bar=False)
+    np.testing.assert_allclose(KureReranker(str(folder)).scores(pairs), expected, atol=1e-5)
+    order = np.argsort(-expected, kind="stable")[:2]
+    documents = [Document(page_content=passage) for passage in passages]
+    nodes = [NodeWithScore(node=TextNode(text=passage), score=0.0) for passage in passages]
+    first = LangChain(model=str(folder), top_n=2).compress_documents(documents, query)
+    second = LlamaIndex(model=str(folder), top_n=2).postprocess_nodes(nodes, query_str=query)
+    wanted = [(passages[i], pytest.approx(float(expected[i]), abs=1e-5)) for i in order]
+    assert [(one.page_content, one.metadata["relevance_score"]) for one in first] == wanted
+    assert [(one.node.get_content(), one.score) for one in second] == wanted
 
 
 def _by_hand(folder: Path, recipe: Any, text: str, *, query: bool) -> Any:

@@ -114,36 +114,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(report: TrainReport, *, reranker: bool) -> None:
-    from kure_rag.train.report import shown
+    from kure_rag.cli.train_table import print_changes
 
     steps = ", ".join(f"{count:,} {stage}" for stage, count in report.steps.items())
     print(f"{report.recipe} from {report.base}: steps {steps}; last loss {report.loss:.4f}; {report.seconds:,.0f} s")
-    if report.changes:
-        common.console().print(_table(report, shown))
+    print_changes(report)
     print(f"wrote {report.out}: the model, README.md, loss.csv, training.json")
     if reranker:
         print(f'Next: kure-rag search "질문" --index my-index --rerank "{report.out}"')
     else:
         print(f'Next: kure-rag ingest ./documents --index my-index --model "{report.out}"')
-
-
-def _table(report: TrainReport, shown: Any) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("not trained on", "measure", "before", "after", "difference", "95 %", "p"):
-        table.add_column(name, justify="left" if name in ("not trained on", "measure") else "right", no_wrap=True)
-    for one in report.changes:
-        table.add_row(
-            f"{one.name} ({one.count:,}" + (f" in {one.groups:,})" if one.groups != one.count else ")"),
-            one.measure,
-            shown(one.before.mean),
-            shown(one.after.mean),
-            f"{'+' if one.difference >= 0 else ''}{shown(one.difference)}",
-            f"{shown(one.low)} to {shown(one.high)}",
-            f"{one.p_value:.3g}",
-        )
-        for measure, (before, after) in one.others.items():
-            table.add_row("", measure, shown(before), shown(after), "", "", "")
-    return table
+    if (report.out / "held-back.jsonl").is_file():  # of a domain
+        kept = f'--data "{report.out / "triplets.jsonl"}" --dev "{report.out / "held-back.jsonl"}"'
+        print(f"A reranker on the same: kure-rag train reranker {kept} --out my-reranker")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LEAST_SCORE: Final = 0.0
 MOST_SCORE: Final = 5.0
 
-_KORSTS: Final = ("sts-train", "sts-dev", "sts-test")
+_KORSTS: Final = {"sts-train": 5_749, "sts-dev": 1_500, "sts-test": 1_379}  # pairs of its parts
 _COLUMNS: Final = ("score", "sentence1", "sentence2")
 _LEAST_PAIRS: Final = 3  # two points always lie on one line
 
@@ -56,7 +56,8 @@ class StsSet:
 
     Attributes:
         name: The file's name without its ending; ``KorSTS-test`` for KorSTS's ``sts-test.tsv``, since the English set
-            that it was translated from has files of those names too.
+            that it was translated from has files of those names too. It is known by being Korean and by its number of
+            pairs: another file of that name keeps its own.
         pairs: In the file's order; three at the least, not all with one score.
         sha256: Of the file's bytes.
     """
@@ -166,7 +167,7 @@ def _score(name: str, number: int, value: object) -> float:
 def _name(path: Path, pairs: tuple[StsPair, ...]) -> str:
     stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
     is_korean = any("가" <= letter <= "힣" for pair in pairs[:_LEAST_PAIRS] for letter in pair.first)
-    return f"KorSTS-{stem.removeprefix('sts-')}" if stem in _KORSTS and is_korean else stem
+    return f"KorSTS-{stem.removeprefix('sts-')}" if _KORSTS.get(stem) == len(pairs) and is_korean else stem
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -9,18 +10,22 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kure_rag.embed.cards import check_name, find_card, folder_of
+from kure_rag.embed.cards import ModelCard, check_name, find_card, folder_of
 from kure_rag.embed.files import bundled_path, check_folder, local_revision
+from kure_rag.embed.folder_use import FolderUse, folder_use, hub_use
 from kure_rag.embed.hub import model_folder
 from kure_rag.embed.identity import ModelIdentity
 from kure_rag.embed.loading import load_model, weight_options
 from kure_rag.embed.settings import EmbedSettings
-from kure_rag.errors import EmbeddingError
+from kure_rag.errors import ConfigError, EmbeddingError
+from kure_rag.train.place import require_apart
 from kure_rag.train.scratch import PREFIX, Scratch, make_encoder
 
 if TYPE_CHECKING:
     from kure_rag.train.recipe import Recipe
+    from kure_rag.train.settings import TrainSettings
 
+_LICENCE: Final = re.compile(r"^license:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)  # of the hub's cards
 _LABELS: Final = 1  # a reranker's score
 
 
@@ -34,6 +39,9 @@ class Base:
         revision: Of its files; changes with each byte of the weights.
         query_prefix: What it puts before queries.
         passage_prefix: What it puts before passages.
+        on_hub: Its name on the model hub; ``None`` for one of a folder, of the package, or from scratch.
+        licence: As its card says; ``None`` where that is not known.
+        assumed: What to say of how it is used that neither its files nor the recipe tell; ``None`` for nothing.
     """
 
     name: str
@@ -41,29 +49,61 @@ class Base:
     revision: str
     query_prefix: str = ""
     passage_prefix: str = ""
+    on_hub: str | None = None
+    licence: str | None = None
+    assumed: str | None = None
 
 
-def find_base(name: str, recipe: Recipe[Any]) -> Base:
+def require_base_apart(name: str, out: Path, work: Path) -> None:
+    """Raises for a base in whose place its own successor would come, or in whose folder.
+
+    What it is, and so whether an interrupted training may go on, would change under the training.
+
+    Args:
+        name: As :func:`find_base` takes it.
+        out: The model's folder, resolved.
+        work: Of the unfinished training.
+
+    Raises:
+        ConfigError: Says what to do.
+    """
+    if name.startswith(PREFIX) or not name.strip():
+        return
+    try:
+        place = Path(name).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # no path could be so named
+        return
+    require_apart(out, work, [place], "--base")
+    if place in out.parents and folder_of(name) is not None:
+        raise ConfigError(f"--base {name}: {out} lies in its folder, which is to stay as it is; give another --out")
+
+
+def find_base(name: str, recipe: Recipe[Any], settings: TrainSettings | None = None) -> Base:
     """Finds a base, downloaded first where it must be, and checks that the recipe can train it.
 
     Args:
         name: A card's name, a folder, ``owner/name`` on the model hub, or ``scratch:…`` (:mod:`.scratch`).
         recipe: What it is for.
+        settings: Whose prefixes take the place of the recipe's and the base's.
 
     Raises:
         UnknownModelError: There is no such model.
         ModelNotAvailableError: Its files cannot be reached.
         EmbeddingError: They cannot be used, or not for this recipe.
+        ConfigError: Prefixes for a recipe that puts none before texts.
     """
+    query, passage = recipe.query_prefix, recipe.passage_prefix
+    if settings is not None:
+        none = recipe.kind == "reranker" or (query, passage) == ("", "")
+        if none and (settings.query_prefix or settings.passage_prefix):
+            raise ConfigError(
+                f"recipe {recipe.name} reads texts as they are; leave out --query-prefix and --passage-prefix"
+            )
+        query = query if settings.query_prefix is None else settings.query_prefix
+        passage = passage if settings.passage_prefix is None else settings.passage_prefix
     if name.startswith(PREFIX):
         Scratch.named(name)
-        return Base(
-            name=name,
-            folder=None,
-            revision=name,
-            query_prefix=recipe.query_prefix or "",
-            passage_prefix=recipe.passage_prefix or "",
-        )
+        return Base(name=name, folder=None, revision=name, query_prefix=query or "", passage_prefix=passage or "")
     if recipe.kind == "reranker":
         check_name(name)
         card = find_card(name)
@@ -76,19 +116,82 @@ def find_base(name: str, recipe: Recipe[Any]) -> Base:
                 f"{name}: a table of vectors, which cannot read two texts together; give an encoder, such as "
                 f"{recipe.base}"
             )
-        return Base(name=name, folder=folder, revision=local_revision(folder))
-    identity = ModelIdentity(name, EmbedSettings(), None)
+        return Base(
+            name=name,
+            folder=folder,
+            revision=local_revision(folder),
+            on_hub=_on_hub(name),
+            licence=_licence(name, folder),
+        )
+    # An empty prefix is told, too; the recipe's pooling is left to load_base.
+    identity = ModelIdentity(name, EmbedSettings(query_prefix=query, passage_prefix=passage), None)
     if identity.export is not None:
         raise EmbeddingError(f"{name}: an exported model cannot be trained; give the one it was made from")
     folder = identity.folder or model_folder(identity.card.name, identity.revision, EmbedSettings())
-    query, passage = identity.prefixes
+    used = identity.prefixes
     return Base(
         name=name,
         folder=folder,
         revision=local_revision(folder),
-        query_prefix=query if recipe.query_prefix is None else recipe.query_prefix,
-        passage_prefix=passage if recipe.passage_prefix is None else recipe.passage_prefix,
+        query_prefix=used[0],
+        passage_prefix=used[1],
+        on_hub=_on_hub(name),
+        licence=_licence(name, folder),
+        assumed=_assumed(name, folder, used, asked=(query, passage), pooling=recipe.pooling),
     )
+
+
+def _on_hub(name: str) -> str | None:
+    """What a name is called on the model hub; ``None`` for one that means a folder here or in the package."""
+    if folder_of(name) is not None:
+        return None
+    card = find_card(name)
+    known = card.name if card else name
+    return known if bundled_path(known) is None and known.count("/") == 1 else None
+
+
+def _licence(name: str, folder: Path) -> str | None:
+    """The licence on a model's card: the package's, or the one that lies in its folder."""
+    if (card := find_card(name)) is not None and card.licence is not None:
+        return card.licence
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    front = text.split("---", 2)[1] if text.startswith("---") and text.count("---") > 1 else ""
+    found = _LICENCE.search(front)
+    return found[1] if found else None
+
+
+def _assumed(
+    name: str,
+    folder: Path,
+    used: tuple[str, str],
+    *,
+    asked: tuple[str | None, str | None],
+    pooling: str | None,
+) -> str | None:
+    """What to say of prefixes and pooling that neither the recipe, nor the user, nor the files tell."""
+    if find_card(name) is not None:
+        return None
+    unknown = ModelCard(name=name, query_prefix=None, passage_prefix=None)
+    use: FolderUse = hub_use(folder, unknown) if folder_of(name) is None else folder_use(folder, unknown, known=False)
+    put = f"{used[0]!r} is put before queries and {used[1]!r} before passages"
+    if use.made_from is not None and None in asked:
+        return (
+            f"{name} has no modules.json, and was made from {use.made_from}, as its config.json says: {put}, as that "
+            "model has it. If that is wrong, say so with --query-prefix and --passage-prefix"
+        )
+    if use.unprompted is not None and None in asked:
+        card = find_card(use.unprompted)
+        theirs = ("", "") if card is None else (card.query_prefix, card.passage_prefix)
+        return (
+            f"{name} stores no prompts: {put}; it was made from {use.unprompted}, as its config.json says, which has "
+            f"{theirs[0]!r} and {theirs[1]!r}. If it needs them, say so with --query-prefix and --passage-prefix"
+        )
+    if use.guessed and pooling is None:
+        return f"{name} stores no pooling; the first token's vector is taken, as of bge-m3 and the models made from it"
+    return None
 
 
 def load_base(

@@ -49,6 +49,11 @@ class Watch(TrainerCallback):
         losses: Whose weights belong into checkpoints.
         progress: Told steps done, steps in all, and a few words.
         label: Those words, before the loss.
+
+    Attributes:
+        asked: Whether the stage is to end early.
+        apart: Steps between two whose losses are written down; known once the stage has begun.
+        stopped: Whether it ended early.
     """
 
     def __init__(
@@ -64,12 +69,17 @@ class Watch(TrainerCallback):
         self._losses, self._model = losses, model
         self._progress, self._label = progress, label
         self.asked = False
+        self.apart = 1
         self._main = place_among()[0] == 0
         self.stopped = False
 
     def stop(self) -> None:
-        """Ends the stage after this step, or the next whose loss is written down, with a checkpoint."""
+        """Ends the stage at the next step whose loss is written down, with a checkpoint."""
         self.asked = True
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Notes where the stage can end early."""
+        self.apart = max(1, int(args.logging_steps))
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
@@ -161,7 +171,7 @@ def restore_loss_weights(checkpoint: Path, losses: Mapping[str, Any], model: Any
 
 @contextmanager
 def stopping(watch: Watch, say: Callable[[str], None]) -> Iterator[None]:
-    """Ctrl-C ends the stage after its step, with a checkpoint; a second one ends it at once.
+    """Ctrl-C ends the stage at the next step whose loss is written down, with a checkpoint; a second one at once.
 
     Of several processes each would stop at another step and the others wait for it: there the first ends it at once.
     """
@@ -173,7 +183,8 @@ def stopping(watch: Watch, say: Callable[[str], None]) -> Iterator[None]:
     def ask(_: int, __: Any) -> None:
         signal.signal(signal.SIGINT, before)
         watch.stop()
-        say("stopping after this step; Ctrl-C again ends at once, and the last checkpoint is kept")
+        when = "after this step" if watch.apart == 1 else f"within {watch.apart:,} steps, with a checkpoint"
+        say(f"stopping {when}; Ctrl-C again ends at once, and the last checkpoint is kept")
 
     signal.signal(signal.SIGINT, ask)
     try:

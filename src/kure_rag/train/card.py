@@ -31,6 +31,7 @@ def make_card(
     changes: Sequence[Change],
     notes: Sequence[str],
     plotted: bool,
+    processes: int = 1,
 ) -> str:
     """The text of ``README.md``.
 
@@ -45,6 +46,7 @@ def make_card(
         changes: Scores before and after.
         notes: What the data had.
         plotted: Whether ``loss.png`` lies beside.
+        processes: That trained it together, each with its own batches.
     """
     reranker = recipe.kind == "reranker"
     what = "A cross-encoder" if reranker else "An embedding model"
@@ -69,8 +71,15 @@ def make_card(
         f"| `{key}` | {json.dumps(value, ensure_ascii=False)} |" for key, value in settings.to_dict().items()
     )
     parts.append(f"## Settings\n\n| setting | value |\n|---|---|\n{said}")
+    if processes > 1:
+        rows_in_step = processes * settings.batch_size * settings.accumulate
+        parts.append(
+            f"Trained by {processes} processes at once, each with batches of its own: `batch_size` is that of one, and "
+            f"a step saw up to {rows_in_step:,} rows."
+        )
     used = ", ".join(f"{library} {found}" for library in _LIBRARIES if (found := _version(library)))
     parts.append(f"Base: `{base.name}`, {base.revision}. Made with {used}.")
+    parts.append("## Licence\n\n" + _licence(base))
     if recipe.limits:
         parts.append("## Unlike the original\n\n" + "\n".join(f"- {limit}" for limit in recipe.limits))
     return "\n\n".join(parts) + "\n"
@@ -99,8 +108,8 @@ def scores_table(changes: Sequence[Change]) -> str:
 
 def _front(base: Base, *, reranker: bool) -> str:
     lines = ["---", "language: ko", "library_name: sentence-transformers"]
-    if base.name.count("/") == 1 and not base.name.startswith((".", "/", "~")):
-        lines.append(f"base_model: {base.name}")
+    if base.on_hub is not None:
+        lines.append(f"base_model: {base.on_hub}")
     if reranker:
         lines += ["pipeline_tag: text-ranking", "tags: [sentence-transformers, cross-encoder, korean]"]
     else:
@@ -125,6 +134,19 @@ def _use(name: str, base: Base, *, reranker: bool) -> str:
         "```python\nfrom kure_rag import KureEmbeddings\n\n"
         f'embeddings = KureEmbeddings(model="path/to/{name}")\n'
         f'embeddings.embed_query("휴가는 며칠인가요?")\n```\n\n{prefixes}'
+    )
+
+
+def _licence(base: Base) -> str:
+    if base.folder is None:
+        of_base = "The base was made from scratch and has none."
+    elif base.licence is not None:
+        of_base = f"The base's is {base.licence}."
+    else:
+        of_base = "The base's is not known: its files do not say."
+    return (
+        f"{of_base} Those of the data are not in the files that were read: look them up where you have the data from, "
+        "before you pass the model on."
     )
 
 

@@ -165,7 +165,8 @@ def _questions(name: str, place: str, record: Record) -> tuple[Pair]:
 class CrossLingualDev(Development):
     """Finding the English partner of each Korean text among all English ones, by exact cosine search.
 
-    Equal English texts count as one. ``accuracy@1``, the share whose partner is nearest, is what should rise.
+    Equal English texts count as one. ``accuracy@1``, the share whose partner is nearest, is what should rise. Texts
+    with one partner, such as questions about one passage, are alike: they count as one draw in intervals and tests.
 
     Args:
         name: In tables.
@@ -185,6 +186,9 @@ class CrossLingualDev(Development):
         self.name = name
         passages: dict[str, int] = {}
         self._partners = [passages.setdefault(pair.english, len(passages)) for pair in pairs]
+        self._groups: dict[str, str] | None = None
+        if len(passages) < len(pairs):
+            self._groups = {str(i): str(partner) for i, partner in enumerate(self._partners)}
         self._queries = [query_prefix + pair.korean for pair in pairs]
         self._passages = [passage_prefix + text for text in passages]
 
@@ -199,7 +203,8 @@ class CrossLingualDev(Development):
             f"accuracy@{_DEPTH}": float((ranks <= _DEPTH).mean()),
             f"mrr@{_DEPTH}": float(np.where(ranks <= _DEPTH, 1 / ranks, 0.0).mean()),
         }
-        return Measured(values=values, each={str(i): value for i, value in enumerate(found.tolist())})
+        each = {str(i): value for i, value in enumerate(found.tolist())}
+        return Measured(values=values, each=each, groups=self._groups)
 
 
 def partner_ranks(

@@ -6,11 +6,13 @@ A set to score is one of
 - questions with passages (``query_ko`` and ``passage_en``, see :mod:`kure_rag.train.cross_lingual_data`): likewise;
 - a folder in BEIR's layout (``corpus.jsonl``, ``queries.jsonl``, ``qrels.tsv``), of any two languages;
 - questions beside a corpus: JSON lines with ``question`` and ``answers``, a list. As in open-domain question answering
-  (Karpukhin et al. 2020), a passage counts as found if an answer stands in it.
+  (Karpukhin et al. 2020), a passage counts as found if an answer stands in it, as whole words and numbers; but words in
+  Hangul, kana or Chinese characters may stand in longer ones, since particles and compounds are written together.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +38,10 @@ KS: Final = (1, 5, 10, 20, 50, 100)
 """The depths of the original's tables."""
 
 ANSWERS_EXAMPLE: Final = '{"question": "…", "answers": ["…"]}'
+
+# Letters and digits between which words are told apart by white space or marks: all that are none of these scripts'.
+_SPACED: Final = r"[^\W_ᄀ-ᇿ\u3040-\u30ff㄰-㆏㐀-䶿一-鿿가-힣]"
+_MARK_IN_NUMBER: Final = "[.,]"  # 1,200 and 3.5 are one number each
 
 Texts = Callable[[], Iterator[str]]
 Found = Callable[[int, Sequence[int]], int]
@@ -171,6 +177,20 @@ def plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
+def stands_as(answer: str) -> re.Pattern[str]:
+    """What finds an answer in a passage, both as :func:`plain` puts them.
+
+    ``2`` is not found in ``1200만 명``, nor ``ran`` in ``france``; ``서울`` is in ``서울에서``, and ``2`` in ``2명``.
+    """
+    before = f"(?<!{_SPACED})" if re.match(_SPACED, answer[0]) else ""
+    after = f"(?!{_SPACED})" if re.match(_SPACED, answer[-1]) else ""
+    if answer[0].isdecimal():
+        before += rf"(?<!\d{_MARK_IN_NUMBER})"
+    if answer[-1].isdecimal():
+        after += rf"(?!{_MARK_IN_NUMBER}\d)"
+    return re.compile(f"{before}{re.escape(answer)}{after}")
+
+
 def rank(
     embedder: EmbedderLike,
     score_set: ScoreSet,
@@ -217,7 +237,8 @@ def _ranks(score_set: ScoreSet, rows: np.ndarray[Any, np.dtype[np.int64]]) -> tu
     # One pass over the corpus: what is found of it is little beside the rest.
     wanted = set(rows.ravel().tolist())
     texts: Mapping[int, str] = {i: plain(text) for i, text in enumerate(score_set.passages()) if i in wanted}
+    wanted_in = [tuple(map(stands_as, answers)) for answers in score_set.answers]
     return tuple(
-        next((i for i, row in enumerate(found, 1) if any(answer in texts[row] for answer in answers)), 0)
-        for found, answers in zip(rows.tolist(), score_set.answers, strict=True)
+        next((i for i, row in enumerate(found, 1) if any(answer.search(texts[row]) for answer in answers)), 0)
+        for found, answers in zip(rows.tolist(), wanted_in, strict=True)
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from kure_rag.errors import ConfigError
+
 CSV: Final = "loss.csv"
 PNG: Final = "loss.png"
 
@@ -15,6 +17,7 @@ _NAMES: Final = {"grad_norm": "gradient_norm"}
 _EVAL: Final = "eval_"
 _BLUE, _ORANGE = "#0072b2", "#d55e00"
 _WINDOW: Final = 25  # points of a running mean
+_PLAIN: Final = 0x250  # the letters below are in matplotlib's own font
 
 
 def rows_of(histories: Mapping[str, Sequence[Mapping[str, Any]]], measures: Sequence[str]) -> list[dict[str, Any]]:
@@ -47,6 +50,9 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], measures: Sequence[
 def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: str) -> Any:
     """A figure: the loss with its running mean for each stage, and the development sets' measures beside it.
 
+    Where a name needs a font with Hangul and none is installed, the stages and sets are numbered instead, in the order
+    of ``loss.csv``.
+
     Raises:
         MissingExtraError: The extra ``plots`` is not installed.
     """
@@ -60,6 +66,8 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
     panels = 1 + bool(scored)
     figure = Figure(figsize=(6 * panels, 3.6), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
+    letters, titles, labels = _written(title, stages, [name.replace("_", " ") for name in scored])
+    named: set[int] = set()
     start = 0
     for number, stage in enumerate(stages):
         mine = [row for row in rows if row["stage"] == stage]
@@ -71,7 +79,8 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
         for place, name in enumerate(scored):
             points = [(start + row["step"], row[name]) for row in mine if name in row]
             if points:
-                label = name.replace("_", " ") if number == 0 else None
+                label = labels[place] if place not in named else None
+                named.add(place)
                 axes[1].plot(
                     *zip(*points, strict=True), marker="os^D"[place % 4], markersize=4, color=_ORANGE, label=label
                 )
@@ -80,15 +89,36 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
                 axis.axvline(start, color="#b5b5b5", linewidth=1, linestyle="--")
         if len(stages) > 1:
             middle = start + mine[-1]["step"] / 2
-            axes[0].text(middle, 0.98, stage, transform=axes[0].get_xaxis_transform(), ha="center", va="top")
+            across = axes[0].get_xaxis_transform()
+            axes[0].text(middle, 0.98, titles[number], transform=across, ha="center", va="top", fontproperties=letters)
         start += int(mine[-1]["step"])
-    axes[0].set(xlabel="step", ylabel="loss", title=title)
+    axes[0].set(xlabel="step", ylabel="loss")
+    axes[0].set_title(title if letters is not None or _is_plain(title) else "loss", fontproperties=letters)
     if scored:
         axes[1].set(xlabel="step", title="on data that is not trained on")
-        axes[1].legend(frameon=False)
+        axes[1].legend(frameon=False, prop=letters)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _written(title: str, stages: Sequence[str], sets: Sequence[str]) -> tuple[Any, Sequence[str], Sequence[str]]:
+    """The font of names, or ``None`` for matplotlib's own, and the names of stages and sets as they can be drawn."""
+    from matplotlib.font_manager import FontProperties
+
+    from kure_rag.evaluate.plots_fonts import korean_font
+
+    if all(map(_is_plain, (title, *stages, *sets))):
+        return None, stages, sets
+    try:
+        return FontProperties(fname=str(korean_font())), stages, sets
+    except ConfigError:  # a training does not end in an error for want of a font
+        numbered = [f"set {i}" for i, _ in enumerate(sets, 1)]
+        return None, [f"stage {i}" for i, _ in enumerate(stages, 1)], numbered
+
+
+def _is_plain(text: str) -> bool:
+    return all(ord(letter) < _PLAIN for letter in text)
 
 
 def _running(values: Sequence[float]) -> list[float]:

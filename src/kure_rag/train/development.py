@@ -7,7 +7,7 @@ be compared with an interval and a test (:mod:`kure_rag.evaluate.statistics`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,3 +45,15 @@ class Development(ABC):
     @abstractmethod
     def score(self, model: Any) -> Measured:
         """Scores a ``SentenceTransformer`` (or a ``CrossEncoder``, for a reranker's set), in evaluation mode."""
+
+
+def distinct(sets: Sequence[Development]) -> Sequence[Development]:
+    """The same sets, of which no two have one name: another file ``dev.jsonl`` becomes ``dev (2)``, as on the card."""
+    taken: set[str] = set()
+    for one in sets:
+        name, number = one.name, 2
+        while name in taken:
+            name, number = f"{one.name} ({number})", number + 1
+        taken.add(name)
+        one.name = name
+    return sets

@@ -114,6 +114,7 @@ class RerankDev(Development):
         name: In tables.
         queries: Id → text.
         candidates: Query's id → its candidates with their gains, 0 for those that are not relevant.
+        groups: Query's id → what it is about, as in :class:`RetrievalDev`.
 
     Raises:
         CorpusFormatError: A query has no relevant candidate, or there is none.
@@ -122,9 +123,14 @@ class RerankDev(Development):
     main = "mrr@10"
 
     def __init__(
-        self, name: str, queries: Mapping[str, str], candidates: Mapping[str, Sequence[tuple[str, float]]]
+        self,
+        name: str,
+        queries: Mapping[str, str],
+        candidates: Mapping[str, Sequence[tuple[str, float]]],
+        groups: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self._groups = groups
         self.relevant: dict[str, dict[str, float]] = {}
         self._pairs: list[tuple[str, str]] = []
         self._places: list[tuple[str, str]] = []
@@ -146,7 +152,7 @@ class RerankDev(Development):
             # Equal scores stand in the reverse of the given order, so that a relevant one listed first gains nothing.
             listed.setdefault(query, []).append((-float(score), -i, place))
         run = {query: [place for _, _, place in sorted(rows)] for query, rows in listed.items()}
-        return _ranked(run, self.relevant, self.main)
+        return _ranked(run, self.relevant, self.main, self._groups)
 
 
 def embed(model: Any, texts: Sequence[str]) -> NDArray[np.float64]:

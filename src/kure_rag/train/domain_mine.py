@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 from kure_rag.embed import EmbedderLike
+from kure_rag.errors import ConfigError
 from kure_rag.index import DocumentRow
 from kure_rag.search import SearchOptions
 from kure_rag.train.domain_data import MODEL, DomainData, DomainQuestion, opened, sentences_of, without
 from kure_rag.train.domain_split import DomainSplit
 from kure_rag.train.mine import MineIndex, MineReport, MineSettings, Passage, Question, mine
-from kure_rag.train.mine.write import write_triplets
+from kure_rag.train.mine.questions import digest_of
+from kure_rag.train.mine.write import digest_of_file, write_triplets
 from kure_rag.train.readers import read_triplets
 from kure_rag.train.recipes.triplet_dev import digest
+from kure_rag.train.workdir import write_json
 from kure_rag.types import Hit
 
+_log = logging.getLogger(__name__)
+
 TRIPLETS: Final = "triplets.jsonl"
+CANDIDATES: Final = "held-back.jsonl"
 MINED: Final = "mined.jsonl"
+_MINED_HELD: Final = "mined-held-back.jsonl"
+_STORY: Final = "triplets.json"
 
 
 def mine_domain(
@@ -37,15 +48,19 @@ def mine_domain(
 
     Held-back passages are never among them. A sentence that is asked for is taken out of all passages that have it,
     whether they answer it or another question or are a negative: else it would stand in what a batch calls wrong. An
-    interrupted run goes on. Any recipe that takes triplets can be trained on the file.
+    interrupted run goes on, and a finished one is not repeated, whatever versions of libraries there are by then. Any
+    recipe that takes triplets can be trained on the file.
+
+    ``held-back.jsonl`` has the held-back questions with what the search finds for these among all passages: candidates
+    to score a reranker on.
 
     Args:
         data: Passages; its index is searched where it has one, otherwise one is made of the passages.
-        split: Whose training questions.
+        split: Whose questions.
         work: A folder.
         settings: Of the search and its margin; without them nothing is searched, and no triplet has negatives.
         model: What embeds the passages of an index that is made; or the model of the index that there is.
-        most: Questions at the most, of all kinds by their share; all where ``None``.
+        most: Training questions at the most, of all kinds by their share; all where ``None``.
         say: Told what is being done.
 
     Returns:
@@ -67,11 +82,56 @@ def mine_domain(
         ]
         write_triplets(work / TRIPLETS, rows)
         return f"{len(rows):,} pairs of a question and its passage, without hard negatives"
-    with _searched(data, split, work / "passages", model, say) as index:
+    key = _key(data, split, questions, settings, model)
+    if (told := _done_before(work, key)) is not None:
+        return told
+    with _searched(data, work / "passages", model, say) as index:
         say(f"searching for {len(questions):,} questions, for passages that are found and do not answer them")
-        report = mine(index, questions, work / MINED, settings)
-    write_triplets(work / TRIPLETS, _reduced(work / MINED, data, left))
-    return _told(report, settings)
+        report = mine(Unheld(index, split.barred), questions, work / MINED, settings)
+        write_triplets(work / CANDIDATES, _candidates(index, data, split, work / _MINED_HELD, settings))
+    digest_ = write_triplets(work / TRIPLETS, _reduced(work / MINED, data, left))
+    told = _told(report, settings)
+    write_json(work / _STORY, {"key": key, "sha256": digest_, "told": told})
+    return told
+
+
+def _candidates(
+    index: MineIndex, data: DomainData, split: DomainSplit, out: Path, settings: MineSettings
+) -> list[dict[str, object]]:
+    """Held-back questions with what is found for them; none where nothing is."""
+    asked = [
+        Question(one.id, one.text, tuple(Passage(id_, data.passages[id_].text) for id_ in one.passages))
+        for one in split.scored
+    ]
+    try:
+        mine(index, asked, out, replace(settings, keep_short=True))
+    except ConfigError as error:
+        _log.warning("no candidates for the held-back questions: %s", error)
+        return []
+    return [
+        {"query": row.query, "positive": row.positive, "negatives": list(row.negatives)} for row in read_triplets(out)
+    ]
+
+
+def _key(
+    data: DomainData, split: DomainSplit, questions: Sequence[Question], settings: MineSettings, model: str | None
+) -> str:
+    """SHA-256 of all that was asked for: triplets of anything else are not these."""
+    parts = [digest_of(questions), json.dumps(asdict(settings), default=str, sort_keys=True), str(model)]
+    parts += [str(data.index is not None), *sorted(split.barred), *sorted(question.id for question in split.scored)]
+    parts += sorted(f"{id_} {digest(one.text)}" for id_, one in data.passages.items())
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _done_before(work: Path, key: str) -> str | None:
+    """What was told of the triplets, if they are there and the same."""
+    try:
+        story = json.loads((work / _STORY).read_text(encoding="utf-8"))
+        if story["key"] == key and story["sha256"] == digest_of_file(work / TRIPLETS) and (work / CANDIDATES).is_file():
+            return str(story["told"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
 
 
 def _told(report: MineReport, settings: MineSettings) -> str:
@@ -120,20 +180,17 @@ class Unheld:
 
 
 @contextmanager
-def _searched(
-    data: DomainData, split: DomainSplit, folder: Path, model: str | None, say: Callable[[str], None]
-) -> Iterator[MineIndex]:
+def _searched(data: DomainData, folder: Path, model: str | None, say: Callable[[str], None]) -> Iterator[MineIndex]:
     if data.index is not None:
         with opened(data.index, model) as index:
-            yield Unheld(index, split.barred)
+            yield index
         return
     from kure_rag.pipeline import KureIndex
     from kure_rag.pipeline.entries import Entry
 
-    own = [one for one in data.passages.values() if one.id not in split.barred]
     with KureIndex.open(folder, embeddings=model or MODEL) as index:
-        say(f"putting {len(own):,} passages into an index with {model or MODEL}")
-        index.put(Entry(id=one.id, text=one.text, group=one.document) for one in own)
+        say(f"putting {len(data.passages):,} passages into an index with {model or MODEL}")
+        index.put(Entry(id=one.id, text=one.text, group=one.document) for one in data.passages.values())
         yield index
 
 

@@ -23,6 +23,7 @@ SCORED: Final[tuple[Kind, ...]] = ("heading", "given")
 NAMES: Final[dict[Kind, str]] = {"heading": "headings", "given": "questions"}
 
 _LEAST_SCORED: Final = 10
+_FEW: Final = 6  # of n documents the scores can be swapped in 2**n ways, of which two are as extreme as all one way
 
 
 @dataclass(slots=True)
@@ -65,6 +66,18 @@ class DomainSplit:
             said.append(f"{self.dropped:,} questions were left out: trained and held-back passages answer them")
         if self.copies:
             said.append(f"{self.copies:,} questions were left out: they, or a passage's text, are in what is scored on")
+        family = families(data)
+        for kind in SCORED:
+            own = [question for question in self.scored if question.kind == kind]
+            count = len({family[question.passages[0]] for question in own})
+            if len(own) >= _LEAST_SCORED and count < _FEW:
+                documents = "document" if count == 1 else "documents"
+                said.append(
+                    f"unseen-{NAMES[kind]} are about {count} {documents} (a statute and its decrees are one), which "
+                    f"are what is compared: no p-value can be below {2 / 2**count:.3g}, whatever the rise, and {_FEW} "
+                    "documents are the fewest that allow one below .05. Give more documents, or hold a larger share "
+                    "back"
+                )
         return said
 
 

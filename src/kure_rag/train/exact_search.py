@@ -149,10 +149,15 @@ def best_rows(vectors: NDArray[np.float32], queries: NDArray[np.floating[Any]], 
 
 
 def _top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """Places of each row's k highest scores, in the order of the places."""
+    """Places of each row's k highest scores, in the order of the places; of equal ones the earlier places."""
     if scores.shape[1] <= k:
         return np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
-    return np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    last = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]  # the k-th highest
+    above, equal = scores > last, scores == last
+    room = k - above.sum(axis=1, keepdims=True)
+    # argpartition would take whichever of the equal ones it came by.
+    taken = above | (equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= room))
+    return np.nonzero(taken)[1].reshape(len(scores), k)
 
 
 def _blocks(vectors: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -52,6 +52,7 @@ class Stage:
         prompts: Column → what is put before its texts.
         no_duplicates: Never two equal texts in a batch, where they would be each other's false negatives.
         mix: How several datasets take turns: by their sizes, or one batch each until the smallest is used up.
+        batch_sizes: Name of a dataset → rows in its batches, where they are not as many as the settings say.
     """
 
     name: str
@@ -61,6 +62,11 @@ class Stage:
     prompts: Mapping[str, str] = field(default_factory=dict)
     no_duplicates: bool = False
     mix: Literal["proportional", "round-robin"] = "proportional"
+    batch_sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def batch_size(self, name: str) -> int:
+        """Rows in a batch of a dataset."""
+        return self.batch_sizes.get(name, self.settings.batch_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from kure_rag.errors import ConfigError, KureError, MissingExtraError, SourceNotFoundError, TrainingError
-from kure_rag.train.bases import Base, find_base, load_base
+from kure_rag.train.bases import Base, find_base, load_base, require_base_apart
 from kure_rag.train.card import make_card
 from kure_rag.train.curves import CSV, PNG, draw, rows_of, write_csv
-from kure_rag.train.development import Development, Measured
-from kure_rag.train.place import put_in_place, require_free
+from kure_rag.train.development import Development, Measured, distinct
+from kure_rag.train.place import WRITTEN, put_in_place, require_apart, require_free
 from kure_rag.train.recipe import Plan, Recipe, Sources, Stage
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.report import Change, TrainReport, change, from_json, to_json
 from kure_rag.train.settings import TrainSettings
-from kure_rag.train.workdir import WorkFolder, hashes, place_among, write_json
+from kure_rag.train.workdir import WorkFolder, beside, hashes, place_among, write_json
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int | None, str], None]
@@ -41,7 +41,6 @@ Progress = Callable[[int, int | None, str], None]
 _NEEDED: Final = ("datasets", "accelerate", "scipy", "pytrec_eval", "pyarrow")
 _COPIES: Final = 10  # of the weights that lie on the disk at once: three checkpoints with Adam's two moments, the model
 _BYTES: Final = 4  # of a weight in float32
-_REPORT: Final = "training.json"
 
 
 def train(
@@ -60,7 +59,7 @@ def train(
     Args:
         recipe: One of :data:`kure_rag.train.recipes.RECIPES`, or a recipe of your own.
         data: Files or folders to train on; ``Recipe.data`` says which.
-        out: The model's folder; replaced if it holds a model, refused if it holds anything else.
+        out: The model's folder; replaced if it holds a model and nothing beside it, refused if it holds anything else.
         base: What to start from instead of the recipe's base: a known name, a folder, ``owner/name`` on the model hub,
             or ``scratch:bert``, ``scratch:roberta``, ``scratch:t5``, ``scratch:static``.
         dev: What to score the model on; by default a part of the data that is held back.
@@ -73,7 +72,7 @@ def train(
         SourceNotFoundError: A file is missing.
         CorpusFormatError: A file is empty or breaks its format; the message names it and the line.
         ConfigError: The data or settings cannot be trained on, or an unfinished training of something else lies beside
-            ``out``.
+            ``out``; or what is read lies in ``out`` and would be gone.
         UnknownModelError: There is no such base.
         TrainingError: It cannot be begun, or broke off: no space on the disk, a loss that is no number.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
@@ -90,18 +89,22 @@ def train(
     out = out.resolve()
     require_free(out)
     sources = _existing(data, "data"), _existing(dev, "dev")
-    found = find_base(base or chosen.base, chosen)
+    name = base or chosen.base
+    require_apart(out, beside(out), sources[0], "--data")
+    require_apart(out, beside(out), sources[1], "--dev")
+    require_base_apart(name, out, beside(out))
+    found = find_base(name, chosen, told)
     rank, processes = place_among()
     identity = {
         "recipe": chosen.name,
         "base": {"name": found.name, "revision": found.revision},
         "settings": json.loads(json.dumps(told.to_dict())),
-        "data": hashes(sources[0]),
-        "dev": hashes(sources[1]),
+        "data": hashes(sources[0], without=out),
+        "dev": hashes(sources[1], without=out),
         "processes": processes,
     }
     started = time.monotonic()
-    with WorkFolder(out, identity, main=rank == 0) as work:
+    with _full_disk_told(out), WorkFolder(out, identity, main=rank == 0) as work:
         run = _Run(chosen, found, told, work, say if say and rank == 0 else _silent, progress if rank == 0 else None)
         plan = run.plan(*sources)
         model = run.base_model(plan)
@@ -165,6 +168,7 @@ class _Run:
             passage_prefix=self.base.passage_prefix,
         )
         plan = self.recipe.plan(sources, self.settings, self.say)
+        plan = replace(plan, development=distinct(plan.development), notes=[*_notes_of(self.base), *plan.notes])
         for stage in plan.stages:
             steps_of(stage, processes=self.processes)
         counted = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
@@ -292,10 +296,7 @@ class _Run:
                 raise
             kept = self.work.checkpoint(folder)
             reached = f"{kept.name} is whole" if kept else "there is no checkpoint of this stage yet"
-            raise TrainingError(
-                f"{folder}: the disk is full ({_gigabytes(shutil.disk_usage(folder).free)} free); {reached}. Make room "
-                "and run the same command: it goes on from there"
-            ) from error
+            raise _full_disk(folder, reached) from error
 
     def _require_space(self, model: Any) -> None:
         """Raises where the disk cannot hold the checkpoints, before hours are spent."""
@@ -323,18 +324,14 @@ class _Run:
         measures = [f"{one.name}_{one.main}" for one in plan.development]
         rows = rows_of(histories, measures)
         out = report.out
-        made, aside = self.work.path / "finished", self.work.path / "replaced"
-        if aside.exists() and not out.exists():  # a kill came between two renames
-            aside.rename(out)
-        for left in (made, aside):
-            shutil.rmtree(left, ignore_errors=True)
+        made = self.work.path / "finished"
+        shutil.rmtree(made, ignore_errors=True)
         with self._told(out.parent):
             save_model(model, made)
             write_csv(made / CSV, rows, measures)
             plotted = importlib.util.find_spec("matplotlib") is not None
             if plotted:
                 draw(rows, measures, title=f"{self.recipe.name}: loss").savefig(made / PNG, dpi=120)
-            write_json(made / _REPORT, {**report.to_dict(), "out": out.name, "settings": self.settings.to_dict()})
             card = make_card(
                 self.recipe,
                 name=out.name,
@@ -346,10 +343,38 @@ class _Run:
                 changes=report.changes,
                 notes=report.notes,
                 plotted=plotted,
+                processes=self.processes,
             )
             (made / "README.md").write_text(card, encoding="utf-8")
             self.recipe.write(made, self.settings)
-            put_in_place(made, out, aside=aside)
+            told = {"out": out.name, "settings": self.settings.to_dict(), "processes": self.processes}
+            # The list says later on that nothing else lies in the folder, which may then be replaced.
+            files = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
+            write_json(made / WRITTEN, {**report.to_dict(), **told, "files": [*files, WRITTEN]})
+            put_in_place(made, out, aside=self.work.aside)
+
+
+@contextmanager
+def _full_disk_told(out: Path) -> Iterator[None]:
+    """Says of a disk that is full outside of a stage what to do."""
+    try:
+        yield
+    except KureError:
+        raise
+    except Exception as error:
+        from kure_rag.train.trainer import is_disk_full
+
+        if not is_disk_full(error):
+            raise
+        raise _full_disk(out.parent, "what was reached before is kept") from error
+
+
+def _full_disk(folder: Path, reached: str) -> TrainingError:
+    free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+    return TrainingError(
+        f"{folder}: the disk is full ({_gigabytes(free)} free); {reached}. Make room and run the same command: it goes "
+        "on from there"
+    )
 
 
 def compare(development: Sequence[Development], first: Any, second: Any) -> list[Change]:
@@ -369,7 +394,17 @@ def _existing(paths: Sequence[Path], what: str) -> tuple[Path, ...]:
     for path in paths:
         if not path.exists():
             raise SourceNotFoundError(str(path), f"no such file or folder; it was given with --{what}")
-    return tuple(path.resolve() for path in paths)
+    return tuple(_absolute(path) for path in paths)
+
+
+def _absolute(path: Path) -> Path:
+    """A path of which links keep their names, as in the model hub's cache, where their targets are named by hashes."""
+    whole = path.absolute()
+    return whole.resolve() if whole.name == ".." else whole
+
+
+def _notes_of(base: Base) -> list[str]:
+    return [] if base.assumed is None else [base.assumed]
 
 
 def _check_extra() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -10,6 +12,7 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 SCHEDULES: Final = ("linear", "cosine", "constant", "one-cycle")
 PRECISIONS: Final = ("auto", "fp32", "bf16", "fp16")
+_MOST_SEED: Final = 2**32 - 1  # NumPy's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,9 @@ class TrainSettings:
         max_steps: Steps of a stage after which it ends, whatever `epochs` says.
         checkpoints: How often in a stage a checkpoint is written and the development data are scored; 0 never.
         precision: `auto` is bf16 on GPUs that have it, else fp16 on GPUs, fp32 on processors.
-        seed: Of all that is random.
+        seed: Of all that is random; from 0 to 4294967295.
+        query_prefix: Put before queries, instead of what the recipe or the base puts there; '' for nothing.
+        passage_prefix: Likewise before passages.
     """
 
     epochs: float = 1.0
@@ -43,11 +48,13 @@ class TrainSettings:
     checkpoints: int = 10
     precision: Precision = "auto"
     seed: int = 42
+    query_prefix: str | None = None
+    passage_prefix: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for settings that nothing can be trained with."""
         for name in ("epochs", "batch_size", "accumulate", "learning_rate"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup is {self.warmup}; it is a share of the steps, from 0 up to 1")
@@ -58,6 +65,11 @@ class TrainSettings:
                 raise ValueError(f"{name} is {value}; it must be 1 or more")
         if self.checkpoints < 0:
             raise ValueError(f"checkpoints is {self.checkpoints}; it must be 0 or more")
+        if not 0 <= self.seed <= _MOST_SEED:
+            raise ValueError(f"seed is {self.seed}; it must be from 0 to {_MOST_SEED}")
+        for name in ("query_prefix", "passage_prefix"):  # as texts are: another form would be another prefix
+            if (prefix := getattr(self, name)) is not None:
+                object.__setattr__(self, name, unicodedata.normalize("NFC", prefix))
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: choose one of {', '.join(SCHEDULES)}")
         if self.precision not in PRECISIONS:

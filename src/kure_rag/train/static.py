@@ -12,11 +12,10 @@ NumPy, SciPy and PyTorch on the same machine give the same bytes.
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,9 +23,14 @@ import numpy as np
 
 from kure_rag.errors import MissingExtraError
 from kure_rag.train.data import TrainingText, read_training_text
-from kure_rag.train.place import put_in_place, require_free
+from kure_rag.train.development import Development, Measured
+from kure_rag.train.place import put_in_place, require_apart, require_free
+from kure_rag.train.report import TrainReport, change, from_json, to_json
 from kure_rag.train.static_batches import TuneText
-from kure_rag.train.static_losses import Row, write_losses
+from kure_rag.train.static_development import flat, read_development, sets_to_score, values_of
+from kure_rag.train.static_folder import START, as_model, rows_of, write_model, write_story
+from kure_rag.train.static_losses import Row, Scored, write_losses
+from kure_rag.train.static_settings import StaticReport, StaticSettings
 from kure_rag.train.static_stages import (
     FILES,
     identity,
@@ -38,133 +42,121 @@ from kure_rag.train.static_stages import (
     save_vocabulary,
     writing,
 )
-from kure_rag.train.static_tune import Tuner, TuneSettings
-from kure_rag.train.static_vectors import VectorSettings, quantise, start_vectors
-from kure_rag.train.static_vocab import Vocabulary, VocabularySettings, build_vocabulary, make_tokenizer
-from kure_rag.train.workdir import WorkFolder
+from kure_rag.train.static_tune import Tuner
+from kure_rag.train.static_vectors import start_vectors
+from kure_rag.train.static_vocab import Vocabulary, build_vocabulary, make_tokenizer
+from kure_rag.train.workdir import WorkFolder, beside
 
 if TYPE_CHECKING:
     from kure_rag.train.static_vectors import Ids, Matrix
 
-_KORSTS_DEV: Final = "sts/kornlu/KorSTS/sts-dev.tsv"
-_FACTS: Final = "sets/ko_strategyqa_facts_dev"
 _SENTENCES: Final = 6  # that make a passage
 _PASSAGE: Final = 250  # pieces
 _SAID: Final = 100  # steps between two lines of progress
-_KEPT: Final = 250  # steps that a kill costs at most
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticSettings:
-    """Everything that decides what comes out. The defaults are the bundled model's.
-
-    Attributes:
-        seed: Of all that is random.
-        dim: How long an embedding is.
-        levels: A stored number is a whole number from ``-levels`` to ``levels``; at most 127.
-        analysed: How many characters of an article Kiwi cuts for the vocabulary; vectors are made from all of them.
-        vocabulary: Which pieces there are.
-        vectors: Where their vectors start.
-        tuning: How they are tuned.
-    """
-
-    seed: int = 20_240_611
-    dim: int = 368
-    levels: int = 15
-    analysed: int = 1_000
-    vocabulary: VocabularySettings = field(default_factory=VocabularySettings)
-    vectors: VectorSettings = field(default_factory=VectorSettings)
-    tuning: TuneSettings = field(default_factory=TuneSettings)
-
-    def __post_init__(self) -> None:
-        """Raise ``ValueError`` for settings that no model can be made with."""
-        if self.dim < 1:
-            raise ValueError(f"dim is {self.dim}; it must be 1 or more")
-        if not 1 <= self.levels <= 127:
-            raise ValueError(f"levels is {self.levels}; it must be from 1 to 127 to fit into a byte")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticReport:
-    """What was trained.
-
-    Attributes:
-        rows: Vectors in the model.
-        vocabulary: Pieces that its tokenizer knows; one vector each.
-        seconds: How long it took.
-        size: Bytes of the folder, unpacked.
-        scores: On the development sets that lie beside the training data, such as ``korsts_dev_spearman``.
-    """
-
-    rows: int
-    vocabulary: int
-    seconds: float
-    size: int
-    scores: Mapping[str, float]
+_KEPT: Final = 250  # steps that a kill costs at most, and between two scores
 
 
 def train_static(
     data: Path,
     out: Path,
     *,
-    settings: StaticSettings = StaticSettings(),
+    dev: Sequence[Path] = (),
+    settings: StaticSettings | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> StaticReport:
-    """Train a model on the files below ``data`` and write it to ``out``, with ``loss.csv`` and, if it can, a plot.
+    """Train a model on the files below ``data`` and write it to ``out``.
 
-    The model is made in ``out.training``, a folder beside ``out``, and takes its name at the very end: whatever
-    interrupts the training, ``out`` is as it was before. The same call goes on from there: from the vocabulary, the
-    vectors before tuning, or the last 250 batches, to the same bytes. A card (``README.md``) that lies in ``out``
-    already is kept.
+    With it come a card, ``loss.csv``, ``training.json`` and, where matplotlib is installed, a plot. All is made in
+    ``out.training``, a folder beside ``out``, and takes its name at the very end: whatever interrupts the training,
+    ``out`` is as it was before. The same call goes on from there: from the vocabulary, the vectors before tuning, or
+    the last 250 batches, to the same bytes. A card (``README.md``) that somebody has written in ``out`` is kept, and
+    the training's is then ``TRAINING.md``.
 
     Args:
         data: Folder with ``statutes``, ``sts`` and ``bitext``; see :mod:`kure_rag.train.data` for the files.
         out: Folder of the model; replaced if it holds a model, refused if it holds anything else.
-        settings: What to train.
+        dev: What to score on before tuning, every 250 batches and after: STS sets, folders in BEIR's layout, triplets.
+            By default KorSTS's ``sts-dev.tsv`` and ``sets/ko_strategyqa_facts_dev``, if they lie below ``data``.
+        settings: What to train; the bundled model by default.
         progress: Called with one line at each stage.
 
     Raises:
         SourceNotFoundError: A training file is missing.
         CorpusFormatError: A training file breaks its format; the message names file and line.
-        ConfigError: Beside ``out`` lies the unfinished training of another model, or another process trains there.
+        ConfigError: Beside ``out`` lies the unfinished training of another model, another process trains there, or a
+            set to score on is trained on.
         TrainingError: ``out`` is there and is no model, or the disk is full; what was reached is kept.
         MissingExtraError: scikit-learn or SciPy is not installed.
     """
-    say = progress or _silent
+    say, settings = progress or _silent, settings or StaticSettings()
     started = time.monotonic()
     out = out.resolve()
     _check_extra()
     require_free(out)
+    require_apart(out, beside(out), [data], "--data")
+    paths = sets_to_score(data, dev)
+    require_apart(out, beside(out), paths, "--dev")
     text = read_training_text(data)
     say(f"read {len(text.articles):,} articles and {len(text.general()):,} sentences")
-    with WorkFolder(out, identity(data, settings), worth=FILES) as work:
+    told = identity(data, settings, paths, out)
+    with WorkFolder(out, told, worth=FILES) as work:
         if work.resumed:
             say(f"going on in {work.path.name}")
-        vocabulary, vectors, tokenizer, losses = _train(text, settings, work.path, say)
-        made = work.path / "model"
+        development, notes = read_development(paths, text, work.path / "data")
+        done = _train(text, settings, work, development, say)
+        say("scoring the trained model" if development else "no set to score the model on; name some as development")
+        model = as_model(done.tokenizer, done.vectors, levels=settings.levels)
+        after = {one.name: one.score(model) for one in development}
+        training = TrainReport(
+            recipe="static",
+            out=out,
+            base=START,
+            steps={"tuning": settings.tuning.steps},
+            seconds=time.monotonic() - started,
+            resumed=work.resumed,
+            loss=done.losses[-1][2] if done.losses else float("nan"),
+            changes=[change(one.name, one.main, done.before[one.name], after[one.name]) for one in development],
+            rows=rows_of(text),
+            notes=notes,
+        )
+        made = work.path / "finished"
         shutil.rmtree(made, ignore_errors=True)
         with writing(made):
-            _write(made, tokenizer, vectors, levels=settings.levels)
-            write_losses(made, losses)
-        scores = _dev_scores(made, data)
-        if (out / "README.md").is_file():
-            shutil.copyfile(out / "README.md", made / "README.md")
-        put_in_place(made, out, aside=work.path / "before")
+            write_model(made, done.tokenizer, done.vectors, levels=settings.levels)
+            write_losses(made, done.losses, done.scored)
+            write_story(made, out, training, settings, told)
+        put_in_place(made, out, aside=work.aside)
         work.remove()
     return StaticReport(
-        rows=len(vectors),
-        vocabulary=len(vocabulary.pieces),
+        rows=len(done.vectors),
+        vocabulary=len(done.vocabulary.pieces),
         seconds=time.monotonic() - started,
         size=sum(path.stat().st_size for path in out.rglob("*") if path.is_file()),
-        scores=scores,
+        scores=flat({name: measured.values for name, measured in after.items()}),
+        training=training,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    vocabulary: Vocabulary
+    tokenizer: Any
+    vectors: Matrix
+    losses: list[Row]
+    scored: list[Scored]
+    before: Mapping[str, Measured]
+
+
 def _train(
-    text: TrainingText, settings: StaticSettings, kept: Path, say: Callable[[str], None]
-) -> tuple[Vocabulary, Matrix, Any, list[Row]]:
+    text: TrainingText,
+    settings: StaticSettings,
+    work: WorkFolder,
+    development: Sequence[Development],
+    say: Callable[[str], None],
+) -> _Done:
     from kure_rag.tokenize.kiwi import shared_kiwi
 
+    kept = work.path
     vocabulary = load_vocabulary(kept)
     if vocabulary is None:
         vocabulary = build_vocabulary(
@@ -202,8 +194,25 @@ def _train(
         vectors = _start(ids(text.sentences), tune_text, vocabulary, settings)
         save_start(kept, vectors)
     say("factorised the co-occurrences")
-    tuned, losses = _tune(vectors, tune_text, settings, kept, say)
-    return vocabulary, tuned, tokenizer, losses
+
+    def as_it_is(rows: Matrix) -> Any:
+        return as_model(tokenizer, rows, levels=settings.levels)
+
+    before = _before(work, development, lambda: as_it_is(vectors))
+    tuned, losses, scored = _tune(
+        vectors, tune_text, settings, kept, lambda rows: values_of(development, as_it_is(rows)), say
+    )
+    return _Done(vocabulary=vocabulary, tokenizer=tokenizer, vectors=tuned, losses=losses, scored=scored, before=before)
+
+
+def _before(work: WorkFolder, development: Sequence[Development], model: Callable[[], Any]) -> Mapping[str, Measured]:
+    """Scores before tuning, which an interrupted training has kept."""
+    if work.before is not None:
+        return {name: from_json(stored) for name, stored in work.before.items()}
+    start = model() if development else None
+    scores = {one.name: one.score(start) for one in development}
+    work.keep_before({name: to_json(measured) for name, measured in scores.items()})
+    return scores
 
 
 def _start(sentences: Sequence[Ids], text: TuneText, vocabulary: Vocabulary, settings: StaticSettings) -> Matrix:
@@ -220,15 +229,22 @@ def _start(sentences: Sequence[Ids], text: TuneText, vocabulary: Vocabulary, set
 
 
 def _tune(
-    vectors: Matrix, text: TuneText, settings: StaticSettings, kept: Path, say: Callable[[str], None]
-) -> tuple[Matrix, list[Row]]:
+    vectors: Matrix,
+    text: TuneText,
+    settings: StaticSettings,
+    kept: Path,
+    score: Callable[[Matrix], Mapping[str, float]],
+    say: Callable[[str], None],
+) -> tuple[Matrix, list[Row], list[Scored]]:
     tuner = Tuner(vectors, text, seed=settings.seed, settings=settings.tuning)
     losses: list[Row] = []
+    scored: list[Scored] = []
     state = load_tuning(kept)
     if state is not None:
         arrays, values = state
         tuner.restore(arrays, values)
         losses = [(step, kind, loss, rate) for step, kind, loss, rate in values["losses"]]
+        scored = [(step, measured) for step, measured in values["scored"]]
         say(f"tuning: going on from step {tuner.step}")
     while tuner.step < settings.tuning.steps:
         kind, loss, rate = tuner.advance()
@@ -236,9 +252,12 @@ def _tune(
         if tuner.step % _SAID == 0:
             say(f"tuning: step {tuner.step} of {settings.tuning.steps}, {kind} loss {loss:.3f}")
         if tuner.step % _KEPT == 0 or tuner.step == settings.tuning.steps:
+            if measured := score(tuner.result()):
+                scored.append((tuner.step, dict(measured)))
+                say("tuning: " + ", ".join(f"{name} {value:.4g}" for name, value in measured.items()))
             arrays, values = tuner.state()
-            save_tuning(kept, arrays, {**values, "losses": losses})
-    return tuner.result(), losses
+            save_tuning(kept, arrays, {**values, "losses": losses, "scored": scored})
+    return tuner.result(), losses, scored
 
 
 def _passages(bodies: Sequence[Ids], runs: Sequence[Sequence[Ids]], general: Sequence[Ids], *, seed: int) -> list[Ids]:
@@ -254,40 +273,6 @@ def _passages(bodies: Sequence[Ids], runs: Sequence[Sequence[Ids]], general: Seq
     ]
     chosen = rng.permutation(len(bodies))[: len(reports) // 2]
     return [*reports, *mixed, *(bodies[i][:_PASSAGE] for i in chosen)]
-
-
-def _write(folder: Path, tokenizer: Any, vectors: Matrix, *, levels: int) -> None:
-    """The folder as ``SentenceTransformer.save`` lays it out, with the vectors in whole numbers."""
-    from safetensors.numpy import save_file
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
-
-    whole, scale = quantise(vectors, levels=levels)
-    static = StaticEmbedding(tokenizer, embedding_weights=whole.astype(np.float32) * scale[:, None])
-    model = SentenceTransformer(modules=[static, Normalize()], device="cpu", similarity_fn_name="cosine")
-    model.save(str(folder), create_model_card=False)
-    # StaticEmbedding.load multiplies `embeddings` by `weights`; its own save would write four bytes a number.
-    save_file({"embeddings": whole, "weights": scale}, folder / "model.safetensors", metadata={"format": "np"})
-    # safetensors makes files that only their owner can read, which a wheel would carry to every machine.
-    (folder / "model.safetensors").chmod(0o644)
-    # One line instead of one line a piece, and without the versions of this machine in it.
-    compact = json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
-    (folder / "tokenizer.json").write_text(compact + "\n", encoding="utf-8")
-
-
-def _dev_scores(folder: Path, data: Path) -> dict[str, float]:
-    from sentence_transformers import SentenceTransformer
-
-    from kure_rag.train.static_score import dense_scores, korsts_scores
-
-    model = SentenceTransformer(str(folder), device="cpu")
-    scores: dict[str, float] = {}
-    if (data / _KORSTS_DEV).is_file():
-        pearson, spearman = korsts_scores(model, data / _KORSTS_DEV)
-        scores |= {"korsts_dev_pearson": pearson, "korsts_dev_spearman": spearman}
-    if (data / _FACTS).is_dir():
-        scores["ko_strategyqa_facts_dev_ndcg@10"] = dense_scores(model, data / _FACTS)["all"].ndcg_at_10
-    return scores
 
 
 def _check_extra() -> None:

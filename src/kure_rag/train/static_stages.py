@@ -6,7 +6,8 @@
         training.json          settings, data and versions of libraries: only the same training goes on here
         vocabulary.json        once Kiwi has cut the text
         start.safetensors      vectors before tuning
-        tuning.safetensors     vectors, moments and random numbers of the last step that was kept; losses so far
+        before.json            scores of these
+        tuning.safetensors     vectors, moments and random numbers of the last step that was kept; losses and scores
 
 Each file is either whole or not there.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -49,8 +50,8 @@ FILES: Final = (_VOCABULARY, _START, _TUNING)
 """What took long to make."""
 
 
-def identity(data: Path, settings: Any) -> dict[str, Any]:
-    """All that the trained bytes depend on, as JSON values: settings, data, versions.
+def identity(data: Path, settings: Any, dev: Sequence[Path], out: Path) -> dict[str, Any]:
+    """All that the trained bytes depend on, as JSON values: settings, data, versions, and what they are scored on.
 
     Raises:
         SourceNotFoundError: A training file is missing.
@@ -60,6 +61,7 @@ def identity(data: Path, settings: Any) -> dict[str, Any]:
         "recipe": "static",
         "settings": json.loads(json.dumps(asdict(settings))),
         "data": hashes(training_files(data)),
+        "dev": hashes(dev, without=out),
         "versions": {library: version(library) for library in _LIBRARIES},
     }
 

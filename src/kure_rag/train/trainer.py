@@ -29,24 +29,52 @@ _SCHEDULERS: Final = {
 
 
 def steps_of(stage: Stage, *, processes: int = 1) -> int:
-    """How many steps a stage takes, as far as that is known before its batches are made.
+    """How many steps a stage takes.
 
     Raises:
         ConfigError: A batch is larger than the data.
+        TrainingError: Not one batch without equal texts can be made.
     """
     settings = stage.settings
-    batches = []
     for name, dataset in stage.datasets.items():
-        rows = len(dataset)
-        if rows < settings.batch_size * processes:
+        rows, batch = len(dataset), stage.batch_size(name) * processes
+        if rows < batch:
             raise ConfigError(
-                f"stage {stage.name}: {name} has {rows:,} rows, fewer than a batch of "
-                f"{settings.batch_size * processes:,}; give more data or a smaller --batch-size"
+                f"stage {stage.name}: {name} has {rows:,} rows, fewer than a batch of {batch:,}; give more data or a "
+                "smaller --batch-size"
             )
-        batches.append(rows // (settings.batch_size * processes))
-    each = sum(batches) if stage.mix == "proportional" else min(batches) * len(batches)
+    batches = [_batches(stage, name) for name in stage.datasets]
+    each = (sum(batches) if stage.mix == "proportional" else min(batches) * len(batches)) // processes
+    if not each:
+        raise TrainingError(
+            f"stage {stage.name}: not one batch of {settings.batch_size * processes} could be made, since no text may "
+            "be twice in a batch; give more different texts, or a smaller --batch-size"
+        )
     total = max(1, math.ceil(settings.epochs * math.ceil(each / settings.accumulate)))
     return total if settings.max_steps is None else min(total, settings.max_steps)
+
+
+def _batches(stage: Stage, name: str) -> int:
+    """Batches of a data set in an epoch, of all processes together."""
+    dataset, size = stage.datasets[name], stage.batch_size(name)
+    if not stage.no_duplicates:
+        return int(len(dataset) // size)
+    from kure_rag.train.distinct_batches import count_batches
+
+    return count_batches(dataset, size, stage.settings.seed)
+
+
+def left_out(stage: Stage) -> list[str]:
+    """What to say of rows that fill no batch, since no text may be twice in one; nothing where only a rest does."""
+    said = []
+    for name, dataset in stage.datasets.items():
+        rows, size = len(dataset), stage.batch_size(name)
+        if (batches := _batches(stage, name)) < rows // size:
+            said.append(
+                f"each epoch sees {batches * size:,} of the {rows:,} rows of {name}, in another choice each time: no "
+                f"text may be twice in a batch of {size}, and the others fill none"
+            )
+    return said
 
 
 def check_stage(stage: Stage, folder: Path) -> None:
@@ -64,19 +92,36 @@ def longer_than(model: Any, texts: Iterable[str]) -> str | None:
 
     Args:
         model: With a tokenizer and a limit; one without a limit cuts nothing.
-        texts: Of which the first 20,000 are counted.
+        texts: As `Plan.texts` gives them, of a cross-encoder a query and a passage in one. Of these 20,000 are counted.
+
+    Raises:
+        ConfigError: The limit leaves no room for a text beside the tokens that begin and end it.
     """
+    from sentence_transformers import CrossEncoder
+
     from kure_rag.train.readers.checks import check_lengths
 
     limit, tokenizer = model.max_seq_length, getattr(model, "tokenizer", None)
     if not isinstance(limit, int) or tokenizer is None or not callable(tokenizer):
         return None
+    paired = isinstance(model, CrossEncoder)
+    special = tokenizer.num_special_tokens_to_add(pair=paired)
+    least = special + 1 + paired
+    if limit < least:
+        raise ConfigError(
+            f"max_length is {limit}, and {special} of a text's tokens only begin and end it: choose {least} or more"
+        )
+    between = special - tokenizer.num_special_tokens_to_add(pair=False)
 
     def count(some: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(list(some), truncation=False, verbose=False)["input_ids"]]
+        return [len(ids) + between for ids in tokenizer(list(some), truncation=False, verbose=False)["input_ids"]]
 
-    found = check_lengths(islice(texts, _COUNTED), count, limit, "the training texts")
-    return f"{found}; only their beginnings are trained on" if found.over else None
+    counted = list(islice(texts, _COUNTED + 1))
+    what = "query and passage together" if paired else "the training texts"
+    if len(counted) > _COUNTED:
+        what += f", the first {_COUNTED:,}"
+    found = check_lengths(counted[:_COUNTED], count, limit, what)
+    return f"{what}: {found}; only their beginnings are trained on" if found.over else None
 
 
 def make_trainer(
@@ -104,7 +149,7 @@ def make_trainer(
 
     from kure_rag.train.callbacks import Evaluator
 
-    trainer_class, arguments_class = _classes(kind, stage.settings)
+    trainer_class, arguments_class = _classes(kind, stage)
     arguments = arguments_class(**_arguments(stage, folder, evaluated=bool(development)))
     if arguments.n_gpu > 1:
         # Several GPUs without a launcher would share one batch, whose negatives would then be fewer than asked for.
@@ -121,19 +166,26 @@ def make_trainer(
     return trainer
 
 
-def _classes(kind: str, settings: TrainSettings) -> tuple[Any, Any]:
+def _classes(kind: str, stage: Stage) -> tuple[Any, Any]:
     if kind == "reranker":
         from sentence_transformers.cross_encoder import CrossEncoderTrainer, CrossEncoderTrainingArguments
 
-        return _quiet(CrossEncoderTrainer, settings), CrossEncoderTrainingArguments
+        return _quiet(CrossEncoderTrainer, stage), CrossEncoderTrainingArguments
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 
-    return _quiet(SentenceTransformerTrainer, settings), SentenceTransformerTrainingArguments
+    return _quiet(SentenceTransformerTrainer, stage), SentenceTransformerTrainingArguments
 
 
-def _quiet(trainer_class: Any, settings: TrainSettings) -> Any:
-    """The library's trainer without its own model card, which asks the model hub, and without pickled arguments."""
+def _quiet(trainer_class: Any, stage: Stage) -> Any:
+    """The library's trainer without its own model card, which asks the model hub, and without pickled arguments.
+
+    Each dataset has batches of its own size.
+    """
     from torch.optim.lr_scheduler import OneCycleLR
+
+    from kure_rag.train.distinct_batches import DistinctBatchSampler
+
+    settings = stage.settings
 
     class Quiet(trainer_class):  # type: ignore[misc]
         def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
@@ -141,6 +193,19 @@ def _quiet(trainer_class: Any, settings: TrainSettings) -> Any:
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             save_model(self.model, Path(output_dir or self.args.output_dir))
+
+        def get_batch_sampler(self, dataset: Any, batch_size: int, **named: Any) -> Any:
+            name = next(name for name, one in self.train_dataset.items() if one is dataset)
+            named["batch_size"] = stage.batch_size(name)
+            if stage.no_duplicates:
+                return DistinctBatchSampler(stage.datasets[name], **named)
+            return super().get_batch_sampler(dataset, **named)
+
+        def get_multi_dataset_batch_sampler(self, **named: Any) -> Any:
+            sampler = super().get_multi_dataset_batch_sampler(**named)
+            if len({stage.batch_size(name) for name in stage.datasets}) > 1:
+                sampler.batch_size = None  # or several processes would leave out batches of all sizes but the first
+            return sampler
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             if settings.schedule != "one-cycle" or getattr(self, "lr_scheduler", None) is not None:
@@ -173,7 +238,7 @@ def save_model(model: Any, folder: Path) -> None:
 
 def _arguments(stage: Stage, folder: Path, *, evaluated: bool) -> dict[str, Any]:
     import torch
-    from sentence_transformers.sentence_transformer.training_args import BatchSamplers, MultiDatasetBatchSamplers
+    from sentence_transformers.sentence_transformer.training_args import MultiDatasetBatchSamplers
 
     settings = stage.settings
     total = steps_of(stage, processes=place_among()[1])
@@ -201,12 +266,13 @@ def _arguments(stage: Stage, folder: Path, *, evaluated: bool) -> dict[str, Any]
         "save_total_limit": _KEPT,
         "eval_strategy": saved if evaluated else "no",
         "eval_steps": apart,
-        "batch_sampler": BatchSamplers.NO_DUPLICATES if stage.no_duplicates else BatchSamplers.BATCH_SAMPLER,
         "multi_dataset_batch_sampler": MultiDatasetBatchSamplers.PROPORTIONAL
         if stage.mix == "proportional"
         else MultiDatasetBatchSamplers.ROUND_ROBIN,
         "prompts": prompts if stage.prompts else None,
         "dataloader_drop_last": True,
+        # Only whole batches are made, so that there is nothing to fill up, which batches of two sizes would not allow.
+        "accelerator_config": {"even_batches": False},
         "dataloader_pin_memory": torch.cuda.is_available(),
         # Said plainly, since processes that only have no GPU would each train on all rows.
         "use_cpu": not torch.accelerator.is_available(),
@@ -220,7 +286,7 @@ def _precision(settings: TrainSettings) -> dict[str, bool]:
     import torch
 
     cuda = torch.cuda.is_available()
-    half = cuda and torch.cuda.is_bf16_supported()
+    half = cuda and torch.cuda.is_bf16_supported(including_emulation=False)  # which is slower than fp16
     if settings.precision == "auto":
         return {"bf16": half, "fp16": cuda and not half}
     if settings.precision == "fp16" and not cuda:

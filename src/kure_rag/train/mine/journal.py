@@ -11,10 +11,8 @@ from kure_rag.evaluate.journal_file import JournalFile
 
 # Also read by somebody who trains on a domain, where the file lies in the training's folder and --out is the model's,
 # most often because a library was upgraded: then the same command alone is no help.
-_INSTEAD: Final = (
-    "Give the same command again with the same versions, choose another --out, or remove that file, so that all of it "
-    "is mined again"
-)
+ANEW: Final = "Choose another --out, or remove that file, so that all of it is mined again"
+INSTEAD: Final = f"Give the same command again with the same versions, {ANEW[0].lower()}{ANEW[1:]}"
 
 
 def journal_path(out: Path) -> Path:
@@ -47,7 +45,7 @@ class MineJournal(JournalFile):
             busy=f"{out}: another process is mining it; wait for it, or choose another --out",
             place=path,
             what="unfinished triplets",
-            instead=_INSTEAD,
+            instead=INSTEAD,
             tidy=True,
         )
 

@@ -17,7 +17,7 @@ from kure_rag.evaluate.measure import versions
 from kure_rag.evaluate.saved import write_json
 from kure_rag.search import Reranker
 from kure_rag.search.rerank import loaded
-from kure_rag.train.mine.journal import MineJournal, journal_path
+from kure_rag.train.mine.journal import ANEW, INSTEAD, MineJournal, journal_path
 from kure_rag.train.mine.questions import Question, digest_of
 from kure_rag.train.mine.report import FILTERS, MineReport, Tally
 from kure_rag.train.mine.search import MineIndex, find
@@ -183,19 +183,18 @@ def _finished(out: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     report = report_path(out)
     if not out.exists():
         return None
-    instead = "Choose another --out, or remove it"
     if not report.is_file():
         if journal_path(out).is_file():  # a kill came between the two; the journal says whether it is the same
             return None
-        raise ConfigError(f"{out}: is there, and has no {report.name} that says what it was mined with. {instead}")
+        raise ConfigError(f"{out}: is there, and has no {report.name} that says what it was mined with. {ANEW}")
     try:
         data: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         there, digest = data["identity"], data["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{report}: cannot be read as a report of `kure-rag mine`. {instead}") from error
-    refuse_other(out, there, identity, "triplets", instead=instead)
+        raise ConfigError(f"{report}: cannot be read as a report of `kure-rag mine`. {ANEW}") from error
+    refuse_other(out, there, identity, "triplets", instead=INSTEAD)
     if digest_of_file(out) != digest:
-        raise ConfigError(f"{out}: was changed since it was mined. {instead}, to mine it again")
+        raise ConfigError(f"{out}: was changed since it was mined. {ANEW}")
     journal_path(out).unlink(missing_ok=True)
     return data
 

@@ -101,7 +101,7 @@ def read_training_file(
         path: The file.
         want: What is expected: one kind or several. All by default.
         negatives: Hard negatives of each triplet; see :func:`read_triplets`.
-        skip_faults: Leave faulty rows out and count them. STS sets and BEIR's folders have no such leniency.
+        skip_faults: Leave faulty rows out and count them. BEIR's folders have no such leniency.
         omissions: Counts what is left out; without it, that is logged as a warning at the end.
         scratch: Folder for a temporary file with the texts of a retrieval set.
 
@@ -117,7 +117,7 @@ def read_training_file(
         case "nli":
             return read_nli(path, skip_faults=skip_faults, omissions=omissions)
         case "sts":
-            return read_sts(path)
+            return read_sts(path, skip_faults=skip_faults, omissions=omissions)
         case "pairs":
             return read_labelled_pairs(path, skip_faults=skip_faults, omissions=omissions)
         case "bitext":

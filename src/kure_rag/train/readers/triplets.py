@@ -11,9 +11,9 @@ passage    ``passage``, ``document``, ``text`` (of labelled pairs)
 label      ``label``, ``score``: a number from 0 to 1, or true and false (of labelled pairs)
 =========  ============================================================================================
 
-Other values of a row are not looked at. ``query``, ``document`` and ``hard_negative`` are the columns of ko-triplet,
-which KURE-v1 was trained on. A hard negative that is equal to the positive teaches the opposite of what is meant: it is
-a fault of its row.
+Other values of a row are not looked at, and of numbered negatives an empty one is none. ``query``, ``document`` and
+``hard_negative`` are the columns of ko-triplet, which KURE-v1 was trained on. A hard negative that is equal to the
+positive teaches the opposite of what is meant: it is a fault of its row.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def _triplets(wanted: int | None, name: str, place: str, record: Record) -> Iter
 
 
 def _negatives(name: str, place: str, record: Record) -> tuple[str, ...]:
-    numbered = {key: int(match[1]) for key in record if record[key] is not None and (match := NUMBERED.fullmatch(key))}
+    # A table has an empty cell where a row has fewer negatives than its header names.
+    there = [key for key, value in record.items() if value is not None and not _blank(value)]
+    numbered = {key: int(match[1]) for key in there if (match := NUMBERED.fullmatch(key))}
     key = one_key(name, place, record, NEGATIVE_KEYS)
     if key and numbered:
         fault(name, place, f"both {key!r} and {next(iter(numbered))!r}, which mean the same here; keep one")
@@ -119,6 +121,10 @@ def _negatives(name: str, place: str, record: Record) -> tuple[str, ...]:
         fault(name, place, "both negative_… and hard_negative_…, which mean the same here; keep one")
     ordered = sorted(numbered, key=numbered.__getitem__)
     return tuple(text_of(name, place, key, record[key]) for key in ordered)
+
+
+def _blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def _pairs(name: str, place: str, record: Record) -> tuple[LabelledPair]:

@@ -23,7 +23,8 @@ _PLACES: Final = {
 }
 
 RECIPES: Final = tuple(_PLACES)
-"""Their names. ``static``, which makes the bundled model, stands beside them: :func:`kure_rag.train.train_static`."""
+"""Their names. ``static``, which makes the bundled model, stands beside them: :func:`kure_rag.train.train` takes it
+too, and :func:`kure_rag.train.train_static` is its own function."""
 
 
 def find_recipe(name: str) -> Recipe[Any]:
@@ -32,6 +33,11 @@ def find_recipe(name: str) -> Recipe[Any]:
     Raises:
         ConfigError: There is none; names the nearest.
     """
+    if name == "static":
+        raise ConfigError(
+            "static has settings and a loop of its own: kure_rag.train.train('static', [folder], out=…, "
+            "settings=StaticSettings(…)), or train_static"
+        )
     place = _PLACES.get(name)
     if place is None:
         near = difflib.get_close_matches(name, RECIPES, n=1)

@@ -31,7 +31,7 @@ class ClirSettings(TrainSettings):
 
     Attributes:
         epochs: Times that all data of each stage are seen.
-        batch_size: Pairs in a step; the neighbourhoods that are matched are those within a batch.
+        batch_size: Pairs in a step, 2 or more; the neighbourhoods that are matched are those within a batch.
         learning_rate: The highest.
         schedule: How the learning rate moves.
         warmup: Share of the steps over which it rises; .3 is what torch's one-cycle schedule has.
@@ -55,6 +55,8 @@ class ClirSettings(TrainSettings):
         for name in ("temperature", "held_back"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size is {self.batch_size}; it must be 2 or more: one pair has no neighbourhood")
 
 
 class ClirRecipe(Recipe[ClirSettings]):

@@ -18,6 +18,7 @@ from kure_rag.train.recipes.nli_sts_stages import (
     triplet_dataset,
 )
 from kure_rag.train.settings import TrainSettings
+from kure_rag.train.trainer import left_out
 
 Task = Literal["nli", "sts", "multitask"]
 TASKS: Final[tuple[Task, ...]] = get_args(Task)
@@ -33,8 +34,8 @@ class KoSentenceTransformersSettings(TrainSettings):
         task: `nli`, `sts`, or `multitask` for both in turns.
         epochs: Times that the triplets are seen, of `nli`.
         sts_epochs: Times that the STS pairs are seen, of `sts` and `multitask`.
-        batch_size: Rows in a step, of `nli` and of both in `multitask`.
-        sts_batch_size: Rows in a step, of `sts`.
+        batch_size: Triplets in a step.
+        sts_batch_size: STS pairs in a step.
         learning_rate: The highest.
         warmup: Share of the steps over which the learning rate rises.
         weight_decay: Of AdamW.
@@ -42,7 +43,7 @@ class KoSentenceTransformersSettings(TrainSettings):
         temperature: What cosines are divided by in the contrast.
         matryoshka: Lengths to which vectors can be cut later, such as 512 256 128 64 32; none by default. The whole
             length is always trained as well.
-        skip_faults: Leave NLI rows that break their format out and count them, instead of ending at the first.
+        skip_faults: Leave rows that break their format out and count them, instead of ending at the first.
     """
 
     task: Task = "multitask"
@@ -94,8 +95,6 @@ class KoSentenceTransformersRecipe(Recipe[KoSentenceTransformersSettings]):
     data: ClassVar[str] = "NLI files (KorNLI, KLUE-NLI) for nli, STS files (KorSTS, KLUE-STS) for sts, else both"
     dev: ClassVar[str] = "STS files, such as KorSTS's sts-dev.tsv, or NLI files"
     limits: ClassVar[tuple[str, ...]] = (
-        "In multitask the original takes 64 triplets and 8 STS pairs in turns; here both are batch_size rows.",
-        "So an epoch over KorSTS has an eighth of the original's steps: give more epochs for as many.",
         "The original keeps the best of its checkpoints by the development set; here the last weights are kept.",
     )
 
@@ -130,9 +129,9 @@ class KoSentenceTransformersRecipe(Recipe[KoSentenceTransformersSettings]):
         if task != "sts":
             triplets = make_triplets(data.nli, mirrored=True)
             notes += triplets.notes
-            datasets["nli"] = triplet_dataset(triplets, sources.work / "nli", batch_size=told.batch_size)
+            datasets["nli"] = triplet_dataset(triplets, sources.work / "nli", batch_size=settings.batch_size)
         if task != "nli":
-            datasets["sts"] = score_dataset(data.sts, sources.work / "sts", batch_size=told.batch_size)
+            datasets["sts"] = score_dataset(data.sts, sources.work / "sts", batch_size=settings.sts_batch_size)
         if settings.matryoshka:
             lengths = ", ".join(map(str, sorted(settings.matryoshka, reverse=True)))
             notes.append(f"vectors can be cut to {lengths} numbers: KureEmbeddings(..., dimension=...)")
@@ -142,19 +141,19 @@ class KoSentenceTransformersRecipe(Recipe[KoSentenceTransformersSettings]):
             return {name: nested(model, plain[name], settings.matryoshka) for name in datasets}
 
         names = {"nli": "triplets", "sts": "STS pairs"}
+        stage = Stage(
+            name=task,
+            datasets=datasets,
+            losses=losses,
+            settings=told,
+            batch_sizes={"sts": settings.sts_batch_size} if task == "multitask" else {},
+            no_duplicates=task != "sts",
+            mix="round-robin",
+        )
         return Plan(
-            stages=(
-                Stage(
-                    name=task,
-                    datasets=datasets,
-                    losses=losses,
-                    settings=told,
-                    no_duplicates=task != "sts",
-                    mix="round-robin",
-                ),
-            ),
+            stages=(stage,),
             development=data.development,
             texts=data.texts,
             rows={names[name]: len(dataset) for name, dataset in datasets.items()},
-            notes=notes,
+            notes=(*notes, *left_out(stage)),
         )

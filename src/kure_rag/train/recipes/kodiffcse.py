@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from kure_rag.errors import CorpusFormatError, SourceNotFoundError
 from kure_rag.evaluate.sts_sets import read_sts
-from kure_rag.read.corpus import read_lines
 from kure_rag.train.development_sets import StsDev
 from kure_rag.train.generator import SCRATCH, GeneratorSettings, load_generator, scratch_generator
-from kure_rag.train.readers import Omissions, as_dataset, check_batch, read_training_data, texts_of
-from kure_rag.train.readers.detect import is_held_out
+from kure_rag.train.readers import Omissions, as_dataset, check_batch, texts_of
 from kure_rag.train.recipe import Plan, Recipe, Say, Sources, Stage
+from kure_rag.train.recipes.plain_text import TEXTS, read_texts
 from kure_rag.train.recipes.triplet_dev import digest
 from kure_rag.train.settings import TrainSettings
+from kure_rag.train.workdir import require_same
 
 if TYPE_CHECKING:
     import torch
 
 _VIEWS: Final = ("first", "second")
 _SENTENCES: Final = "sentences"
-_PLAIN: Final = (".txt", ".txt.gz")
 _LENGTH: Final = 64  # tokens that a generator reads, where the encoder has no limit
 
 
@@ -32,7 +30,7 @@ class KoDiffCseSettings(TrainSettings):
     """KoDiffCSE's values.
 
     Attributes:
-        batch_size: Sentences in a step; each is told apart from all others.
+        batch_size: Sentences in a step, 2 or more; each is told apart from all others.
         learning_rate: The highest.
         warmup: Share of the steps over which the learning rate rises.
         max_length: Tokens after which sentences are cut.
@@ -60,6 +58,8 @@ class KoDiffCseSettings(TrainSettings):
         for name in ("temperature", "generator_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size is {self.batch_size}; it must be 2 or more, for sentences are told apart")
         if self.detection_weight < 0:
             raise ValueError(f"detection_weight is {self.detection_weight}; it must be 0 or more")
         if not 0 < self.mask_share < 1:
@@ -89,10 +89,7 @@ class KoDiffCseRecipe(Recipe[KoDiffCseSettings]):
     pooling: ClassVar[Any] = "cls"
     query_prefix: ClassVar[str | None] = ""
     passage_prefix: ClassVar[str | None] = ""
-    data: ClassVar[str] = (
-        "any Korean sentences, without labels: plain text with one a line (.txt), or the texts of NLI, STS, triplets "
-        "or statutes; each sentence is taken once"
-    )
+    data: ClassVar[str] = f"any Korean sentences, without labels: {TEXTS}; each sentence is taken once"
     dev: ClassVar[str] = "sentence pairs with scores, such as KorSTS's sts-dev.tsv; without any, nothing is scored"
     limits: ClassVar[tuple[str, ...]] = (
         "DiffCSE puts a projection with batch normalisation behind the encoder while it trains; here there is none.",
@@ -190,7 +187,11 @@ def difference_loss(model: Any, generator: Any, settings: KoDiffCseSettings) -> 
 
 def _generator(model: Any, texts: Any, sources: Sources, settings: KoDiffCseSettings, say: Say) -> Any:
     if settings.generator != SCRATCH:
-        return load_generator(settings.generator, model.tokenizer)
+        from kure_rag.embed.files import local_revision
+
+        found = load_generator(settings.generator, model.tokenizer)
+        require_same(sources.work, "generator", settings.generator, local_revision(Path(found.name_or_path)))
+        return found
     say(f"a generator of replaced words, in {settings.generator_steps:,} steps")
     how = GeneratorSettings(
         steps=settings.generator_steps,
@@ -204,37 +205,13 @@ def _generator(model: Any, texts: Any, sources: Sources, settings: KoDiffCseSett
 def _once(sources: Sources, known: frozenset[int], omissions: Omissions, counts: dict[str, int]) -> Iterator[str]:
     """Each sentence once, without those that are scored on. Eight bytes and a little of each stay in memory."""
     seen: set[int] = set()
-    for text in _sentences(sources.train, sources.work / "texts", omissions):
-        key = digest(text)
-        if key in known:
-            counts["known"] += 1
-        elif key in seen:
-            counts["repeated"] += 1
-        else:
-            seen.add(key)
-            yield text
-
-
-def _sentences(places: Sequence[Path], scratch: Path, omissions: Omissions) -> Iterator[str]:
-    for place in places:
-        plain = [path for path in _within(place) if path.name.lower().endswith(_PLAIN)]
-        for path in plain:
-            for _, line in read_lines(path):
-                yield line.strip()
-        if place in plain:
-            continue
-        try:
-            rows = read_training_data([place], omissions=omissions, scratch=scratch)
-        except SourceNotFoundError:
-            if plain:  # a folder with nothing else in it
-                continue
-            raise
-        except CorpusFormatError as error:
-            what = f"{error.reason}; or plain text with a sentence on each line, in a file named .txt"
-            raise CorpusFormatError(error.source, what) from error
-        for row in rows:
-            yield from texts_of(row)
-
-
-def _within(place: Path) -> list[Path]:
-    return [path for path in sorted(place.iterdir()) if not is_held_out(path.name)] if place.is_dir() else [place]
+    for row in read_texts(sources.train, sources.work / "texts", omissions):
+        for text in (row,) if isinstance(row, str) else texts_of(row):
+            key = digest(text)
+            if key in known:
+                counts["known"] += 1
+            elif key in seen:
+                counts["repeated"] += 1
+            else:
+                seen.add(key)
+                yield text

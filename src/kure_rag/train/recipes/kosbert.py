@@ -23,7 +23,7 @@ class KoSbertSettings(TrainSettings):
         learning_rate: The highest of each stage.
         warmup: Share of the steps of each stage over which the learning rate rises.
         weight_decay: Of AdamW.
-        skip_faults: Leave NLI rows that break their format out and count them, instead of ending at the first.
+        skip_faults: Leave rows that break their format out and count them, instead of ending at the first.
     """
 
     epochs: float = 1.0

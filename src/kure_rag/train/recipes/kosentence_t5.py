@@ -11,6 +11,7 @@ from kure_rag.train.recipe import Plan, Recipe, Say, Sources, Stage
 from kure_rag.train.recipes.nli_sts import read_sentences
 from kure_rag.train.recipes.nli_sts_stages import contrast, make_triplets, triplet_dataset
 from kure_rag.train.settings import TrainSettings
+from kure_rag.train.trainer import left_out
 
 _NEEDS: Final[tuple[Kind, ...]] = ("nli",)
 
@@ -93,10 +94,11 @@ class KoSentenceT5Recipe(Recipe[KoSentenceT5Settings]):
         def losses(model: Any) -> Mapping[str, Any]:
             return {"nli": contrast(model, settings.temperature)}
 
+        stage = Stage(name="nli", datasets={"nli": rows}, losses=losses, settings=settings, no_duplicates=True)
         return Plan(
-            stages=(Stage(name="nli", datasets={"nli": rows}, losses=losses, settings=settings, no_duplicates=True),),
+            stages=(stage,),
             development=data.development,
             texts=data.texts,
             rows={"triplets": len(rows)},
-            notes=(*data.notes, *triplets.notes),
+            notes=(*data.notes, *triplets.notes, *left_out(stage)),
         )

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 from kure_rag.errors import ConfigError
 from kure_rag.train.readers import Kind, as_dataset, check_batch
-from kure_rag.train.readers.detect import KINDS
 from kure_rag.train.recipe import Plan, Recipe, Say, Sources, Stage
 from kure_rag.train.recipes.nli_sts import read_sentences
 from kure_rag.train.recipes.nli_sts_stages import contrast, cosine, make_triplets, score_dataset, triplet_dataset
+from kure_rag.train.recipes.plain_text import TEXTS
 from kure_rag.train.settings import TrainSettings
+from kure_rag.train.trainer import left_out
 
 Task = Literal["supervised", "unsupervised", "multitask"]
 TASKS: Final[tuple[Task, ...]] = get_args(Task)
@@ -30,16 +31,16 @@ class KoSimCseSettings(TrainSettings):
     """KoSimCSE's values.
 
     Attributes:
-        task: `supervised` on NLI, `unsupervised` on the texts of any data, or `multitask` on NLI and STS.
+        task: `supervised` on NLI, `unsupervised` on plain text or the texts of any data, or `multitask` on NLI and STS.
         epochs: Times that the triplets or texts are seen.
         sts_passes: Of `multitask`: times that the STS pairs are seen for each time that the triplets are.
-        batch_size: Rows in a step; all texts of a step are each other's negatives.
+        batch_size: Rows in a step; all texts of a step are each other's negatives. Of `unsupervised` 2 or more.
         learning_rate: The highest.
         warmup: Share of the steps over which the learning rate rises; .05 was used for RoBERTa, .1 for BERT.
         weight_decay: Of AdamW.
         max_length: Tokens after which texts are cut.
         temperature: What cosines are divided by.
-        skip_faults: Leave NLI rows that break their format out and count them, instead of ending at the first.
+        skip_faults: Leave rows that break their format out and count them, instead of ending at the first.
     """
 
     task: Task = "supervised"
@@ -61,6 +62,8 @@ class KoSimCseSettings(TrainSettings):
         for name in ("sts_passes", "temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if self.task == "unsupervised" and self.batch_size < 2:
+            raise ValueError(f"batch_size is {self.batch_size}; it must be 2 or more, for texts are told apart")
 
 
 class KoSimCseRecipe(Recipe[KoSimCseSettings]):
@@ -86,7 +89,7 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
     pooling: ClassVar[Any] = "cls"
     query_prefix: ClassVar[str | None] = ""
     passage_prefix: ClassVar[str | None] = ""
-    data: ClassVar[str] = "NLI files (KorNLI, KLUE-NLI), with STS files for multitask; for unsupervised any files"
+    data: ClassVar[str] = f"NLI files (KorNLI, KLUE-NLI), with STS files for multitask; for unsupervised {TEXTS}"
     dev: ClassVar[str] = "STS files, such as KorSTS's sts-dev.tsv, or NLI files"
     limits: ClassVar[tuple[str, ...]] = (
         "It needs a base that knows the language: thousands of rows teach a random encoder's [CLS] little.",
@@ -115,9 +118,13 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
     def plan(self, sources: Sources, settings: KoSimCseSettings, say: Say) -> Plan:
         """See the base class."""
         task, batch = settings.task, settings.batch_size
-        need = _NEEDS[task]
         data = read_sentences(
-            sources, need, accept=need or KINDS, skip_faults=settings.skip_faults, seed=settings.seed, say=say
+            sources,
+            _NEEDS[task],
+            any_text=task == "unsupervised",
+            skip_faults=settings.skip_faults,
+            seed=settings.seed,
+            say=say,
         )
         datasets: dict[str, Any] = {}
         notes = list(data.notes)
@@ -142,12 +149,13 @@ class KoSimCseRecipe(Recipe[KoSimCseSettings]):
             made = {"nli": contrast(model, settings.temperature), "sts": cosine(model)}
             return {name: made[name] for name in datasets}
 
+        stage = Stage(name=task, datasets=datasets, losses=losses, settings=settings, no_duplicates=True)
         return Plan(
-            stages=(Stage(name=task, datasets=datasets, losses=losses, settings=settings, no_duplicates=True),),
+            stages=(stage,),
             development=data.development,
             texts=data.texts,
             rows={_NAMES[name]: len(dataset) for name, dataset in datasets.items()},
-            notes=notes,
+            notes=(*notes, *left_out(stage)),
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kure_rag.errors import ConfigError
 from kure_rag.train.recipe import Plan, Recipe, Say, Sources
+from kure_rag.train.recipes.koe5 import KoE5Settings
 from kure_rag.train.recipes.triplet_data import DATA, DEV, is_static, plan_triplets, require_prompts
-from kure_rag.train.settings import TrainSettings
+from kure_rag.train.workdir import require_same
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,40 +19,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KureSettings(TrainSettings):
-    """KURE-v1's values, as far as they were published.
+class KureSettings(KoE5Settings):
+    """KURE-v1's values, as far as they were published; the settings are KoE5's and those of the guide.
 
     Attributes:
-        batch_size: Rows in a step; each row's query sees the passages of all others as negatives.
-        learning_rate: The highest.
-        epochs: Times that all data are seen.
-        negatives: Hard negatives of each row; rows that have fewer are left out, of more the first are taken.
+        max_length: Tokens after which texts are cut; the base's own limit where there is none.
         guide: The model whose cosines say which passages of a batch answer the query too and are no negatives: a name
             or a folder. KURE-v1's was not published; its base is taken.
-        temperature: What cosines are divided by.
         margin: A passage is no negative where the guide's cosine is above the positive's less this.
-        mini_batch_size: Texts in memory at a time; another number changes speed and memory, not the result.
-        held_back: Queries kept for scoring where no development files are given; at most a tenth of all.
     """
 
     epochs: float = 1.0
     batch_size: int = 4096
     learning_rate: float = 2e-5
+    max_length: int | None = None
     negatives: int = 5
     guide: str = "BAAI/bge-m3"
     temperature: float = 0.01
     margin: float = 0.0
-    mini_batch_size: int = 32
-    held_back: int = 500
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for settings that nothing can be trained with."""
-        TrainSettings.__post_init__(self)
-        for name in ("temperature", "mini_batch_size", "held_back"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if self.negatives < 0 or self.margin < 0:
-            raise ValueError(f"negatives is {self.negatives} and margin {self.margin}; both must be 0 or more")
+        KoE5Settings.__post_init__(self)
+        if self.margin < 0:
+            raise ValueError(f"margin is {self.margin}; it must be 0 or more")
 
 
 class KureRecipe(Recipe[KureSettings]):
@@ -85,8 +76,6 @@ class KureRecipe(Recipe[KureSettings]):
 
     def smallest(self, settings: KureSettings) -> KureSettings:
         """See the base class. The guide is the bundled model, which is always there."""
-        from dataclasses import replace
-
         return replace(
             settings,
             epochs=8.0,
@@ -206,15 +195,7 @@ class Guide:
         Raises:
             ConfigError: It had.
         """
-        work.mkdir(parents=True, exist_ok=True)
-        note = work / "guide.txt"
-        if not note.is_file():
-            note.write_text(self.revision, encoding="utf-8")
-        elif (kept := note.read_text(encoding="utf-8")) != self.revision:
-            raise ConfigError(
-                f"guide {self.name}: its weights are others ({self.revision}) than when this training was begun "
-                f"({kept}); put those back, or begin anew with another --out"
-            )
+        require_same(work, "guide", self.name, self.revision)
 
     def preprocess(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """Texts as the model takes them."""

@@ -8,7 +8,7 @@ triplets and losses of the rest.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from kure_rag.train.readers import (
     Kind,
     NliRow,
     Omissions,
+    Row,
     StsPair,
     detect_kind,
     read_nli,
@@ -29,7 +30,9 @@ from kure_rag.train.readers import (
     texts_of,
 )
 from kure_rag.train.recipe import Say, Sources
-from kure_rag.train.recipes.triplet_dev import digest
+from kure_rag.train.recipes.nli_rows import NliRows, each_once
+from kure_rag.train.recipes.plain_text import read_texts
+from kure_rag.train.recipes.triplet_dev import digest, shared_answers
 
 _SHARE: Final = 10  # one in so many is held back
 _LEAST: Final = 50  # rows (premises) that a tenth is worth holding back of
@@ -42,14 +45,14 @@ class SentenceData:
     """What the files hold.
 
     Attributes:
-        nli: Premises and hypotheses, each row once.
+        nli: Premises and hypotheses, each row once; they lie on disk.
         sts: Pairs with a similarity from 0 to 5.
         others: Texts of rows of other kinds, each once.
         development: What the model is scored on.
         notes: What was left out.
     """
 
-    nli: tuple[NliRow, ...] = ()
+    nli: NliRows = field(default_factory=NliRows)
     sts: tuple[StsPair, ...] = ()
     others: tuple[str, ...] = ()
     development: tuple[Development, ...] = ()
@@ -68,7 +71,7 @@ def read_sentences(
     sources: Sources,
     need: Collection[Kind],
     *,
-    accept: Collection[Kind] | None = None,
+    any_text: bool = False,
     skip_faults: bool,
     seed: int,
     say: Say,
@@ -78,8 +81,8 @@ def read_sentences(
     Args:
         sources: Where they lie.
         need: Kinds of rows of which there must be some.
-        accept: Kinds of rows that are read; those needed by default.
-        skip_faults: Leave faulty NLI rows out and count them.
+        any_text: Read rows of all kinds and plain text; those needed alone by default.
+        skip_faults: Leave faulty rows out and count them.
         seed: Of what is held back where there are no development files.
         say: Told what was read.
 
@@ -89,29 +92,38 @@ def read_sentences(
         ConfigError: A kind that is needed is in none of them.
     """
     omissions = Omissions()
-    nli: dict[NliRow, None] = {}
     sts: list[StsPair] = []
     others: dict[str, None] = {}
     read = 0
-    wanted = tuple(accept or need)
-    rows = read_training_data(sources.train, wanted, skip_faults=skip_faults, omissions=omissions, scratch=sources.work)
-    for row in rows:
-        if isinstance(row, NliRow):
-            read += 1
-            nli[row] = None
-        elif isinstance(row, StsPair):
-            sts.append(row)
-        else:
-            others.update(dict.fromkeys(texts_of(row)))
+    rows: Iterator[str | Row]
+    if any_text:
+        rows = read_texts(sources.train, sources.work, omissions, skip_faults=skip_faults)
+    else:
+        rows = read_training_data(
+            sources.train, need, skip_faults=skip_faults, omissions=omissions, scratch=sources.work
+        )
+
+    def inferences() -> Iterator[NliRow]:
+        nonlocal read
+        for row in rows:
+            if isinstance(row, NliRow):
+                read += 1
+                yield row
+            elif isinstance(row, StsPair):
+                sts.append(row)
+            else:
+                others.update(dict.fromkeys((row,) if isinstance(row, str) else texts_of(row)))
+
+    nli = NliRows.written(each_once(inferences()), sources.work / "read")
     say(f"read {read:,} NLI rows, {len(sts):,} STS pairs and {len(others):,} other texts")
-    found = {"nli": bool(nli), "sts": bool(sts)}
+    found = {"nli": bool(len(nli)), "sts": bool(sts)}
     if missing := [kind.upper() for kind in need if not found.get(kind, True)]:
         names = ", ".join(path.name for path in sources.train) or "no file"
         raise ConfigError(f"no {' and no '.join(missing)} rows in the training data ({names}); add a file with them")
     notes = list(omissions.lines())
     if repeated := read - len(nli):
         notes.append(f"{repeated:,} NLI rows that repeat another were left out")
-    data = SentenceData(nli=tuple(nli), sts=tuple(sts), others=tuple(others), notes=tuple(notes))
+    data = SentenceData(nli=nli, sts=tuple(sts), others=tuple(others), notes=tuple(notes))
     return _with_files(data, sources.dev) if sources.dev else _held_back(data, seed)
 
 
@@ -137,7 +149,7 @@ def _with_files(data: SentenceData, paths: Sequence[Path]) -> SentenceData:
             raise CorpusFormatError(
                 path.name, f"holds {kind}; these recipes are scored on STS or NLI: give such a file"
             )
-    nli = tuple(row for row in data.nli if digest(row.premise) not in premises)
+    nli = data.nli.where(lambda row: digest(row.premise) not in premises)
     sts = tuple(pair for pair in data.sts if _digests(pair) not in pairs)
     others = tuple(text for text in data.others if digest(text) not in texts)
     notes = list(data.notes)
@@ -164,7 +176,7 @@ def _held_back(data: SentenceData, seed: int) -> SentenceData:
     if not data.sts and len(premises) >= _LEAST:
         return _premises_held_back(data, premises, seed)
     why = "texts alone do not say which are alike"
-    if data.sts or data.nli:
+    if data.sts or premises:
         few = f"{len(data.sts):,} STS pairs" if data.sts else f"{len(premises):,} premises"
         why = f"{few} are too few to hold some back"
     return replace(data, notes=(*data.notes, f"the model is not scored: {why}; name development files with --dev"))
@@ -193,7 +205,7 @@ def _premises_held_back(data: SentenceData, premises: Sequence[str], seed: int) 
         note = "the model is not scored: no premise that could be held back entails anything; name files with --dev"
         return replace(data, notes=(*data.notes, note))
     texts = {text for row in held for text in texts_of(row)}
-    nli = tuple(row for row in data.nli if texts.isdisjoint(texts_of(row)))
+    nli = data.nli.where(lambda row: texts.isdisjoint(texts_of(row)))
     shared = len(data.nli) - len(held) - len(nli)
     note = (
         f"{len(chosen):,} premises were held back to score the model on, and {shared:,} rows that share a text left out"
@@ -205,6 +217,8 @@ def _premises_held_back(data: SentenceData, premises: Sequence[str], seed: int) 
 
 def inference_development(name: str, rows: Iterable[NliRow]) -> RetrievalDev:
     """Finding what a premise entails among all entailed and contradicting hypotheses.
+
+    Premises that entail one hypothesis are alike, and count as one draw in intervals and tests.
 
     Raises:
         CorpusFormatError: No premise entails anything.
@@ -219,7 +233,7 @@ def inference_development(name: str, rows: Iterable[NliRow]) -> RetrievalDev:
         if row.label == "entailment":
             query = queries.setdefault(row.premise, f"p{len(queries)}")
             relevant.setdefault(query, {})[passage] = 1.0
-    return RetrievalDev(name, _turned(queries), _turned(passages), relevant)
+    return RetrievalDev(name, _turned(queries), _turned(passages), relevant, groups=shared_answers(relevant))
 
 
 def _some(count: int, chosen: int, seed: int) -> set[int]:

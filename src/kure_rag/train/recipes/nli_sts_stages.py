@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kure_rag.errors import ConfigError, CorpusFormatError
 from kure_rag.train.readers import NliRow, StsPair, as_dataset, check_batch, check_labels, check_scores
+from kure_rag.train.recipes.nli_rows import NliRows
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +20,7 @@ LABELS: Final[Mapping[str, int]] = {"contradiction": 0, "entailment": 1, "neutra
 
 _NLI: Final = "the NLI data"
 _STS: Final = "the STS data"
+_BOTH: Final = "both"  # entailed and contradicted
 _MOST: Final = 5.0  # STS scores run from 0 to 5, cosines of what belongs together to 1
 
 
@@ -68,12 +70,13 @@ def make_triplets(rows: Iterable[NliRow], *, mirrored: bool) -> NliTriplets:
         CorpusFormatError: There is no entailment, no contradiction, or no premise with both.
     """
     counts: Counter[str] = Counter()
-    groups: dict[str, dict[str, dict[str, None]]] = {}
+    groups: dict[str, dict[str, str]] = {}  # premise → hypothesis → label
     for row in rows:
         counts[row.label] += 1
         if row.label != "neutral":
-            group = groups.setdefault(row.premise, {"entailment": {}, "contradiction": {}})
-            group[row.label][row.hypothesis] = None
+            group = groups.setdefault(row.premise, {})
+            if group.setdefault(row.hypothesis, row.label) != row.label:
+                group[row.hypothesis] = _BOTH
     for label in ("entailment", "contradiction"):
         if not counts[label]:
             has = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "no rows"
@@ -81,10 +84,9 @@ def make_triplets(rows: Iterable[NliRow], *, mirrored: bool) -> NliTriplets:
     triplets: list[NliTriplet] = []
     premises = lone = doubtful = 0
     for premise, group in groups.items():
-        unclear = (group["entailment"].keys() & group["contradiction"].keys()) | {premise}
-        positives = [text for text in group["entailment"] if text not in unclear]
-        negatives = [text for text in group["contradiction"] if text not in unclear]
-        doubtful += len(group["entailment"]) - len(positives)
+        positives = [text for text, label in group.items() if label == "entailment" and text != premise]
+        negatives = [text for text, label in group.items() if label == "contradiction" and text != premise]
+        doubtful += sum(label in ("entailment", _BOTH) for label in group.values()) - len(positives)
         if not negatives:
             lone += len(positives)
             continue
@@ -116,7 +118,7 @@ def triplet_dataset(triplets: NliTriplets, cache: Path, *, batch_size: int) -> A
     return as_dataset(triplets.rows, ("anchor", "positive", "negative"), cache, source=_NLI)
 
 
-def class_dataset(rows: Sequence[NliRow], cache: Path, *, batch_size: int) -> Any:
+def class_dataset(rows: NliRows, cache: Path, *, batch_size: int) -> Any:
     """Columns ``first`` (the premise), ``second`` and ``label``, a number of :data:`LABELS`.
 
     Raises:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 from kure_rag.errors import ConfigError
 from kure_rag.train.development import Development
 from kure_rag.train.development_sets import RerankDev
-from kure_rag.train.readers import Triplet, check_batch
+from kure_rag.train.readers import Kind, LabelledPair, Triplet, check_batch, check_scores, find_training_files
 from kure_rag.train.recipe import Plan, Recipe, Say, Sources, Stage
 from kure_rag.train.recipes.triplet_data import (
     DATA,
@@ -18,9 +20,8 @@ from kure_rag.train.recipes.triplet_data import (
     laid_out,
     named,
     split_rows,
-    texts_in,
 )
-from kure_rag.train.recipes.triplet_dev import Known, digest, triplets_to_score
+from kure_rag.train.recipes.triplet_dev import Known, answer_of, candidates_to_score, digest, shared_answers
 from kure_rag.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 Loss = Literal["bce", "listwise", "lambda"]
 LOSSES: Final[tuple[Loss, ...]] = get_args(Loss)
+
+_log = logging.getLogger(__name__)
+_KINDS: Final[tuple[Kind, ...]] = ("triplets", "pairs")
 
 # ListNet's target is the softmax of the labels: of one 1 and five 0 it gives the positive a third. Of 10 and 0 all.
 _CERTAIN: Final = 10.0
@@ -43,9 +47,9 @@ class RerankerSettings(TrainSettings):
         learning_rate: The highest.
         epochs: Times that all data are seen.
         max_length: Tokens of query and passage together after which they are cut.
-        loss: ``bce`` judges each passage by itself, ``listwise`` (ListNet) and ``lambda`` (LambdaLoss on nDCG) the
-            candidates of a query against each other.
-        negatives: Negatives of each query at most, the hardest first.
+        loss: ``bce`` judges each passage by itself and so takes labelled pairs too, ``listwise`` (ListNet) and
+            ``lambda`` (LambdaLoss on nDCG) the candidates of a query against each other.
+        negatives: Negatives of each triplet's query at most, the hardest first.
         positive_weight: What a positive counts in ``bce``, in negatives; as many as it has by default.
         mini_batch_size: Pairs in memory at a time, of listwise losses.
         held_back: Queries kept for scoring where no development files are given; at most a tenth of all.
@@ -77,7 +81,8 @@ class RerankerRecipe(Recipe[RerankerSettings]):
     """A cross-encoder on mined negatives (Nogueira and Cho 2019, arXiv 1901.04085).
 
     It is scored on what it is for: the order of the candidates that a search gave. A candidate list here is a held-back
-    query's positive among its mined negatives, so that a score of 1 means that it tells all of them apart.
+    query's positive among its mined negatives, so that a score of 1 means that it tells all of them apart. Of labelled
+    pairs it is all passages of a query; those with a label of .5 or more are its positives.
 
     The library's ListNet (Cao et al. 2007) takes the softmax of the labels as its target. Of labels of 0 and 1 that
     leaves the positive among five negatives 35 % of the probability, and asks the model to put 65 % on wrong passages:
@@ -90,8 +95,10 @@ class RerankerRecipe(Recipe[RerankerSettings]):
     kind: ClassVar[Any] = "reranker"
     base: ClassVar[str] = "klue/roberta-base"
     pooling: ClassVar[Any] = None
-    data: ClassVar[str] = DATA
-    dev: ClassVar[str] = "triplets with negatives; without any, queries of the training data are held back"
+    data: ClassVar[str] = f'{DATA}; for bce also labelled pairs, {{"query": …, "passage": …, "label": from 0 to 1}}'
+    dev: ClassVar[str] = (
+        "triplets with negatives, or labelled pairs; without any, queries of the training data are held back"
+    )
     limits: ClassVar[tuple[str, ...]] = (
         "The values are those that work for BERT-sized cross-encoders, not of one paper.",
         "KURE-Reranker was distilled from another reranker's scores, which this recipe does not do.",
@@ -118,14 +125,21 @@ class RerankerRecipe(Recipe[RerankerSettings]):
 
     def plan(self, sources: Sources, settings: RerankerSettings, say: Say) -> Plan:
         """See the base class."""
-        say("reading triplets")
-        given = triplets_to_score(sources.dev, sources.work / "texts")
+        say("reading triplets and labelled pairs")
+        triplets, labelled = _files(sources.train)
+        pairwise = settings.loss == "bce"
+        if labelled and not pairwise:
+            raise ConfigError(
+                f"{named(labelled)}: labelled pairs, and loss {settings.loss} judges the candidates of a query against "
+                "each other; give triplets, or choose loss bce"
+            )
+        scratch = sources.work / "texts"
+        given = candidates_to_score(sources.dev, scratch)
         known = Known.of(row for rows in given.values() for row in rows)
-        split = split_rows(sources.train, sources.work / "texts", known=known, held_back=settings.held_back)
+        split = split_rows(triplets, scratch, known=known, held_back=settings.held_back, labelled=labelled)
         if split.held:
             given = {"held-back": split.held}
         development = [candidate_development(name, rows) for name, rows in given.items()]
-        pairwise = settings.loss == "bce"
         columns: dict[str, Any] = (
             {"query": "text", "passage": "text", "label": "float"}
             if pairwise
@@ -135,8 +149,10 @@ class RerankerRecipe(Recipe[RerankerSettings]):
         dataset = laid_out(split, rows, columns, sources, 1)
         check_batch(settings.batch_size, len(dataset), named(sources.train))
         weight = settings.positive_weight
+        if pairwise:
+            check_scores(dataset["label"], named(sources.train))
         if pairwise and weight is None:
-            positives = int(sum(dataset["label"]))
+            positives = float(sum(dataset["label"]))
             weight = (len(dataset) - positives) / positives
         stage = Stage(
             name="candidates",
@@ -147,7 +163,7 @@ class RerankerRecipe(Recipe[RerankerSettings]):
         return Plan(
             stages=[stage],
             development=development,
-            texts=lambda: texts_in(dataset),
+            texts=lambda: _as_read(dataset),
             rows={"candidates": len(dataset)},
             notes=split.notes(1),
         )
@@ -172,11 +188,13 @@ def rerank_loss(model: Any, settings: RerankerSettings, *, positive_weight: floa
     return losses.LambdaLoss(model, mini_batch_size=settings.mini_batch_size)
 
 
-def candidate_development(name: str, rows: Sequence[Triplet]) -> Development:
+def candidate_development(name: str, rows: Sequence[Triplet | LabelledPair]) -> Development:
     """Each query's positives among its negatives, in an order that says nothing.
 
+    Of labelled pairs the label is what a positive gains.
+
     Raises:
-        ConfigError: Not one query has a negative.
+        ConfigError: Not one query has a positive and a negative.
     """
     queries: dict[str, str] = {}
     found: dict[str, dict[str, float]] = {}
@@ -184,21 +202,44 @@ def candidate_development(name: str, rows: Sequence[Triplet]) -> Development:
         key = str(digest(row.query))
         queries[key] = row.query
         gains = found.setdefault(key, {})
-        gains[row.positive] = 1.0
-        for text in row.negatives:
-            gains.setdefault(text, 0.0)
-    listed = {
-        key: sorted(gains.items(), key=lambda item: _shuffled(key, item[0]))
-        for key, gains in found.items()
-        if len(set(gains.values())) > 1
-    }
-    if not listed:
+        if isinstance(row, Triplet):
+            gains[row.positive] = 1.0
+            for text in row.negatives:
+                gains.setdefault(text, 0.0)
+        else:
+            gain = 0.0 if answer_of(row) is None else row.label
+            gains[row.passage] = max(gain, gains.get(row.passage, 0.0))
+    scored = {key: gains for key, gains in found.items() if any(gains.values()) and not all(gains.values())}
+    if not scored:
         raise ConfigError(f"{name}: no query has negatives to put in order; mine them with `kure-rag mine`")
-    return RerankDev(name, queries, listed)
+    listed = {key: sorted(gains.items(), key=lambda item: _shuffled(key, item[0])) for key, gains in scored.items()}
+    answers = {
+        key: {str(digest(text)): gain for text, gain in gains.items() if gain > 0} for key, gains in scored.items()
+    }
+    return RerankDev(name, queries, listed, groups=shared_answers(answers))
 
 
 def _shuffled(query: str, text: str) -> bytes:
     return hashlib.blake2b(f"{query} {text}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Files and folders of triplets, and files of labelled pairs."""
+    found: dict[Path, Kind] = {}
+    for place in places:
+        held = find_training_files(place, _KINDS)
+        found.update(held.files)
+        for name, reason in held.left_out.items():
+            _log.warning("%s: %s is not read: %s", place.name or place, name, reason)
+    triplets = [path for path, kind in found.items() if kind == "triplets"]
+    return triplets, [path for path in found if path not in triplets]
+
+
+def _as_read(dataset: Any) -> Iterator[str]:
+    """Each query with a passage of it in one text, as a cross-encoder reads them."""
+    for row in dataset:
+        for passage in row["passages"] if "passages" in row else [row["passage"]]:
+            yield f"{row['query']} {passage}"
 
 
 def _pairs(split: Split, most: int) -> Iterator[Mapping[str, object]]:
@@ -206,6 +247,8 @@ def _pairs(split: Split, most: int) -> Iterator[Mapping[str, object]]:
         yield {"query": row.query, "passage": row.positive, "label": 1.0}
         for text in row.negatives:
             yield {"query": row.query, "passage": text, "label": 0.0}
+    for pair in split.training_pairs():
+        yield {"query": pair.query, "passage": pair.passage, "label": pair.label}
 
 
 def _lists(split: Split, most: int) -> Iterator[Mapping[str, object]]:

@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from kure_rag.errors import ConfigError, CorpusFormatError
-from kure_rag.train.readers import Omissions, Triplet, as_dataset, check_batch, read_training_data
+from kure_rag.train.readers import (
+    LabelledPair,
+    Omissions,
+    Triplet,
+    as_dataset,
+    check_batch,
+    read_labelled_pairs,
+    read_training_data,
+)
 from kure_rag.train.recipe import Plan, Say, Sources, Stage
-from kure_rag.train.recipes.triplet_dev import Known, development_of, digest, triplet_development
+from kure_rag.train.recipes.triplet_dev import Known, answer_of, development_of, digest, triplet_development
 from kure_rag.train.recipes.triplet_groups import choose, connected
 from kure_rag.train.settings import TrainSettings
+from kure_rag.train.trainer import left_out
 
 DATA: Final = (
     'triplets: JSON lines or parquet of {"query": …, "positive": …, "negatives": […]}, as `kure-rag mine` writes them; '
@@ -36,7 +45,8 @@ class Split:
         paths: Files and folders that the rows are read from.
         scratch: Where their readers may lay texts out.
         known: Queries and positives that must not be trained on.
-        held: Rows that were held back.
+        labelled: Files of labelled pairs beside the triplets, which only a reranker learns from.
+        held: Rows that were held back, and labelled pairs.
         omissions: What the readers left out.
         counts: What was left out here, and how many rows.
     """
@@ -44,15 +54,22 @@ class Split:
     paths: Sequence[Path]
     scratch: Path
     known: Known
-    held: list[Triplet] = field(default_factory=list)
+    labelled: Sequence[Path] = ()
+    held: list[Triplet | LabelledPair] = field(default_factory=list)
     omissions: Omissions = field(default_factory=Omissions)
     counts: dict[str, int] = field(default_factory=dict)
 
     def read(self) -> Iterator[Triplet]:
-        """All rows, in order."""
+        """All triplets, in order."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.omissions = Omissions()  # each reading counts anew
-        return read_rows(self.paths, self.scratch, self.omissions)
+        return read_rows(self.paths, self.scratch, self.omissions) if self.paths else iter(())
+
+    def read_all(self) -> Iterator[Triplet | LabelledPair]:
+        """All triplets, and all labelled pairs behind them."""
+        yield from self.read()
+        for path in self.labelled:
+            yield from read_labelled_pairs(path, omissions=self.omissions)
 
     def training(self, negatives: int, *, most: int | None = None) -> Iterator[Triplet]:
         """Rows to train on. What is left out is counted anew.
@@ -83,6 +100,19 @@ class Split:
                 query=row.query, positive=row.positive, negatives=tuple(kept[: negatives if most is None else most])
             )
 
+    def training_pairs(self) -> Iterator[LabelledPair]:
+        """Labelled pairs to train on. What is left out is added to what :meth:`training` counted before."""
+        for path in self.labelled:
+            for pair in read_labelled_pairs(path, omissions=self.omissions):
+                answers = answer_of(pair) is not None
+                passage_known = digest(pair.passage) in self.known.positives
+                if digest(pair.query) in self.known.queries or (answers and passage_known):
+                    self.counts["known"] += 1
+                elif passage_known:
+                    self.counts["negatives"] += 1
+                else:
+                    yield pair
+
     def notes(self, negatives: int) -> list[str]:
         """What was left out of the last :meth:`training`, a sentence each."""
         said = self.omissions.lines()
@@ -105,7 +135,9 @@ def read_rows(paths: Sequence[Path], scratch: Path, omissions: Omissions) -> Ite
         yield row
 
 
-def split_rows(paths: Sequence[Path], scratch: Path, *, known: Known, held_back: int) -> Split:
+def split_rows(
+    paths: Sequence[Path], scratch: Path, *, known: Known, held_back: int, labelled: Sequence[Path] = ()
+) -> Split:
     """Finds out which rows are held back.
 
     Of all queries those with the smallest digests are held back, whatever their order in the files: ``held_back`` of
@@ -118,19 +150,25 @@ def split_rows(paths: Sequence[Path], scratch: Path, *, known: Known, held_back:
         scratch: Where readers may lay texts out.
         known: Development data that were given.
         held_back: How many queries.
+        labelled: Files of labelled pairs; queries that none of these answers are not held back.
 
     Raises:
         CorpusFormatError: There are no rows, or a row breaks its format.
         ConfigError: There are too few queries to hold any back.
     """
-    split = Split(paths, scratch, known)
+    split = Split(paths, scratch, known, labelled)
     pairs = array("Q")
-    for row in split.read():
-        pairs.extend((digest(row.query), digest(row.positive)))
-    if not pairs:
-        raise CorpusFormatError(", ".join(path.name for path in paths), "no rows; give a file with at least one")
+    rows = 0
+    for row in split.read_all():
+        rows += 1
+        if (answer := answer_of(row)) is not None:
+            pairs.extend((digest(row.query), digest(answer)))
+    if not rows:
+        raise CorpusFormatError(named([*paths, *labelled]), "no rows; give a file with at least one")
     if known:
         return split
+    if not pairs:
+        raise ConfigError(f"{named(labelled)}: no passage answers its query, with a label of .5 or more; add such rows")
     queries, groups = connected(pairs)
     count = min(held_back, len(queries) // _MOST_HELD)
     if not count:
@@ -138,8 +176,8 @@ def split_rows(paths: Sequence[Path], scratch: Path, *, known: Known, held_back:
             f"{len(queries)} queries are too few to hold a tenth of them back for development; give more, or --dev"
         )
     chosen = choose(queries, groups, count)
-    split.held = [row for row in split.read() if digest(row.query) in chosen]
-    split.known = Known(queries=chosen, positives=frozenset(digest(row.positive) for row in split.held))
+    split.held = [row for row in split.read_all() if digest(row.query) in chosen]
+    split.known = Known.of(split.held)
     return split
 
 
@@ -169,14 +207,16 @@ def plan_triplets(
     say("reading triplets")
     development, known = development_of(sources)
     split = split_rows(sources.train, sources.work / "texts", known=known, held_back=held_back)
-    if split.held:
-        development = [triplet_development(split.held, sources, name="held-back"), *development]
+    if held := [row for row in split.held if isinstance(row, Triplet)]:
+        development = [triplet_development(held, sources, name="held-back"), *development]
     columns = ("query", "positive", *(f"negative_{i}" for i in range(1, negatives + 1)))
     rows = (
         dict(zip(columns, (row.query, row.positive, *row.negatives), strict=True)) for row in split.training(negatives)
     )
     dataset = laid_out(split, rows, columns, sources, negatives)
     check_batch(settings.batch_size, len(dataset), named(sources.train))
+    if not negatives:
+        require_others(settings.batch_size)
     check_distinct(settings.batch_size, dataset, named(sources.train))
     prefixes = {name: sources.query_prefix if name == "query" else sources.passage_prefix for name in columns}
     stage = Stage(
@@ -192,7 +232,7 @@ def plan_triplets(
         development=development,
         texts=lambda: texts_in(dataset),
         rows={_SHOWN: len(dataset)},
-        notes=split.notes(negatives),
+        notes=[*split.notes(negatives), *left_out(stage)],
     )
 
 
@@ -238,6 +278,14 @@ def check_distinct(batch_size: int, dataset: Any, source: str) -> None:
         f"{source}: {len(dataset):,} rows have {len(seen[name]):,} different texts as {name}, and a batch of "
         f"{batch_size} holds none twice; choose a batch size of {len(seen[name])} or less, or give more data"
     )
+
+
+def require_others(batch_size: int) -> None:
+    """Raises :class:`~kure_rag.errors.ConfigError` for a batch that has no other row to be told from."""
+    if batch_size < 2:
+        raise ConfigError(
+            f"batch_size is {batch_size}, and a text is told from the other rows of its batch; choose 2 or more"
+        )
 
 
 def require_prompts(guide: str, own: tuple[str, str], trained: tuple[str, str]) -> None:

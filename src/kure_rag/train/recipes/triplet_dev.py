@@ -7,15 +7,17 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from kure_rag.evaluate.sets import read_set
 from kure_rag.evaluate.sts_sets import read_sts
 from kure_rag.train.development import Development
 from kure_rag.train.development_sets import RetrievalDev, StsDev
 from kure_rag.train.mine.questions import questions_of_set, record_text
-from kure_rag.train.readers import Omissions, Triplet, detect_kind, read_training_data
+from kure_rag.train.readers import LabelledPair, Omissions, Triplet, detect_kind, read_training_data
 from kure_rag.train.recipe import Sources
+
+_ANSWERS: Final = 0.5  # the least label of a passage that counts as an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +33,24 @@ class Known:
     positives: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, rows: Iterable[Triplet]) -> Self:
-        """Of triplets."""
-        pairs = [(digest(row.query), digest(row.positive)) for row in rows]
-        return cls(queries=frozenset(query for query, _ in pairs), positives=frozenset(one for _, one in pairs))
+    def of(cls, rows: Iterable[Triplet | LabelledPair]) -> Self:
+        """Of triplets and labelled pairs."""
+        asked = [(digest(row.query), answer_of(row)) for row in rows]
+        positives = frozenset(digest(answer) for _, answer in asked if answer is not None)
+        return cls(queries=frozenset(query for query, _ in asked), positives=positives)
 
     def __or__(self, other: Known) -> Known:
         return Known(queries=self.queries | other.queries, positives=self.positives | other.positives)
 
     def __bool__(self) -> bool:
         return bool(self.queries)
+
+
+def answer_of(row: Triplet | LabelledPair) -> str | None:
+    """The passage of a row that answers its query; ``None`` where the label says that it does not (below .5)."""
+    if isinstance(row, Triplet):
+        return row.positive
+    return row.passage if row.label >= _ANSWERS else None
 
 
 def digest(text: str) -> int:
@@ -75,9 +85,14 @@ def development_of(sources: Sources) -> tuple[list[Development], Known]:
     return found, known
 
 
-def triplets_to_score(paths: Sequence[Path], scratch: Path) -> dict[str, list[Triplet]]:
-    """Name → rows of files of triplets."""
-    return {path.name.partition(".")[0]: _triplets(path, scratch) for path in paths}
+def candidates_to_score(paths: Sequence[Path], scratch: Path) -> dict[str, list[Triplet | LabelledPair]]:
+    """Name → rows of files of triplets or of labelled pairs."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    found: dict[str, list[Triplet | LabelledPair]] = {}
+    for path in paths:
+        rows = read_training_data([path], want=("triplets", "pairs"), scratch=scratch, omissions=Omissions())
+        found[path.name.partition(".")[0]] = [row for row in rows if isinstance(row, Triplet | LabelledPair)]
+    return found
 
 
 def triplet_development(rows: Sequence[Triplet], sources: Sources, *, name: str) -> Development:
