@@ -71,7 +71,7 @@ def test_they_are_the_librarys_until_these_run_short(count: int, texts: int) -> 
 
     dataset = rows_of(count, texts)
     own = DistinctBatchSampler(dataset, 16, seed=5)
-    labels = {"valid_label_columns": ["label"], "generator": torch.Generator(), "seed": 5}
+    labels: dict[str, Any] = {"valid_label_columns": ["label"], "generator": torch.Generator(), "seed": 5}
     library = NoDuplicatesBatchSampler(dataset, 16, drop_last=True, **labels)
     for epoch in range(3):
         own.set_epoch(epoch)
@@ -103,7 +103,7 @@ def test_many_rows_with_one_text_are_counted_and_not_tried_one_by_one() -> None:
                 looked.append(place)
             return self._digests[place]
 
-    sampler = DistinctBatchSampler(dataset, 16, seed=1)
+    sampler: Any = DistinctBatchSampler(dataset, 16, seed=1)
     sampler._texts = Counting(sampler._texts)
     batches = list(sampler)
     # 15 of 16 rows of a batch need texts of their own.

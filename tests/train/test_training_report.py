@@ -138,7 +138,18 @@ def test_korean_names_are_drawn(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         figure = draw(_ROWS, ["서울 시험_ndcg@10"], title="toy: 손실")
         figure.savefig(tmp_path / "loss.png")
-    assert _legend(figure) == ["서울 시험 ndcg@10"]
+    assert _legend(figure) == ["서울 시험"]
+    assert figure.axes[1].get_ylabel() == "ndcg@10"
+
+
+def test_each_measure_has_a_panel_and_each_set_a_colour() -> None:
+    pytest.importorskip("matplotlib")
+    names = ["a_ndcg@10", "b_spearman", "c_spearman"]
+    rows = [{"stage": "one", "step": step, "loss": 1.0, **dict.fromkeys(names, 0.5)} for step in (1, 2)]
+    figure = draw(rows, names, title="toy: loss")
+    assert [axis.get_ylabel() for axis in figure.axes] == ["loss", "ndcg@10", "spearman"]
+    lines = [line for axis in figure.axes[1:] for line in axis.get_lines()]
+    assert len({line.get_color() for line in lines}) == len(names)
 
 
 def test_without_a_korean_font_sets_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,14 +23,15 @@ def worse(report: TrainReport) -> list[str]:
     from kure_rag.evaluate.statistics import ALPHA
     from kure_rag.train.report import shown
 
+    # What static is before its tuning is no model that anybody has.
+    instead = "" if report.recipe == "static" else f"; until then {report.base} is the better model for such questions"
     lines = []
     for one in report.changes:
         if one.difference < 0:
             sure = "more than chance explains" if one.p_value < ALPHA else "maybe by chance"
             lines.append(
                 f"Got worse: {one.name}, {one.measure} {shown(one.before.mean)} to {shown(one.after.mean)} ({sure}, "
-                f"p {one.p_value:.3g}). A lower learning rate, fewer epochs or more data may help; until then "
-                f"{report.base} is the better model for such questions"
+                f"p {one.p_value:.3g}). A lower learning rate, fewer epochs or more data may help{instead}"
             )
     return lines
 

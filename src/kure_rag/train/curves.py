@@ -15,7 +15,8 @@ PNG: Final = "loss.png"
 _FIRST: Final = ("stage", "step", "epoch", "loss", "learning_rate", "gradient_norm")
 _NAMES: Final = {"grad_norm": "gradient_norm"}
 _EVAL: Final = "eval_"
-_BLUE, _ORANGE = "#0072b2", "#d55e00"
+_BLUE: Final = "#0072b2"
+_COLORS: Final = ("#d55e00", "#009e73", "#cc79a7", "#e69f00")  # of Okabe and Ito, which the colour-blind tell apart
 _WINDOW: Final = 25  # points of a running mean
 _PLAIN: Final = 0x250  # the letters below are in matplotlib's own font
 
@@ -48,7 +49,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], measures: Sequence[
 
 
 def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: str) -> Any:
-    """A figure: the loss with its running mean for each stage, and the development sets' measures beside it.
+    """A figure: the loss with its running mean for each stage, and beside it a panel for each measure of the sets.
 
     Where a name needs a font with Hangul and none is installed, the stages and sets are numbered instead, in the order
     of ``loss.csv``.
@@ -63,10 +64,11 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
 
     stages = list(dict.fromkeys(row["stage"] for row in rows))
     scored = [name for name in measures if any(name in row for row in rows)]
-    panels = 1 + bool(scored)
-    figure = Figure(figsize=(6 * panels, 3.6), layout="constrained")
-    axes = figure.subplots(1, panels, squeeze=False)[0]
-    letters, titles, labels = _written(title, stages, [name.replace("_", " ") for name in scored])
+    # A panel for each: an nDCG below 1 would be a flat line beside a correlation times 100.
+    panels = {measure: place for place, measure in enumerate(dict.fromkeys(map(_measure, scored)), 1)}
+    figure = Figure(figsize=(5 * (1 + len(panels)), 3.6), layout="constrained")
+    axes = figure.subplots(1, 1 + len(panels), squeeze=False)[0]
+    letters, titles, labels = _written(title, stages, [name.rpartition("_")[0].replace("_", " ") for name in scored])
     named: set[int] = set()
     start = 0
     for number, stage in enumerate(stages):
@@ -81,8 +83,12 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
             if points:
                 label = labels[place] if place not in named else None
                 named.add(place)
-                axes[1].plot(
-                    *zip(*points, strict=True), marker="os^D"[place % 4], markersize=4, color=_ORANGE, label=label
+                axes[panels[_measure(name)]].plot(
+                    *zip(*points, strict=True),
+                    marker="os^D"[place % 4],
+                    markersize=4,
+                    color=_COLORS[place % len(_COLORS)],
+                    label=label,
                 )
         if number:
             for axis in axes:
@@ -94,12 +100,17 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
         start += int(mine[-1]["step"])
     axes[0].set(xlabel="step", ylabel="loss")
     axes[0].set_title(title if letters is not None or _is_plain(title) else "loss", fontproperties=letters)
-    if scored:
-        axes[1].set(xlabel="step", title="on data that is not trained on")
-        axes[1].legend(frameon=False, prop=letters)
+    for measure, place in panels.items():
+        axes[place].set(xlabel="step", ylabel=measure, title="on data that is not trained on")
+        axes[place].legend(frameon=False, prop=letters)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _measure(name: str) -> str:
+    """Of ``set_measure``; no measure has an underscore."""
+    return name.rpartition("_")[2]
 
 
 def _written(title: str, stages: Sequence[str], sets: Sequence[str]) -> tuple[Any, Sequence[str], Sequence[str]]:

@@ -50,7 +50,7 @@ class StaticSettings:
             vocabulary=replace(
                 self.vocabulary, nouns=3_000, names=2_000, verbs=500, adverbs=300, tails=500, pairs=2_000
             ),
-            tuning=replace(self.tuning, steps=200, batch=64),
+            tuning=replace(self.tuning, steps=200, learning_rate=0.003),
         )
 
     def to_dict(self) -> dict[str, Any]:
