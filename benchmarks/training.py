@@ -1,4 +1,4 @@
-"""Every recipe of `kure-rag train` on the shared data, from small bases: what it raises on data it did not see.
+"""What every recipe of `kure-rag train` but `static` raises on shared data that it did not see, from small bases.
 
     python benchmarks/training.py --data DATA [--only NAME ...] [--models DIR] [--curves DIR]
 
@@ -28,10 +28,23 @@ from training_runs import RUNS
 
 from kure_rag.train.readers import Triplet
 from kure_rag.train.recipes.reranker import candidate_development
-from kure_rag.train.report import shown
+from kure_rag.train.report import decimals, shown
 
 SET: Final = "scored on (not trained on)"
-COLUMNS: Final = ("run", "base", SET, "measure", "before", "after", "difference (95 %)", "p", "beside", "steps", "s")
+COLUMNS: Final = (
+    "run",
+    "base",
+    SET,
+    "measure",
+    "before",
+    "after",
+    "difference (95 %)",
+    "p",
+    "beside",
+    "steps",
+    "s",
+    "commit",
+)
 
 
 def main() -> None:
@@ -49,7 +62,7 @@ def main() -> None:
         libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "sentence-transformers"))
         print(f"commit {commit()}, {libraries}\n")
         print(f"| {' | '.join(COLUMNS)} |")
-        print("|---|---|---|---|---:|---:|---:|---:|---|---:|---:|")
+        print("|---|---|---|---|---:|---:|---:|---:|---|---:|---:|---|")
         for name in options.only:
             found = trained(name, options.data, models)
             for line in rows(name, found):
@@ -67,17 +80,22 @@ def main() -> None:
 
 
 def trained(name: str, data: Path, models: Path) -> dict[str, Any]:
-    """What `training.json` of a run's model says, with the seconds of this machine; trained first if need be."""
-    out, clock = models / name, models / f"{name}.seconds"
-    if not (out / "training.json").is_file():
+    """What `training.json` of a run's model says, with when and by what it was made; trained first if need be.
+
+    A model that another command made is trained anew; of one that an older commit made, the table says so.
+    """
+    out, kept = models / name, models / f"{name}.made.json"
+    made = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    if made.get("command") != RUNS[name] or not (out / "training.json").is_file():
         words = [word.replace("{data}", str(data)).replace("{base}", str(models / "base")) for word in RUNS[name]]
         started = time.monotonic()
         subprocess.run(
             [sys.executable, "-m", "kure_rag", *words, "--out", str(out)], check=True, stdout=subprocess.DEVNULL
         )
-        clock.write_text(f"{time.monotonic() - started:.0f}")
+        made = {"command": RUNS[name], "seconds": round(time.monotonic() - started), "commit": commit()}
+        kept.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
     found: dict[str, Any] = json.loads((out / "training.json").read_text(encoding="utf-8"))
-    return found | {"seconds": clock.read_text() if clock.is_file() else ""}
+    return found | {"seconds": made["seconds"], "commit": made["commit"]}
 
 
 def rows(name: str, found: dict[str, Any]) -> list[str]:
@@ -86,13 +104,14 @@ def rows(name: str, found: dict[str, Any]) -> list[str]:
     lines = []
     for i, one in enumerate(found["changes"]):
         before, after = one["before"]["mean"], one["after"]["mean"]
-        digits = 2 if max(abs(before), abs(after)) > 1 else 4
+        measure, digits = one["measure"], decimals(one["measure"])
         spread = f"{one['difference']:+.{digits}f} [{one['low']:+.{digits}f}, {one['high']:+.{digits}f}]"
         first = f"{name} | {Path(found['base']).name}" if i == 0 else " | "
-        last = f"{steps} | {found['seconds']}" if i == 0 else " | "
-        beside = "; ".join(f"{key} {shown(was)} → {shown(now)}" for key, (was, now) in one["others"].items())
+        last = f"{steps} | {found['seconds']} | {found['commit']}" if i == 0 else " |  | "
+        count = f"{one['count']:,}" + (f" in {one['groups']:,}" if one["groups"] != one["count"] else "")
+        beside = "; ".join(f"{key} {shown(was, key)} → {shown(now, key)}" for key, (was, now) in one["others"].items())
         lines.append(
-            f"| {first} | {one['name']} ({one['count']:,}) | {one['measure']} | {shown(before)} | {shown(after)} | "
+            f"| {first} | {one['name']} ({count}) | {measure} | {shown(before, measure)} | {shown(after, measure)} | "
             f"{spread} | {one['p_value']:.2g} | {beside} | {last} |"
         )
     return lines
@@ -111,7 +130,8 @@ def exchanged(model: Path, path: Path) -> str:
         for other, row in zip(others, rows, strict=True)
     ]
     found = candidate_development("exchanged", moved).score(CrossEncoder(str(model), local_files_only=True))
-    return f"|  |  | the same, questions exchanged | mrr@10 |  | {shown(found.values['mrr@10'])} |  |  |  |  |  |"
+    score = shown(found.values["mrr@10"], "mrr@10")
+    return f"|  |  | the same, questions exchanged | mrr@10 |  | {score} |  |  |  |  |  |  |"
 
 
 def commit() -> str:

@@ -34,6 +34,15 @@ def test_help_says_what_each_setting_is_and_gives_an_example(name: str, capsys: 
         assert len(" ".join(after.split())) > 15, f"{option} is not explained"
 
 
+def test_help_says_the_smallest_learning_rate_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {}
+    for name in ("domain", "koe5"):
+        with pytest.raises(SystemExit, match="0"):
+            main(["train", name, "--help"])
+        told[name] = "and 0.001 for a table of vectors such as static-ko" in " ".join(capsys.readouterr().out.split())
+    assert told == {"domain": True, "koe5": False}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_without_options_the_settings_are_the_papers(name: str, tmp_path: Path) -> None:
     options = build_parser().parse_args(["train", name, "--data", "x", "--out", str(tmp_path / "m")])

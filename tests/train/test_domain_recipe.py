@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,15 +17,19 @@ import pytest
 from training_kit import RecipeContract
 
 from kure_rag import KureIndex
+from kure_rag.cli.main import build_parser
+from kure_rag.cli.train_options import chosen_settings
 from kure_rag.errors import ConfigError, CorpusFormatError, SourceNotFoundError
 from kure_rag.evaluate.sets import read_set
 from kure_rag.train.domain_data import DomainData, read_domain, without
-from kure_rag.train.domain_mine import TRIPLETS, Unheld
+from kure_rag.train.domain_mine import CANDIDATES, TRIPLETS, Unheld
 from kure_rag.train.domain_split import By, developments, split_domain
 from kure_rag.train.recipe import Plan, Sources
 from kure_rag.train.recipes import find_recipe
 from kure_rag.train.recipes.domain import DomainRecipe, DomainSettings, blend, is_table
 from kure_rag.train.run import train
+from kure_rag.train.trainer import left_out
+from kure_rag.train.workdir import hashes
 
 RULES = (
     "연차휴가",
@@ -204,6 +209,77 @@ def test_without_negatives_nothing_is_searched(tmp_path: Path) -> None:
     plan = planned(tmp_path, small(negatives=0))
     assert plan.stages[0].datasets["triplets"].column_names == ["query", "positive"]
     assert not (tmp_path / "work" / "passages").exists()
+
+
+def test_rows_that_fill_no_batch_are_told(tmp_path: Path) -> None:
+    """Of each passage several questions ask, and no two of these can be in one batch."""
+    plan = planned(tmp_path, small(most=None, sentences=3, batch_size=24))
+    (stage,) = plan.stages
+    (said,) = left_out(stage)
+    assert said in plan.notes
+
+
+def test_candidates_to_score_on_are_what_a_search_shows(tmp_path: Path) -> None:
+    """Nine of them and the answer, whatever is trained on: no margin takes out what is hard to tell apart."""
+    found = []
+    for name, settings in (("few", small()), ("more", small(negatives=2, margin=0.8, depth=12))):
+        planned(tmp_path / name, settings)
+        work = tmp_path / name / "work"
+        training = [json.loads(line) for line in (work / TRIPLETS).read_text(encoding="utf-8").splitlines()]
+        assert {len(row["negatives"]) for row in training} == {settings.negatives}
+        found.append((work / CANDIDATES).read_text(encoding="utf-8"))
+    assert found[0] == found[1]
+    rows = [json.loads(line) for line in found[0].splitlines()]
+    assert len(rows) >= 10
+    assert all(len(row["negatives"]) == 9 for row in rows)
+
+
+@pytest.mark.parametrize("negatives", [0, 2])
+def test_the_commands_of_the_card_fit_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, negatives: int
+) -> None:
+    """With the papers' values for millions of rows `koe5` and `kure` refuse a domain's."""
+    plan = planned(tmp_path, small(negatives=negatives))
+    monkeypatch.chdir(tmp_path / "work" / "kept")
+    commands = [part for note in plan.notes for part in note.split("`") if part.startswith("kure-rag train ")]
+    assert len(commands) == (2 if negatives else 1)
+    commands.append(commands[0].replace("train koe5", "train kure") + " --guide static-ko")
+    for command in commands:
+        options = build_parser().parse_args(shlex.split(command)[1:])
+        recipe = find_recipe(options.recipe)
+        settings = chosen_settings(options, recipe.settings)
+        sources = Sources(
+            train=tuple(options.data), dev=tuple(options.dev), work=tmp_path / recipe.name, base="static-ko"
+        )
+        again = recipe.plan(sources, settings, lambda _: None)
+        assert again.development
+        (rows,) = again.rows.values()
+        assert rows >= plan.rows["triplets"]
+
+
+def test_a_model_in_the_folder_of_documents_is_not_learnt(tmp_path: Path) -> None:
+    """As after `--data . --out ./m`: its card is no document of the domain, nor are those of an unfinished training."""
+    documents = tmp_path / "docs"
+    documents.mkdir()
+    for house in HOUSES:
+        text = "\n\n".join(
+            f"# {house} {rule}\n\n{body}. 이 일은 {house}의 맡은 사람이 처리하고 그 결과를 적어 두어야 한다."
+            for rule, body in zip(RULES, BODIES, strict=True)
+        )
+        (documents / f"{house}.md").write_text(text, encoding="utf-8")
+    before, first = hashes([documents]), read_domain([documents], tmp_path / "a", model="static-ko", sentences=0)
+    for folder, sign in (("m", "modules.json"), ("n.training", "training.json")):
+        (documents / folder).mkdir()
+        (documents / folder / sign).write_text("{}", encoding="utf-8")
+        card = "# 모형의 카드\n\n이 모형은 문서로 익힌 것이며 문서가 아니다. 그러므로 여기에서 배울 것은 없다."
+        (documents / folder / "README.md").write_text(f"{card} {folder}", encoding="utf-8")
+    assert hashes([documents]) == before
+    second = read_domain([documents], tmp_path / "b", model="static-ko", sentences=0)
+    assert {one.text for one in second.passages.values()} == {one.text for one in first.passages.values()}
+    for path in documents.glob("*.md"):
+        path.unlink()
+    with pytest.raises(SourceNotFoundError, match="nor one with PDF or text files in it"):
+        read_domain([documents], tmp_path / "c", model="static-ko", sentences=0)
 
 
 def test_a_base_that_is_a_table_has_its_own_learning_rate(tmp_path: Path) -> None:

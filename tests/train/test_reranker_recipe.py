@@ -186,6 +186,22 @@ def test_labelled_pairs_to_score_on_are_not_trained_on(tmp_path: Path) -> None:
     assert len(queries) == len(ROWS) - 20
 
 
+def test_files_to_score_on_of_one_name_are_all_scored_and_never_trained_on(tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+    first = made_up.write(tmp_path / "first" / "dev.jsonl", ROWS[:20])
+    second = made_up.write(tmp_path / "second" / "dev.jsonl", ROWS[20:30])
+    train_on = made_up.write(tmp_path / "rows.jsonl", ROWS)
+    sources = Sources(train=(train_on,), dev=(first, second), work=tmp_path / "work")
+    plan = RerankerRecipe().plan(sources, small(), lambda _: None)
+    assert [(one.name, len(one.relevant)) for one in plan.development if isinstance(one, RerankDev)] == [
+        ("dev", 20),
+        ("dev", 10),
+    ]
+    queries = set(plan.stages[0].datasets["candidates"]["query"])
+    assert queries.isdisjoint(str(row["query"]) for row in ROWS[:30])
+
+
 @pytest.mark.parametrize(
     ("rows", "changes", "message"),
     [

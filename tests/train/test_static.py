@@ -8,10 +8,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from kure_rag.cli import main
 from kure_rag.errors import ConfigError, CorpusFormatError, SourceNotFoundError, TrainingError
 from kure_rag.train import StaticSettings, static, train_static
 from kure_rag.train.data import ARTICLES, CONSECUTIVE, KORSTS, SINGLE, XNLI, read_training_text
@@ -232,6 +234,31 @@ def test_a_full_disk_is_named(data, tmp_path, monkeypatch):
     assert (tmp_path / "model" / "modules.json").is_file()
 
 
+@pytest.mark.parametrize("name", ["training.json", "before.json"])
+def test_a_disk_that_is_full_at_a_small_file_is_told(data, tmp_path, monkeypatch, name):
+    opened = Path.open
+
+    def full(path: Path, *rest: Any, **named: Any) -> Any:
+        if path.name == f".{name}":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(TrainingError, match=r"the disk is full .* Make room and run the same command"):
+        train_static(data, tmp_path / "model", settings=SMALL)
+    monkeypatch.undo()
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_disk_that_is_full_where_sets_are_read_is_told(data, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(static, "read_development", full)
+    with pytest.raises(TrainingError, match="the disk is full"):
+        train_static(data, tmp_path / "model", settings=SMALL)
+
+
 def test_every_batch_is_in_the_table_of_losses(trained):
     with (trained[0] / "loss.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -295,6 +322,17 @@ def test_settings_that_make_no_sense_are_refused():
         StaticSettings(dim=0)
     with pytest.raises(ValueError, match="levels is 200"):
         StaticSettings(levels=200)
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"seed is {seed}; it must be from 0 to 4294967295"):
+            StaticSettings(seed=seed)
+    assert StaticSettings(seed=2**32 - 1).seed == 2**32 - 1
+
+
+def test_a_seed_that_no_library_takes_is_one_line(tmp_path, capsys):
+    assert main(["train", "static", "--data", str(tmp_path), "--out", str(tmp_path / "model"), "--seed", "-1"]) == 1
+    errors = capsys.readouterr().err
+    assert "seed is -1; it must be from 0 to" in errors
+    assert "Traceback" not in errors
 
 
 def test_whole_numbers_keep_the_direction():

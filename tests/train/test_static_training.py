@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +19,12 @@ from test_static import SMALL, write_data
 
 from kure_rag.cli import main
 from kure_rag.errors import ConfigError, SourceNotFoundError
+from kure_rag.evaluate import plots_fonts
 from kure_rag.train import StaticSettings, TrainSettings, find_recipe, static, train, train_static
 from kure_rag.train.data import ARTICLES, KORSTS
 from kure_rag.train.report import TrainReport
 from kure_rag.train.static_development import BESIDE
+from kure_rag.train.static_losses import draw
 
 HOUSES = [f"{town} {kind}" for town in TOWNS for kind in KINDS]
 HELD = 10  # houses that are not trained on
@@ -181,6 +185,57 @@ def test_what_is_scored_on_and_trained_on_is_told(data: Path, tmp_path: Path) ->
     with pytest.raises(SourceNotFoundError, match="nowhere"):
         train_static(data, tmp_path / "other", dev=[tmp_path / "nowhere"], settings=SMALL)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_copy_of_what_is_trained_on_is_no_set_to_score_on(data: Path, tmp_path: Path) -> None:
+    """By its bytes, or by its pairs."""
+    copied = tmp_path / "my-dev.tsv"
+    shutil.copyfile(data / KORSTS, copied)
+    with pytest.raises(ConfigError, match=r"my-dev\.tsv: is a copy of sts-train\.tsv, which is trained on"):
+        train_static(data, tmp_path / "model", dev=[copied], settings=SMALL)
+    lines = copied.read_text(encoding="utf-8").splitlines()
+    first = lines[1].split("\t")
+    first[4:] = ["2.0", first[6], f"{first[5]} "]  # turned round, with a space more
+    lines = [lines[0].replace("s1", "sentence1").replace("s2", "sentence2"), "\t".join(first), *lines[2:]]
+    write_lines(copied, lines)
+    with pytest.raises(ConfigError, match=r"my-dev\.tsv: 4 of its 4 pairs are trained on"):
+        train_static(data, tmp_path / "model", dev=[copied], settings=SMALL)
+    write_lines(
+        copied, [lines[0], lines[1], *sentence_pairs(tmp_path / "pairs.tsv").read_text("utf-8").splitlines()[1:]]
+    )
+    report = train_static(data, tmp_path / "model", dev=[copied], settings=SMALL).training
+    assert "1 of 6 pairs of my-dev.tsv were trained on" in report.notes
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_korean_names_of_sets_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    try:
+        plots_fonts.korean_font()
+    except ConfigError:
+        pytest.skip("no font with Hangul here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = draw([(1, "statutes", 1.0, 0.1)], [(1, {"내 시험_ndcg@10": 0.5})])
+        figure.savefig(tmp_path / "loss.png")
+    assert (figure.axes[1].get_title(), figure.axes[1].get_ylabel()) == ("내 시험", "ndcg@10")
+
+
+def test_without_a_korean_font_sets_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+
+    def none() -> Path:
+        raise ConfigError("no font with Hangul is installed")
+
+    monkeypatch.setattr(plots_fonts, "korean_font", none)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = draw([(1, "statutes", 1.0, 0.1)], [(1, {"내 시험_ndcg@10": 0.5})])
+        figure.savefig(tmp_path / "loss.png")
+    assert figure.axes[1].get_title() == "set 1"
 
 
 def test_a_card_that_was_made_is_made_anew_and_a_written_one_stays(data: Path, unseen: Path, tmp_path: Path) -> None:

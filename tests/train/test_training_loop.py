@@ -105,13 +105,14 @@ def test_ctrl_c_writes_a_checkpoint_first(tmp_path: Path) -> None:
 
 
 def test_other_settings_do_not_go_on_with_an_unfinished_training(tmp_path: Path) -> None:
-    with WorkFolder(tmp_path / "model", {"settings": {"batch_size": 16, "seed": 1}}) as work:
+    identity: dict[str, Any] = {"recipe": "toy", "data": {}, "dev": {}}
+    with WorkFolder(tmp_path / "model", {**identity, "settings": {"batch_size": 16, "seed": 1}}) as work:
         path = work.path
         (work.stage(1, "pairs") / "checkpoint-4").mkdir(parents=True)
         (work.stage(1, "pairs") / "checkpoint-4" / COMPLETE).touch()
     with (
         pytest.raises(ConfigError, match="settings batch_size 16, and this one has 32"),
-        WorkFolder(tmp_path / "model", {"settings": {"batch_size": 32, "seed": 1}}),
+        WorkFolder(tmp_path / "model", {**identity, "settings": {"batch_size": 32, "seed": 1}}),
     ):
         pass
     assert path.is_dir()
@@ -126,10 +127,11 @@ def test_a_mistake_can_be_put_right_with_the_same_out(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_train_in_one_place(tmp_path: Path) -> None:
+    identity: dict[str, Any] = {"recipe": "toy", "data": {}, "dev": {}}
     with (
-        WorkFolder(tmp_path / "model", {}),
+        WorkFolder(tmp_path / "model", identity),
         pytest.raises(ConfigError, match="another process is training here"),
-        WorkFolder(tmp_path / "model", {}),
+        WorkFolder(tmp_path / "model", identity),
     ):
         pass
 

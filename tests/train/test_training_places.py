@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,11 @@ def _model(folder: Path) -> Path:
     return folder
 
 
+def _of(more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """An identity."""
+    return {"recipe": "toy", "data": {}, "dev": {}, **(more or {})}
+
+
 def _ends_after(step: int) -> Any:
     def progress(done: int, _: int | None, __: str) -> None:
         if done > step:
@@ -69,6 +76,24 @@ def test_a_model_whose_name_ends_in_training_is_not_ours(tmp_path: Path) -> None
     before = _files(tmp_path)
     with pytest.raises(TrainingError, match="is no unfinished training"):
         WorkFolder(tmp_path / "model", {})
+    assert _files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "told", [{"lr": 1}, {"recipe": "toy", "steps": {"pairs": 4}}, {"data": {}, "dev": {}}, [], "no JSON"]
+)
+def test_a_training_json_of_something_else_makes_no_folder_ours(tmp_path: Path, told: Any) -> None:
+    """The name is common: settings of a script, the report of a finished model."""
+    place = tmp_path / "model.training"
+    (place / "sub").mkdir(parents=True)
+    (place / "training.json").write_text(told if isinstance(told, str) else json.dumps(told))
+    (place / "my-notes.txt").write_text("메모")
+    (place / "sub" / "data.jsonl").write_text("{}")
+    before = _files(tmp_path)
+    with pytest.raises(TrainingError, match="is no unfinished training"):
+        WorkFolder(tmp_path / "model", _of())
+    with pytest.raises(TrainingError, match="is no unfinished training"):
+        train(ToyRecipe(), [_TOY], out=tmp_path / "model", settings=_SHORT)
     assert _files(tmp_path) == before
 
 
@@ -116,6 +141,22 @@ def test_what_a_training_wrote_may_be_replaced(tmp_path: Path) -> None:
     (out / "kept" / "mine.jsonl").touch()
     with pytest.raises(TrainingError, match=r"kept/mine\.jsonl, which no training wrote"):
         train(Writing(), [_TOY], out=out, settings=_SHORT)
+
+
+@pytest.mark.train
+def test_a_card_that_somebody_wrote_stays(tmp_path: Path) -> None:
+    out, said = tmp_path / "model", list[str]()
+    once = replace(_SHORT, max_steps=1, checkpoints=0)
+    train(ToyRecipe(), [_TOY], out=out, settings=once)
+    train(ToyRecipe(), [_TOY], out=out, settings=replace(once, seed=7), say=said.append)
+    assert "| `seed` | 7 |" in (out / "README.md").read_text(encoding="utf-8")
+    assert not any("TRAINING.md" in line for line in said)
+    (out / "README.md").write_text("by hand", encoding="utf-8")
+    for seed in (8, 9):  # TRAINING.md is no stranger in the folder
+        train(ToyRecipe(), [_TOY], out=out, settings=replace(once, seed=seed), say=said.append)
+        assert (out / "README.md").read_text(encoding="utf-8") == "by hand"
+        assert f"| `seed` | {seed} |" in (out / "TRAINING.md").read_text(encoding="utf-8")
+    assert any("stays; the training's card is TRAINING.md" in line for line in said)
 
 
 def test_what_came_while_it_was_trained_is_not_replaced(tmp_path: Path) -> None:
@@ -168,16 +209,16 @@ def test_the_folder_is_held_until_it_is_gone(tmp_path: Path, monkeypatch: pytest
 
     def looks(path: Path, *_: Any, **__: Any) -> None:
         with pytest.raises(ConfigError, match="another process is training here"):
-            WorkFolder(tmp_path / "model", {})
+            WorkFolder(tmp_path / "model", _of())
         seen.append(Path(path).name)
 
-    with WorkFolder(tmp_path / "model", {}) as work:
+    with WorkFolder(tmp_path / "model", _of()) as work:
         work.stage(1, "pairs").mkdir()
         monkeypatch.setattr(shutil, "rmtree", looks)
         work.remove()
         monkeypatch.undo()
     assert seen == ["1-pairs"]  # which could not be removed
-    with WorkFolder(tmp_path / "model", {"seed": 2}) as work:
+    with WorkFolder(tmp_path / "model", _of({"seed": 2})) as work:
         assert not work.resumed
         assert not work.stage(1, "pairs").exists()
         work.remove()
@@ -193,28 +234,28 @@ def _unfinished(out: Path, identity: dict[str, Any]) -> None:
 def test_the_order_of_data_counts(tmp_path: Path) -> None:
     """Rows are read in it, so a checkpoint in the midst of the one is none of the other."""
     out = tmp_path / "model"
-    _unfinished(out, {"data": {"t1.jsonl": "aa", "t2.jsonl": "bb"}})
+    _unfinished(out, _of({"data": {"t1.jsonl": "aa", "t2.jsonl": "bb"}}))
     with pytest.raises(ConfigError, match=r'data in the order \["t1\.jsonl", "t2\.jsonl"\], and this one has \["t2'):
-        WorkFolder(out, {"data": {"t2.jsonl": "bb", "t1.jsonl": "aa"}})
-    with WorkFolder(out, {"data": {"t1.jsonl": "aa", "t2.jsonl": "bb"}}) as work:
+        WorkFolder(out, _of({"data": {"t2.jsonl": "bb", "t1.jsonl": "aa"}}))
+    with WorkFolder(out, _of({"data": {"t1.jsonl": "aa", "t2.jsonl": "bb"}})) as work:
         assert work.resumed
 
 
 def test_a_setting_that_a_later_version_has_is_no_difference(tmp_path: Path) -> None:
     out = tmp_path / "model"
-    _unfinished(out, {"settings": {"seed": 1}})
-    with WorkFolder(out, {"settings": {"seed": 1, "query_prefix": None}}) as work:
+    _unfinished(out, _of({"settings": {"seed": 1}}))
+    with WorkFolder(out, _of({"settings": {"seed": 1, "query_prefix": None}})) as work:
         assert work.resumed
     with pytest.raises(ConfigError, match='settings query_prefix null, and this one has "q: "'):
-        WorkFolder(out, {"settings": {"seed": 1, "query_prefix": "q: "}})
+        WorkFolder(out, _of({"settings": {"seed": 1, "query_prefix": "q: "}}))
 
 
 def test_models_in_a_data_folder_are_no_data(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("{}")
     out = tmp_path / "model"
     before = hashes([tmp_path], without=out)
-    _unfinished(out, {})
-    _unfinished(tmp_path / "another", {})
+    _unfinished(out, _of())
+    _unfinished(tmp_path / "another", _of())
     _model(out)
     _model(tmp_path / "third")
     assert hashes([tmp_path], without=out) == before
@@ -249,13 +290,13 @@ def test_a_base_is_not_replaced_by_its_successor(tmp_path: Path) -> None:
 def test_a_model_that_a_kill_left_aside_gets_its_name_back(tmp_path: Path, aside: str) -> None:
     """Also where another training than the killed one comes next, and is refused."""
     out = tmp_path / "model"
-    _unfinished(out, {"seed": 1})
+    _unfinished(out, _of({"seed": 1}))
     _model(beside(out) / aside)
     with pytest.raises(ConfigError, match="unfinished training with seed 1"):
-        WorkFolder(out, {"seed": 2})
+        WorkFolder(out, _of({"seed": 2}))
     assert (out / "model.safetensors").read_bytes() == b"weights"
     _model(beside(out) / aside)  # killed a moment later: the new model has the name
-    with WorkFolder(out, {"seed": 1}) as work:
+    with WorkFolder(out, _of({"seed": 1})) as work:
         assert work.resumed
     assert not (beside(out) / aside).exists()
 
@@ -263,13 +304,13 @@ def test_a_model_that_a_kill_left_aside_gets_its_name_back(tmp_path: Path, aside
 def test_the_other_processes_wait_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies there may be of the mistake that was just put right; only the first decides."""
     out = tmp_path / "model"
-    with WorkFolder(out, {"batch_size": 1000}):
+    with WorkFolder(out, _of({"batch_size": 1000})):
         pass
     found: list[Any] = []
 
     def other() -> None:
         try:
-            with WorkFolder(out, {"batch_size": 8}, main=False) as work:
+            with WorkFolder(out, _of({"batch_size": 8}), main=False) as work:
                 found.append(work.resumed)
         except Exception as error:
             found.append(error)
@@ -278,13 +319,13 @@ def test_the_other_processes_wait_for_the_first(tmp_path: Path, monkeypatch: pyt
     waiting.start()
     waiting.join(0.5)
     assert not found
-    with WorkFolder(out, {"batch_size": 8}) as work:
+    with WorkFolder(out, _of({"batch_size": 8})) as work:
         waiting.join(30)
         assert found == [False]
         assert not work.resumed
     monkeypatch.setattr(workdir, "_PATIENCE", 0.2)
     with pytest.raises(ConfigError, match="unfinished training with batch_size 8, and this one has 16"):
-        WorkFolder(out, {"batch_size": 16}, main=False)
+        WorkFolder(out, _of({"batch_size": 16}), main=False)
     with pytest.raises(TrainingError, match="the first process has not begun to train there"):
-        WorkFolder(tmp_path / "nowhere", {}, main=False)
+        WorkFolder(tmp_path / "nowhere", _of(), main=False)
     assert not beside(tmp_path / "nowhere").exists()

@@ -75,12 +75,19 @@ def _add_recipes(parser: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--smallest",
             action="store_true",
-            help="a try of the data in minutes: few steps, short texts, a learning rate for bases from scratch",
+            help="a try of the data in minutes: few steps, short texts, a learning rate for bases from scratch"
+            + _of_tables(recipe.smallest(recipe.settings)),
         )
         train_options.add_settings(one, recipe.settings)
         common.add_json(one)
         one.set_defaults(run=run)
     train_static.add(recipes)
+
+
+def _of_tables(settings: Any) -> str:
+    """Of a recipe with a learning rate for tables of vectors: what that is."""
+    rate = getattr(settings, "static_learning_rate", None)
+    return "" if rate is None else f", and {rate:g} for a table of vectors such as static-ko"
 
 
 def run(options: argparse.Namespace) -> int:

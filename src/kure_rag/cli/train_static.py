@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from kure_rag.cli import common
+from kure_rag.errors import ConfigError
 
 
 def add(recipes: common.Commands) -> None:
@@ -53,7 +54,10 @@ def run(options: argparse.Namespace) -> int:
     from kure_rag.train import StaticSettings, train_static
 
     data = options.data or Path(os.environ.get("KURE_RAG_DATA", "../shared/data"))
-    settings = StaticSettings() if options.seed is None else StaticSettings(seed=options.seed)
+    try:
+        settings = StaticSettings() if options.seed is None else StaticSettings(seed=options.seed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     report = train_static(
         data,
         options.out,

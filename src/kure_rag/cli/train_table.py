@@ -28,9 +28,10 @@ def worse(report: TrainReport) -> list[str]:
     lines = []
     for one in report.changes:
         if one.difference < 0:
+            before, after = (shown(mean, one.measure) for mean in (one.before.mean, one.after.mean))
             sure = "more than chance explains" if one.p_value < ALPHA else "maybe by chance"
             lines.append(
-                f"Got worse: {one.name}, {one.measure} {shown(one.before.mean)} to {shown(one.after.mean)} ({sure}, "
+                f"Got worse: {one.name}, {one.measure} {before} to {after} ({sure}, "
                 f"p {one.p_value:.3g}). A lower learning rate, fewer epochs or more data may help{instead}"
             )
     return lines
@@ -49,12 +50,12 @@ def _table(report: TrainReport) -> Any:
         table.add_row(
             f"{one.name} ({one.count:,}" + (f" in {one.groups:,})" if one.groups != one.count else ")"),
             one.measure,
-            shown(one.before.mean),
-            shown(one.after.mean),
-            f"{'+' if one.difference >= 0 else ''}{shown(one.difference)}",
-            f"{shown(one.low)} to {shown(one.high)}",
+            shown(one.before.mean, one.measure),
+            shown(one.after.mean, one.measure),
+            f"{'+' if one.difference >= 0 else ''}{shown(one.difference, one.measure)}",
+            f"{shown(one.low, one.measure)} to {shown(one.high, one.measure)}",
             f"{one.p_value:.3g}",
         )
         for measure, (before, after) in one.others.items():
-            table.add_row("", measure, shown(before), shown(after), "", "", "")
+            table.add_row("", measure, shown(before, measure), shown(after, measure), "", "", "")
     return table

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kure_rag.train.report import shown
+from kure_rag.train.report import decimals, shown
 
 if TYPE_CHECKING:
     from kure_rag.train.bases import Base
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from kure_rag.train.report import Change
     from kure_rag.train.settings import TrainSettings
 
+CARD: Final = "README.md"
+OTHER_CARD: Final = "TRAINING.md"
+"""The card's name where somebody has written another one."""
+
+_OURS: Final = "trained with kure-rag's recipe"  # in a card that was made and not written
 _LIBRARIES: Final = ("kure-rag", "sentence-transformers", "transformers", "torch", "datasets", "accelerate")
 _HASH: Final = 16  # of 64 digits
 
@@ -53,7 +60,7 @@ def make_card(
     parts = [
         _front(base, reranker=reranker),
         f"# {name}",
-        f"{what} trained with kure-rag's recipe `{recipe.name}` ({recipe.summary}) from `{base.name}`.",
+        f"{what} {_OURS} `{recipe.name}` ({recipe.summary}) from `{base.name}`.",
         f"Source of the recipe: {recipe.source}",
         "## Use\n\n" + _use(name, base, reranker=reranker),
         "## Scores\n\n" + scores_table(changes),
@@ -85,6 +92,26 @@ def make_card(
     return "\n\n".join(parts) + "\n"
 
 
+def write_card(made: Path, before: Path, card: str) -> str:
+    """Writes a card into a finished folder. One that somebody has written stays, and the new one lies beside it.
+
+    Args:
+        made: The finished folder.
+        before: The folder whose place it will take, if there is one.
+        card: Of :func:`make_card`.
+
+    Returns:
+        The name of the file that it was written to: ``README.md`` or ``TRAINING.md``.
+    """
+    written = before / CARD
+    name = CARD
+    if written.is_file() and _OURS not in written.read_text(encoding="utf-8", errors="replace"):
+        shutil.copyfile(written, made / CARD)
+        name = OTHER_CARD
+    (made / name).write_text(card, encoding="utf-8")
+    return name
+
+
 def scores_table(changes: Sequence[Change]) -> str:
     """A Markdown table of before and after; a sentence where nothing was scored."""
     if not changes:
@@ -95,13 +122,13 @@ def scores_table(changes: Sequence[Change]) -> str:
     ]
     for one in changes:
         count = f"{one.name} ({one.count:,}" + (f" in {one.groups:,})" if one.groups != one.count else ")")
-        spread = f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
-        if abs(one.after.mean) > 1:
-            spread = f"{one.difference:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-        means = f"{shown(one.before.mean)} | {shown(one.after.mean)}"
+        digits = decimals(one.measure)
+        spread = f"{one.difference:+.{digits}f} [{one.low:+.{digits}f}, {one.high:+.{digits}f}]"
+        means = f"{shown(one.before.mean, one.measure)} | {shown(one.after.mean, one.measure)}"
         lines.append(f"| {count} | {one.measure} | {means} | {spread} | {one.p_value:.3g} |")
         lines.extend(
-            f"| | {measure} | {shown(before)} | {shown(after)} | | |" for measure, (before, after) in one.others.items()
+            f"| | {measure} | {shown(before, measure)} | {shown(after, measure)} | | |"
+            for measure, (before, after) in one.others.items()
         )
     return "\n".join(lines)
 

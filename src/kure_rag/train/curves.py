@@ -68,7 +68,7 @@ def draw(rows: Sequence[Mapping[str, Any]], measures: Sequence[str], *, title: s
     panels = {measure: place for place, measure in enumerate(dict.fromkeys(map(_measure, scored)), 1)}
     figure = Figure(figsize=(5 * (1 + len(panels)), 3.6), layout="constrained")
     axes = figure.subplots(1, 1 + len(panels), squeeze=False)[0]
-    letters, titles, labels = _written(title, stages, [name.rpartition("_")[0].replace("_", " ") for name in scored])
+    letters, titles, labels = written(title, stages, [name.rpartition("_")[0].replace("_", " ") for name in scored])
     named: set[int] = set()
     start = 0
     for number, stage in enumerate(stages):
@@ -113,8 +113,14 @@ def _measure(name: str) -> str:
     return name.rpartition("_")[2]
 
 
-def _written(title: str, stages: Sequence[str], sets: Sequence[str]) -> tuple[Any, Sequence[str], Sequence[str]]:
-    """The font of names, or ``None`` for matplotlib's own, and the names of stages and sets as they can be drawn."""
+def written(title: str, stages: Sequence[str], sets: Sequence[str]) -> tuple[Any, Sequence[str], Sequence[str]]:
+    """The font of names, or ``None`` for matplotlib's own, and the names of stages and sets as they can be drawn.
+
+    Args:
+        title: Of the figure.
+        stages: Names of stages.
+        sets: Names of sets. Both are numbered where they need a font with Hangul and there is none.
+    """
     from matplotlib.font_manager import FontProperties
 
     from kure_rag.evaluate.plots_fonts import korean_font

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from kure_rag.autorag.known_items import named, topic
 from kure_rag.errors import ConfigError, CorpusFormatError, SourceNotFoundError
 from kure_rag.evaluate.sets import check_qrels, read_set
+from kure_rag.read.files import find_files
 from kure_rag.train.mine.questions import folded_text, record_text
 from kure_rag.train.readers import Article, Omissions, read_articles
+from kure_rag.train.workdir import files_inside
 from kure_rag.types import Chunk
 
 if TYPE_CHECKING:
@@ -155,18 +157,30 @@ def _is_document(path: Path) -> bool:
         return path.suffix.lower() in DOCUMENTS
     if is_index(path) or any((path / name).is_file() for name in ("corpus.jsonl", "corpus.jsonl.gz")):
         return False
-    if not any(file.suffix.lower() in DOCUMENTS for file in path.rglob("*")):
+    if not any(file.suffix.lower() in DOCUMENTS for file in files_inside(path)):
         raise SourceNotFoundError(
             path.name, "neither an index, nor a folder of `kure-rag qa`, nor one with PDF or text files in it"
         )
     return True
 
 
+def _documents(path: Path) -> list[Path]:
+    """The documents of a folder; not the card of a model that lies in it, which is no part of the data's hash either.
+
+    A folder in it that cannot be listed is named as it is, so that adding it tells why.
+    """
+    if not path.is_dir():
+        return [path]
+    own = set(files_inside(path))
+    found = find_files([path], ("pdf", "txt", "md"))
+    return [item.path for item in found if item.error is not None or item.path in own]
+
+
 def _ingested(paths: Sequence[Path], folder: Path, model: str | None, data: DomainData) -> Path:
     from kure_rag.pipeline import KureIndex
 
     with KureIndex.open(folder, embeddings=model or MODEL) as index:
-        report = index.add_paths(paths, file_types=("pdf", "txt", "md"))
+        report = index.add_paths([file for path in paths for file in _documents(path)])
         rejected = [row for row in report.rows if row.status == "rejected"]
         if not index.documents():
             reason = rejected[0].reason if rejected else "there is none"

@@ -16,16 +16,6 @@ from kure_rag.train.domain_split import DomainSplit
 HELD: Final = "held-back"
 """A folder in BEIR's layout: the held-back questions and all passages."""
 
-NOTE: Final = (
-    f"`{TRIPLETS}` beside this card is what was trained on, and `{HELD}/` has the held-back questions with all "
-    f"passages: `kure-rag train koe5 --data {TRIPLETS} --dev {HELD}` (or `kure`) trains and scores another model on "
-    "the same. They hold text of the documents: remove them before the model goes to others"
-)
-NOTE_CANDIDATES: Final = (
-    f"`{CANDIDATES}` has candidates for the held-back questions: `kure-rag train reranker --data {TRIPLETS} --dev "
-    f"{CANDIDATES}`"
-)
-
 
 def lay_out(data: DomainData, split: DomainSplit, work: Path) -> Path:
     """Writes all of it below a folder, of which :func:`copy_to` makes a part of the model's.
@@ -59,6 +49,29 @@ def copy_to(kept: Path | None, folder: Path) -> None:
     """Into the finished model's folder."""
     if kept is not None and kept.is_dir():
         shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+
+def notes_of(kept: Path, *, negatives: int, batch_size: int) -> list[str]:
+    """What the card says of it, with commands that train on it as they stand.
+
+    Args:
+        kept: What :func:`lay_out` gave.
+        negatives: Of each row. Other recipes want as many as their papers had, and refuse rows with fewer.
+        batch_size: Rows in a step that these data can fill; theirs are for millions of rows.
+    """
+    same = f"--data {TRIPLETS} --dev {HELD} --negatives {negatives} --batch-size {batch_size}"
+    learnt = (
+        f"`{TRIPLETS}` beside this card is what was trained on, and `{HELD}/` has the held-back questions with all "
+        f"passages: `kure-rag train koe5 {same} --out ../my-koe5` (or `kure`) trains and scores another model on the "
+        "same. They hold text of the documents: remove them before the model goes to others"
+    )
+    notes = [learnt]
+    if (kept / CANDIDATES).is_file():
+        notes.append(
+            f"`{CANDIDATES}` has candidates for the held-back questions: `kure-rag train reranker --data {TRIPLETS} "
+            f"--dev {CANDIDATES} --out ../my-reranker`"
+        )
+    return notes
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from kure_rag.index import DocumentRow
 from kure_rag.search import SearchOptions
 from kure_rag.train.domain_data import MODEL, DomainData, DomainQuestion, opened, sentences_of, without
 from kure_rag.train.domain_split import DomainSplit
-from kure_rag.train.mine import MineIndex, MineReport, MineSettings, Passage, Question, mine
+from kure_rag.train.mine import Margin, MineIndex, MineReport, MineSettings, Passage, Question, mine
 from kure_rag.train.mine.questions import digest_of
 from kure_rag.train.mine.write import digest_of_file, write_triplets
 from kure_rag.train.readers import read_triplets
@@ -32,6 +32,8 @@ CANDIDATES: Final = "held-back.jsonl"
 MINED: Final = "mined.jsonl"
 _MINED_HELD: Final = "mined-held-back.jsonl"
 _STORY: Final = "triplets.json"
+_SCORED: Final = 9  # negatives of a question that is scored: ten candidates with its answer, as a search shows
+_LOOKED_AT: Final = 50  # ranks at the least that they are taken of
 
 
 def mine_domain(
@@ -51,8 +53,9 @@ def mine_domain(
     interrupted run goes on, and a finished one is not repeated, whatever versions of libraries there are by then. Any
     recipe that takes triplets can be trained on the file.
 
-    ``held-back.jsonl`` has the held-back questions with what the search finds for these among all passages: candidates
-    to score a reranker on.
+    ``held-back.jsonl`` has the held-back questions with what the search finds first for these among all passages, nine
+    passages that do not answer, or as many as it finds: candidates to score a reranker on. How many negatives are
+    trained on, and the margin, do not change them.
 
     Args:
         data: Passages; its index is searched where it has one, otherwise one is made of the passages.
@@ -98,13 +101,19 @@ def mine_domain(
 def _candidates(
     index: MineIndex, data: DomainData, split: DomainSplit, out: Path, settings: MineSettings
 ) -> list[dict[str, object]]:
-    """Held-back questions with what is found for them; none where nothing is."""
+    """Held-back questions with what is found for them, however near to the answer; none where nothing is.
+
+    A margin keeps answers that nobody judged out of what is trained on. Here it would take out what is hard to tell
+    apart, for which there are rerankers.
+    """
     asked = [
         Question(one.id, one.text, tuple(Passage(id_, data.passages[id_].text) for id_ in one.passages))
         for one in split.scored
     ]
+    depth = max(settings.depth, _LOOKED_AT)
+    scored = replace(settings, negatives=_SCORED, depth=depth, dense=Margin(), keep_short=True)
     try:
-        mine(index, asked, out, replace(settings, keep_short=True))
+        mine(index, asked, out, scored)
     except ConfigError as error:
         _log.warning("no candidates for the held-back questions: %s", error)
         return []

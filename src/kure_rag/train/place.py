@@ -14,7 +14,8 @@ from kure_rag.errors import ConfigError, TrainingError
 WRITTEN: Final = "training.json"
 """In a trained model, what was trained and how; its ``files`` are the names of all that was written."""
 
-# What the libraries write for a model, its modules and its tokenizer, and what a training adds.
+# What the libraries write for a model, its modules and its tokenizer, and what a training adds. A README.md that
+# somebody wrote is no stranger either: `write_card` keeps it.
 _OURS: Final = re.compile(
     r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?|(adapter_|generation_|preprocessor_|processor_|router_)?config\.json"
     r"|modules\.json|config_sentence_transformers\.json|sentence_\w+_config\.json"

@@ -14,6 +14,7 @@ from kure_rag.evaluate.statistics import ALPHA, Interval, bootstrap_interval, pa
 from kure_rag.train.development import Measured
 
 _RESAMPLES: Final = 2_000
+_TIMES_100: Final = ("spearman", "pearson")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,8 +224,13 @@ def from_json(stored: Mapping[str, Any]) -> Measured:
     )
 
 
-def shown(value: float) -> str:
-    """A measure in a table: four decimals up to 1, two above."""
+def shown(value: float, measure: str) -> str:
+    """A measure in a table: two decimals of a correlation times 100, four of what is at most 1."""
     if not math.isfinite(value):
         return str(value)
-    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
+    return f"{value:.{decimals(measure)}f}"
+
+
+def decimals(measure: str) -> int:
+    """How many a measure is shown with, whatever its value: .99 of 100 must not look like .99 of 1."""
+    return 2 if measure in _TIMES_100 else 4

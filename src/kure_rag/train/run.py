@@ -25,9 +25,10 @@ from typing import Any, Final
 
 from kure_rag.errors import ConfigError, KureError, MissingExtraError, SourceNotFoundError, TrainingError
 from kure_rag.train.bases import Base, find_base, load_base, require_base_apart
-from kure_rag.train.card import make_card
+from kure_rag.train.card import CARD, make_card, write_card
 from kure_rag.train.curves import CSV, PNG, draw, rows_of, write_csv
 from kure_rag.train.development import Development, Measured, distinct
+from kure_rag.train.disk import full_disk, full_disk_told, gigabytes
 from kure_rag.train.place import WRITTEN, put_in_place, require_apart, require_free
 from kure_rag.train.recipe import Plan, Recipe, Sources, Stage
 from kure_rag.train.recipes import find_recipe
@@ -60,6 +61,7 @@ def train(
         recipe: One of :data:`kure_rag.train.recipes.RECIPES`, or a recipe of your own.
         data: Files or folders to train on; ``Recipe.data`` says which.
         out: The model's folder; replaced if it holds a model and nothing beside it, refused if it holds anything else.
+            A card (``README.md``) in it that somebody has written stays, and the new one is ``TRAINING.md``.
         base: What to start from instead of the recipe's base: a known name, a folder, ``owner/name`` on the model hub,
             or ``scratch:bert``, ``scratch:roberta``, ``scratch:t5``, ``scratch:static``.
         dev: What to score the model on; by default a part of the data that is held back.
@@ -104,7 +106,7 @@ def train(
         "processes": processes,
     }
     started = time.monotonic()
-    with _full_disk_told(out), WorkFolder(out, identity, main=rank == 0) as work:
+    with full_disk_told(out), WorkFolder(out, identity, main=rank == 0) as work:
         run = _Run(chosen, found, told, work, say if say and rank == 0 else _silent, progress if rank == 0 else None)
         plan = run.plan(*sources)
         model = run.base_model(plan)
@@ -296,7 +298,7 @@ class _Run:
                 raise
             kept = self.work.checkpoint(folder)
             reached = f"{kept.name} is whole" if kept else "there is no checkpoint of this stage yet"
-            raise _full_disk(folder, reached) from error
+            raise full_disk(folder, reached) from error
 
     def _require_space(self, model: Any) -> None:
         """Raises where the disk cannot hold the checkpoints, before hours are spent."""
@@ -306,8 +308,8 @@ class _Run:
         free = shutil.disk_usage(self.work.path).free
         if free < needed:
             raise TrainingError(
-                f"{self.work.path}: {_gigabytes(free)} are free, and checkpoints and the model need about "
-                f"{_gigabytes(needed)}; make room, give another --out, or set checkpoints to 0"
+                f"{self.work.path}: {gigabytes(free)} are free, and checkpoints and the model need about "
+                f"{gigabytes(needed)}; make room, give another --out, or set checkpoints to 0"
             )
 
     def write(
@@ -345,36 +347,15 @@ class _Run:
                 plotted=plotted,
                 processes=self.processes,
             )
-            (made / "README.md").write_text(card, encoding="utf-8")
+            name = write_card(made, out, card)
+            if name != CARD:
+                self.say(f"{out / CARD} is not of a training and stays; the training's card is {name}")
             self.recipe.write(made, self.settings)
             told = {"out": out.name, "settings": self.settings.to_dict(), "processes": self.processes}
             # The list says later on that nothing else lies in the folder, which may then be replaced.
             files = sorted(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())
             write_json(made / WRITTEN, {**report.to_dict(), **told, "files": [*files, WRITTEN]})
             put_in_place(made, out, aside=self.work.aside)
-
-
-@contextmanager
-def _full_disk_told(out: Path) -> Iterator[None]:
-    """Says of a disk that is full outside of a stage what to do."""
-    try:
-        yield
-    except KureError:
-        raise
-    except Exception as error:
-        from kure_rag.train.trainer import is_disk_full
-
-        if not is_disk_full(error):
-            raise
-        raise _full_disk(out.parent, "what was reached before is kept") from error
-
-
-def _full_disk(folder: Path, reached: str) -> TrainingError:
-    free = shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
-    return TrainingError(
-        f"{folder}: the disk is full ({_gigabytes(free)} free); {reached}. Make room and run the same command: it goes "
-        "on from there"
-    )
 
 
 def compare(development: Sequence[Development], first: Any, second: Any) -> list[Change]:
@@ -424,10 +405,6 @@ def _no_reaching_out() -> None:
 def _last_loss(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> float:
     losses = [row["loss"] for history in histories.values() for row in history if "loss" in row]
     return float(losses[-1]) if losses else float("nan")
-
-
-def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
 def _silent(_: str) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from kure_rag.errors import MissingExtraError
 from kure_rag.train.data import TrainingText, read_training_text
 from kure_rag.train.development import Development, Measured
+from kure_rag.train.disk import full_disk_told
 from kure_rag.train.place import put_in_place, require_apart, require_free
 from kure_rag.train.report import TrainReport, change, from_json, to_json
 from kure_rag.train.static_batches import TuneText
@@ -99,7 +100,7 @@ def train_static(
     text = read_training_text(data)
     say(f"read {len(text.articles):,} articles and {len(text.general()):,} sentences")
     told = identity(data, settings, paths, out)
-    with WorkFolder(out, told, worth=FILES) as work:
+    with full_disk_told(out), WorkFolder(out, told, worth=FILES) as work:
         if work.resumed:
             say(f"going on in {work.path.name}")
         development, notes = read_development(paths, text, work.path / "data")

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from kure_rag.errors import ConfigError, SourceNotFoundError
+from kure_rag.evaluate.sts_sets import read_sts
 from kure_rag.train.data import TrainingText, training_files
 from kure_rag.train.development import Development, distinct
+from kure_rag.train.readers import detect_kind
 from kure_rag.train.recipe import Sources
 from kure_rag.train.recipes.triplet_dev import development_of, digest
+from kure_rag.train.workdir import hashes
 
 BESIDE: Final = ("sts/kornlu/KorSTS/sts-dev.tsv", "sets/ko_strategyqa_facts_dev")
 """Below the data; those of them that are there are scored where no others are named."""
+
+_MOST_MET: Final = 0.5  # share of a set's pairs from which on it is no test; of KorSTS-dev's 1,495 three are trained on
 
 
 def sets_to_score(data: Path, dev: Sequence[Path]) -> tuple[Path, ...]:
@@ -28,25 +33,33 @@ def sets_to_score(data: Path, dev: Sequence[Path]) -> tuple[Path, ...]:
     for path in dev:
         if not path.exists():
             raise SourceNotFoundError(str(path), "no such file or folder; it was given with --dev")
-    trained = {path.resolve() for path in training_files(data)}
+    files = training_files(data)
+    places = {path.resolve() for path in files}
+    trained = {hashed: name for name, hashed in hashes(files).items()}
     for path in dev:
-        if path.resolve() in trained:
+        if path.resolve() in places:
             raise ConfigError(f"{path}: is trained on; give sets to score on that are not")
+        if path.is_file() and (name := trained.get(hashes([path])[path.name])) is not None:
+            raise ConfigError(f"{path}: is a copy of {name}, which is trained on; give sets to score on that are not")
     return tuple(dev)
 
 
 def read_development(paths: Sequence[Path], text: TrainingText, work: Path) -> tuple[list[Development], list[str]]:
-    """The sets, and a sentence where passages that answer their questions are among what is trained on.
+    """The sets, and a sentence where what answers their questions, or a pair of theirs, is among what is trained on.
 
     Args:
         paths: STS sets, triplets, or folders in BEIR's layout.
         text: What is trained on.
         work: A folder for what is made of them.
+
+    Raises:
+        CorpusFormatError: A file breaks its format.
+        ConfigError: At least half of the pairs of an STS set are trained on, whatever its file is called.
     """
+    notes = _pairs_met(paths, text)
     development, known = development_of(Sources(train=(), dev=tuple(paths), work=work))
     development = list(distinct(development))
     seen = {digest(one) for one in _texts(text)} if known else set()
-    notes = []
     if met := len(seen & known.positives):
         notes.append(
             f"{met:,} of {len(known.positives):,} passages that answer a question of the scored sets were trained on: "
@@ -65,6 +78,29 @@ def values_of(development: Sequence[Development], model: Any) -> dict[str, float
 def flat(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Set → measure → value as ``set_measure`` → value."""
     return {f"{name}_{measure}": value for name, own in values.items() for measure, value in own.items()}
+
+
+def _pairs_met(paths: Sequence[Path], text: TrainingText) -> list[str]:
+    """Sentences of pairs in STS sets that are trained on, which as single sentences any set's may be."""
+    trained = {_pair(*both) for both in text.paraphrases} | {_pair(first, second) for first, second, _ in text.scored}
+    notes = []
+    for path in paths:
+        if path.is_dir() or detect_kind(path) != "sts":
+            continue
+        pairs = read_sts(path).pairs
+        met = sum(_pair(pair.first, pair.second) in trained for pair in pairs)
+        if met >= _MOST_MET * len(pairs):
+            raise ConfigError(
+                f"{path}: {met:,} of its {len(pairs):,} pairs are trained on; give sets to score on that are not"
+            )
+        if met:
+            notes.append(f"{met:,} of {len(pairs):,} pairs of {path.name} were trained on")
+    return notes
+
+
+def _pair(first: str, second: str) -> frozenset[int]:
+    """By which equal pairs are known, whatever their order and spaces."""
+    return frozenset((digest(first), digest(second)))
 
 
 def _texts(text: TrainingText) -> Iterator[str]:

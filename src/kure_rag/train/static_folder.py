@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from kure_rag.train.bases import Base
-from kure_rag.train.card import make_card
+from kure_rag.train.card import make_card, write_card
 from kure_rag.train.curves import PNG
 from kure_rag.train.place import WRITTEN as REPORT
 from kure_rag.train.report import TrainReport
@@ -21,12 +20,8 @@ from kure_rag.train.workdir import write_json
 if TYPE_CHECKING:
     from kure_rag.train.static_vectors import Matrix
 
-CARD: Final = "README.md"
-OTHER_CARD: Final = "TRAINING.md"
 START: Final = "co-occurrences"
 """What the model is called before tuning: vectors that were made of which pieces stand together."""
-
-_OURS: Final = "trained with kure-rag's recipe"  # in a card that was made and not written
 
 
 class About:
@@ -93,11 +88,7 @@ def write_story(made: Path, before: Path, report: TrainReport, settings: Any, id
         notes=[*report.notes, *NOTES],
         plotted=(made / PNG).is_file(),
     )
-    written = before / CARD
-    kept = written.is_file() and _OURS not in written.read_text(encoding="utf-8", errors="replace")
-    if kept:
-        shutil.copyfile(written, made / CARD)
-    (made / (OTHER_CARD if kept else CARD)).write_text(card, encoding="utf-8")
+    write_card(made, before, card)
     files = sorted({REPORT, *(path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file())})
     told = {**report.to_dict(), "out": before.name, "settings": settings.to_dict(), "files": files}
     write_json(made / REPORT, told)

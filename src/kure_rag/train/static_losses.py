@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kure_rag.errors import MissingExtraError
-from kure_rag.train.curves import CSV, PNG
+from kure_rag.train.curves import CSV, PNG, written
 
 Row = tuple[int, str, float, float]
 """Step from 1 on, kind of batch, loss, learning rate."""
@@ -38,6 +38,8 @@ def write_losses(folder: Path, rows: Sequence[Row], scored: Sequence[Scored] = (
 def draw(rows: Sequence[Row], scored: Sequence[Scored] = ()) -> Any:
     """A figure with one panel a kind of batch: losses, and their means over ten at a time; then one for each measure.
 
+    Sets whose names need a font with Hangul are numbered where none is installed, in the order of ``loss.csv``.
+
     Raises:
         MissingExtraError: The extra ``plots`` is not installed.
     """
@@ -57,10 +59,11 @@ def draw(rows: Sequence[Row], scored: Sequence[Scored] = ()) -> Any:
         tens = range(0, len(steps) - 9, 10)
         axis.plot([steps[i + 5] for i in tens], [sum(losses[i : i + 10]) / 10 for i in tens], color="#0072b2")
         axis.set(title=kind, xlabel="step", ylabel="loss")
-    for axis, name in zip(axes[len(kinds) :], measures, strict=False):
+    letters, _, labels = written("", (), [name.rpartition("_")[0] for name in measures])
+    for axis, name, label in zip(axes[len(kinds) :], measures, labels, strict=False):
         axis.plot([step for step, _ in scored], [values[name] for _, values in scored], color="#d55e00", marker="o")
-        label, _, measure = name.rpartition("_")
-        axis.set(title=label, xlabel="step", ylabel=measure)
+        axis.set(xlabel="step", ylabel=name.rpartition("_")[2])
+        axis.set_title(label, fontproperties=letters)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     return figure

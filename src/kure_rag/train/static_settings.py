@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from kure_rag.train.report import TrainReport
 from kure_rag.train.static_tune import TuneSettings
 from kure_rag.train.static_vectors import VectorSettings
 from kure_rag.train.static_vocab import VocabularySettings
+
+_MOST_SEED: Final = 2**32 - 1  # NumPy's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class StaticSettings:
     """Everything that decides what comes out. The defaults are the bundled model's.
 
     Attributes:
-        seed: Of all that is random.
+        seed: Of all that is random; from 0 to 4294967295.
         dim: How long an embedding is.
         levels: A stored number is a whole number from ``-levels`` to ``levels``; at most 127.
         analysed: How many characters of an article Kiwi cuts for the vocabulary; vectors are made from all of them.
@@ -36,6 +38,8 @@ class StaticSettings:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` for settings that no model can be made with."""
+        if not 0 <= self.seed <= _MOST_SEED:
+            raise ValueError(f"seed is {self.seed}; it must be from 0 to {_MOST_SEED}")
         if self.dim < 1:
             raise ValueError(f"dim is {self.dim}; it must be 1 or more")
         if not 1 <= self.levels <= 127:

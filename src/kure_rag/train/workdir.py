@@ -11,7 +11,8 @@
         finished/          what the model's folder will be, until it is whole
         replaced/          the model that was there, while the new one takes its place
 
-``training.json`` is written first and removed last: a folder without it that holds anything is not ours.
+``training.json`` is written first and removed last: a folder without it that holds anything is not ours, nor is one in
+which a file of that name says something else.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _REPLACED: Final = "replaced"
 _WORTH: Final = (f"*/checkpoint-*/{COMPLETE}", f"*/{_DONE}")
 _ENDED: Final = {"ended": True}
 """In the place of the identity: the training is over, and what still lies in the folder is to be removed."""
+_IDENTIFIES: Final = frozenset(("recipe", "data", "dev"))
+"""Keys that every identity has, and no other ``training.json``, such as a finished model's."""
 _ORDERED: Final = ("data", "dev")  # of an identity, whose order counts: rows are read in it
 _PATIENCE: Final = 600  # seconds for the first process of several to say what is trained
 _LOOK: Final = 0.1  # seconds between two looks
@@ -58,7 +61,8 @@ class WorkFolder:
 
     Args:
         out: The model's folder; this one lies beside it.
-        identity: All that the result depends on, as JSON values. Of `data` and `dev` the order counts, too.
+        identity: All that the result depends on, as JSON values, with `recipe`, `data` and `dev` among its keys. Of the
+            last two the order counts, too.
         main: Whether this process is the one that writes; others of a distributed training wait until it has said what
             is trained.
         worth: Patterns of files that took long to make: without any, another training takes the folder over.
@@ -180,7 +184,7 @@ class WorkFolder:
         """Raises for a folder with anything that no training put there: all in it is removed at the end."""
         if not self.path.exists():
             return
-        if self._stored() is not None and not holds_model(self.path):
+        if _is_identity(self._stored()) and not holds_model(self.path):
             return
         # A kill before its first file was whole, or after its last was removed, leaves these.
         left = {_LOCK, f".{_IDENTITY}"}
@@ -319,15 +323,22 @@ def _hash(path: Path, without: Path | None) -> str:
             held = "\n".join(sorted(row.id for row in index.documents()))
         return hashlib.sha256(f"{told}\n{held}".encode()).hexdigest()
     if path.is_dir():
-        inside = sorted(_inside(path, without))
+        inside = sorted(files_inside(path, without))
         lines = [f"{file.relative_to(path).as_posix()} {_hash(file, without)}\n" for file in inside]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _inside(folder: Path, without: Path | None) -> Iterator[Path]:
-    """The files of a folder that can be data."""
+def files_inside(folder: Path, without: Path | None = None) -> Iterator[Path]:
+    """The files of a folder that can be data: the same ones for its hash and for who reads it to the bottom.
+
+    Models and unfinished trainings in it are passed over, and so are links to folders.
+
+    Args:
+        folder: Looked through, whatever it is itself.
+        without: See :func:`hashes`.
+    """
     for top, folders, files in os.walk(folder):
         here = Path(top)
         folders[:] = [name for name in folders if not _is_no_data(here / name, without)]
@@ -346,6 +357,11 @@ def _json(path: Path) -> dict[str, Any] | None:
         return None
     value = json.loads(path.read_text(encoding="utf-8"))
     return value if isinstance(value, dict) else None
+
+
+def _is_identity(stored: Mapping[str, Any] | None) -> bool:
+    """Whether a training wrote this; ``training.json`` is a name that others give their settings, too."""
+    return stored is not None and (stored == _ENDED or stored.keys() >= _IDENTIFIES)
 
 
 def _same(stored: Mapping[str, Any], identity: Mapping[str, Any]) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 from kure_rag.errors import ConfigError
 from kure_rag.train.domain_data import read_domain
-from kure_rag.train.domain_keep import NOTE, NOTE_CANDIDATES, copy_to, lay_out
-from kure_rag.train.domain_mine import CANDIDATES, TRIPLETS, mine_domain
+from kure_rag.train.domain_keep import copy_to, lay_out, notes_of
+from kure_rag.train.domain_mine import TRIPLETS, mine_domain
 from kure_rag.train.domain_split import BYS, By, developments, split_domain
 from kure_rag.train.mine import Margin, MineSettings
 from kure_rag.train.readers import as_dataset, check_batch, read_triplets
@@ -20,6 +20,7 @@ from kure_rag.train.recipes.kure import Guide, KureSettings, gist_loss
 from kure_rag.train.recipes.triplet_data import check_distinct, require_prompts, texts_in
 from kure_rag.train.recipes.triplet_dev import development_of
 from kure_rag.train.settings import TrainSettings
+from kure_rag.train.trainer import left_out
 
 Like = Literal["koe5", "kure"]
 LIKES: Final[tuple[Like, ...]] = get_args(Like)
@@ -108,10 +109,12 @@ class DomainRecipe(Recipe[DomainSettings]):
 
     An embedding model comes out, by the loss of `koe5` or `kure`. What they were trained on is kept in its folder, for
     these and other recipes to be trained and scored on the same in one command each: ``triplets.jsonl``; ``held-back``,
-    the held-back questions with all passages; and ``held-back.jsonl``, candidates for these questions::
+    the held-back questions with all passages; and ``held-back.jsonl``, candidates for these questions. The numbers are
+    those that the triplets were made with, which the card has too::
 
         kure-rag train reranker --data my-model/triplets.jsonl --dev my-model/held-back.jsonl --out my-reranker
-        kure-rag train kure --data my-model/triplets.jsonl --dev my-model/held-back --out my-kure
+        kure-rag train kure --data my-model/triplets.jsonl --dev my-model/held-back --negatives 2 --batch-size 128 \
+            --out my-kure
 
     Recipes of other data, such as NLI or bitext, cannot be trained on one's own documents alone.
 
@@ -190,7 +193,6 @@ class DomainRecipe(Recipe[DomainSettings]):
             search = MineSettings(negatives=settings.negatives, depth=settings.depth, dense=margin)
         notes.append(mine_domain(data, split, sources.work, search, model=settings.model, most=settings.most, say=say))
         self._kept = lay_out(data, split, sources.work)
-        notes += [NOTE, NOTE_CANDIDATES] if (self._kept / CANDIDATES).is_file() else [NOTE]
         columns = ("query", "positive", *(f"negative_{i}" for i in range(1, settings.negatives + 1)))
         rows = (
             dict(zip(columns, (row.query, row.positive, *row.negatives), strict=True))
@@ -206,6 +208,7 @@ class DomainRecipe(Recipe[DomainSettings]):
             )
             settings = replace(settings, batch_size=fitting)
         check_distinct(settings.batch_size, dataset, "what was mined of the domain")
+        notes += notes_of(self._kept, negatives=settings.negatives, batch_size=settings.batch_size)
         prefixes = {name: sources.query_prefix if name == "query" else sources.passage_prefix for name in columns}
         stage = Stage(
             name="domain",
@@ -217,6 +220,7 @@ class DomainRecipe(Recipe[DomainSettings]):
             prompts={name: prefix for name, prefix in prefixes.items() if prefix},
             no_duplicates=True,
         )
+        notes += left_out(stage)
         return Plan(
             stages=[stage],
             development=[*scored, *general],

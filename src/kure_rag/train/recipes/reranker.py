@@ -135,11 +135,11 @@ class RerankerRecipe(Recipe[RerankerSettings]):
             )
         scratch = sources.work / "texts"
         given = candidates_to_score(sources.dev, scratch)
-        known = Known.of(row for rows in given.values() for row in rows)
+        known = Known.of(row for _, rows in given for row in rows)
         split = split_rows(triplets, scratch, known=known, held_back=settings.held_back, labelled=labelled)
         if split.held:
-            given = {"held-back": split.held}
-        development = [candidate_development(name, rows) for name, rows in given.items()]
+            given = [("held-back", split.held)]
+        development = [candidate_development(name, rows) for name, rows in given]
         columns: dict[str, Any] = (
             {"query": "text", "passage": "text", "label": "float"}
             if pairwise

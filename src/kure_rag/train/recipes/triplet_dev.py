@@ -85,13 +85,13 @@ def development_of(sources: Sources) -> tuple[list[Development], Known]:
     return found, known
 
 
-def candidates_to_score(paths: Sequence[Path], scratch: Path) -> dict[str, list[Triplet | LabelledPair]]:
-    """Name → rows of files of triplets or of labelled pairs."""
+def candidates_to_score(paths: Sequence[Path], scratch: Path) -> list[tuple[str, list[Triplet | LabelledPair]]]:
+    """Name and rows of each file of triplets or of labelled pairs. Files of one name in two folders are two."""
     scratch.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[Triplet | LabelledPair]] = {}
+    found: list[tuple[str, list[Triplet | LabelledPair]]] = []
     for path in paths:
         rows = read_training_data([path], want=("triplets", "pairs"), scratch=scratch, omissions=Omissions())
-        found[path.name.partition(".")[0]] = [row for row in rows if isinstance(row, Triplet | LabelledPair)]
+        found.append((path.name.partition(".")[0], [row for row in rows if isinstance(row, Triplet | LabelledPair)]))
     return found
 
 
