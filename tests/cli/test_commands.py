@@ -392,6 +392,7 @@ def test_models() -> None:
 def test_train_static_prints_its_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @dataclass
     class Training:
+        recipe: str = "static"
         changes: tuple[Any, ...] = ()
 
     @dataclass

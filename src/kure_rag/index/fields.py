@@ -30,6 +30,7 @@ from unicodedata import is_normalized, normalize
 
 import numpy as np
 
+from kure_rag.index.callbacks import interruptible, noted
 from kure_rag.index.where_blocks import BLOCK, Value, checksum, decode, encode, merge, sound
 from kure_rag.index.where_dates import span_of
 from kure_rag.types import ENTRY_KIND, Chunk, Document
@@ -241,11 +242,12 @@ def _put(table: str, key: str, names: str) -> str:
 
 
 def _write(db: sqlite3.Connection, entries: Entries) -> None:
-    db.create_function("rows_checksum", 4, checksum, deterministic=True)
-    db.create_function("rows_merged", 6, _merged, deterministic=True)
+    db.create_function("rows_checksum", 4, noted(checksum), deterministic=True)
+    db.create_function("rows_merged", 6, noted(_merged), deterministic=True)
     every = [(block, encode(offsets)) for block, offsets in _by_block(entries.pop(_ALL, ()))]
     signed = [(block, checksum(block, 0, 0, blob), blob) for block, blob in every]
-    db.executemany(_put("field_blocks", "block", "block, 0, 0"), signed)
+    with interruptible():
+        db.executemany(_put("field_blocks", "block", "block, 0, 0"), signed)
     ids = _ids(db, {name for name, _ in entries}, make=True)
     changed = []
     for (name, value), rows in entries.items():
@@ -253,7 +255,8 @@ def _write(db: sqlite3.Connection, entries: Entries) -> None:
         for block, offsets in _by_block(rows):
             blob = encode(offsets)
             changed.append((block, id_, value, checksum(block, id_, value, blob), blob))
-    db.executemany(_put("fields", "block, name_id, value", "block, name_id, value"), changed)
+    with interruptible():
+        db.executemany(_put("fields", "block, name_id, value", "block, name_id, value"), changed)
 
 
 def _merged(block: int, name: int, value: Value, crc: int, old: bytes, new: bytes) -> bytes:

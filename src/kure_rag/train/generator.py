@@ -179,9 +179,15 @@ def _batches(texts: list[str], settings: GeneratorSettings) -> Iterator[list[str
     import torch
 
     size = settings.batch_size
+    # Of few texts, pools would be all of them, and the same texts would meet in a batch each time.
+    pooled = size * max(1, min(_POOL, len(texts) // (4 * size)))
     while texts:
         order = torch.randperm(len(texts)).tolist()
-        for start in range(0, len(texts), _POOL * size):
-            pool = sorted(order[start : start + _POOL * size], key=lambda i: len(texts[i]))
-            for batch in torch.randperm(-(-len(pool) // size)).tolist():
+        for start in range(0, len(texts), pooled):
+            pool = order[start : start + pooled]
+            batches = [0]
+            if pooled > size:
+                pool.sort(key=lambda i: len(texts[i]))
+                batches = torch.randperm(-(-len(pool) // size)).tolist()
+            for batch in batches:
                 yield [texts[i] for i in pool[batch * size : (batch + 1) * size]]
