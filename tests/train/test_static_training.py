@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from no_fonts import without_korean_font
 from test_domain_recipe import BODIES, KINDS, RULES, TOWNS
 from test_static import SMALL, write_data
 
@@ -226,11 +227,7 @@ def test_korean_names_of_sets_are_drawn(tmp_path: Path) -> None:
 
 def test_without_a_korean_font_sets_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-
-    def none() -> Path:
-        raise ConfigError("no font with Hangul is installed")
-
-    monkeypatch.setattr(plots_fonts, "korean_font", none)
+    without_korean_font(monkeypatch)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = draw([(1, "statutes", 1.0, 0.1)], [(1, {"내 시험_ndcg@10": 0.5})])

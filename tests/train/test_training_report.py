@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from no_fonts import without_korean_font
 from toy_recipe import ToyRecipe, ToySettings
 
 from kure_rag.errors import ConfigError
@@ -155,11 +156,7 @@ def test_each_measure_has_a_panel_and_each_set_a_colour() -> None:
 def test_without_a_korean_font_sets_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training of hours does not end in an error for want of a font."""
     pytest.importorskip("matplotlib")
-
-    def none() -> Path:
-        raise ConfigError("no font with Hangul is installed")
-
-    monkeypatch.setattr(plots_fonts, "korean_font", none)
+    without_korean_font(monkeypatch)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = draw(_ROWS, ["서울 시험_ndcg@10"], title="toy: 손실")

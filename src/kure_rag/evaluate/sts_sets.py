@@ -154,12 +154,18 @@ def _sentence(name: str, number: int, column: str, value: object) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-def _score(name: str, number: int, value: object) -> float:
+def score_of(value: object) -> float | None:
+    """A score as files have it, as a number or as text; ``None`` where it is none, or out of range."""
     try:
         score = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
-        score = math.nan
-    if not LEAST_SCORE <= score <= MOST_SCORE:
+        return None
+    return score if LEAST_SCORE <= score <= MOST_SCORE else None
+
+
+def _score(name: str, number: int, value: object) -> float:
+    score = score_of(value)
+    if score is None:
         fail(name, number, f"score {short(value)} is no number from {LEAST_SCORE:g} to {MOST_SCORE:g}")
     return score
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from kure_rag.errors import KureError, TrainingError
 
+_KEPT: Final = "what was reached before is kept"
+
 
 @contextmanager
-def full_disk_told(out: Path) -> Iterator[None]:
-    """Says of a disk that is full outside of a stage what to do.
+def full_disk_told(folder: Path, reached: Callable[[], str] = lambda: _KEPT) -> Iterator[None]:
+    """Says of a disk that is full what to do.
 
     Args:
-        out: The model's folder, beside which that of its training lies.
+        folder: What is written, or a folder above it.
+        reached: Asked only then: what is there of the training.
 
     Raises:
         TrainingError: Instead of what the operating system or a library raises.
@@ -29,7 +33,7 @@ def full_disk_told(out: Path) -> Iterator[None]:
 
         if not is_disk_full(error):
             raise
-        raise full_disk(out.parent, "what was reached before is kept") from error
+        raise full_disk(folder, reached()) from error
 
 
 def full_disk(folder: Path, reached: str) -> TrainingError:

@@ -17,18 +17,18 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from kure_rag.errors import ConfigError, KureError, MissingExtraError, SourceNotFoundError, TrainingError
+from kure_rag.errors import ConfigError, MissingExtraError, SourceNotFoundError, TrainingError
 from kure_rag.train.bases import Base, find_base, load_base, require_base_apart
 from kure_rag.train.card import CARD, make_card, write_card
 from kure_rag.train.curves import CSV, PNG, draw, rows_of, write_csv
 from kure_rag.train.development import Development, Measured, distinct
-from kure_rag.train.disk import full_disk, full_disk_told, gigabytes
+from kure_rag.train.disk import full_disk_told, gigabytes
 from kure_rag.train.place import WRITTEN, put_in_place, require_apart, require_free
 from kure_rag.train.recipe import Plan, Recipe, Sources, Stage
 from kure_rag.train.recipes import find_recipe
@@ -106,7 +106,7 @@ def train(
         "processes": processes,
     }
     started = time.monotonic()
-    with full_disk_told(out), WorkFolder(out, identity, main=rank == 0) as work:
+    with full_disk_told(out.parent), WorkFolder(out, identity, main=rank == 0) as work:
         run = _Run(chosen, found, told, work, say if say and rank == 0 else _silent, progress if rank == 0 else None)
         plan = run.plan(*sources)
         model = run.base_model(plan)
@@ -284,21 +284,14 @@ class _Run:
             seed=self.settings.seed,
         )
 
-    @contextmanager
-    def _told(self, folder: Path) -> Iterator[None]:
-        """Says of a full disk what to do."""
-        try:
-            yield
-        except KureError:
-            raise
-        except Exception as error:
-            from kure_rag.train.trainer import is_disk_full
+    def _told(self, folder: Path) -> AbstractContextManager[None]:
+        """Says of a full disk what to do, and which checkpoint there is."""
 
-            if not is_disk_full(error):
-                raise
+        def reached() -> str:
             kept = self.work.checkpoint(folder)
-            reached = f"{kept.name} is whole" if kept else "there is no checkpoint of this stage yet"
-            raise full_disk(folder, reached) from error
+            return f"{kept.name} is whole" if kept else "there is no checkpoint of this stage yet"
+
+        return full_disk_told(folder, reached)
 
     def _require_space(self, model: Any) -> None:
         """Raises where the disk cannot hold the checkpoints, before hours are spent."""

@@ -100,7 +100,7 @@ def train_static(
     text = read_training_text(data)
     say(f"read {len(text.articles):,} articles and {len(text.general()):,} sentences")
     told = identity(data, settings, paths, out)
-    with full_disk_told(out), WorkFolder(out, told, worth=FILES) as work:
+    with full_disk_told(out.parent), WorkFolder(out, told, worth=FILES) as work:
         if work.resumed:
             say(f"going on in {work.path.name}")
         development, notes = read_development(paths, text, work.path / "data")

@@ -6,13 +6,12 @@ does training, unless it is told to leave faulty rows out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from kure_rag.errors import CorpusFormatError
-from kure_rag.evaluate.sts_sets import LEAST_SCORE, MOST_SCORE, StsPair, read_sts_pairs
+from kure_rag.evaluate.sts_sets import LEAST_SCORE, MOST_SCORE, StsPair, read_sts_pairs, score_of
 from kure_rag.train.readers.omissions import Omissions
 from kure_rag.train.readers.records import Record, fault, parsed, read_records, text_of, whole
 
@@ -77,11 +76,8 @@ def _parser() -> Callable[[str, str, Record], tuple[StsPair]]:
 def _score(name: str, place: str, record: Record) -> float:
     labels = record.get("labels")
     value = record.get("score") if labels is None else labels.get("label") if isinstance(labels, dict) else None
-    try:
-        score = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
-    except (ValueError, OverflowError):
-        score = math.nan
-    if not LEAST_SCORE <= score <= MOST_SCORE:
+    score = score_of(value)
+    if score is None:
         fault(name, place, f"its score is no number from {LEAST_SCORE:g} to {MOST_SCORE:g}")
     return score
 
